@@ -1,0 +1,1 @@
+"""Data: demo plates, dataset classes, the defect bank and compositing."""

@@ -1,0 +1,1 @@
+"""Turns folders of annotated images into COCO json, without torch."""

@@ -1,0 +1,1 @@
+"""Transforms for detection and contrastive pipelines."""

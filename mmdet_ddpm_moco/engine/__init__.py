@@ -1,0 +1,1 @@
+"""Hooks, checkpoints and the stages that tools/train.py runs."""

@@ -1,0 +1,1 @@
+"""The diffusion model and the contrastive model."""

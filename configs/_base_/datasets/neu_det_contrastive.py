@@ -1,0 +1,59 @@
+# NEU-DET for contrast: all training images, their labels unread, each its own
+# dataset; and the labelled shots, one crop per defect, the kind of defect
+# being the dataset. A bank of synthesised windows joins in as a third source:
+#     dict(ann_file='<bank>/annotations.json', img_prefix='<bank>',
+#          dataset_ids='class', crop=False)
+data_root = 'data/NEU-DET/'
+
+view_pipeline = [
+    dict(type='RandomResizedCrop', scale=224, crop_ratio_range=(0.2, 1.0)),
+    # Hue and saturation are left alone: the images are grey.
+    dict(
+        type='RandomApply',
+        transforms=[
+            dict(
+                type='ColorJitter',
+                brightness=0.4,
+                contrast=0.4,
+                backend='cv2')
+        ],
+        prob=0.8),
+    dict(
+        type='GaussianBlur',
+        magnitude_range=(0.1, 2.0),
+        magnitude_std='inf',
+        prob=0.5),
+    # Mirrored, never turned: the direction of rolling means something.
+    dict(
+        type='RandomFlip',
+        prob=[0.25, 0.25, 0.25],
+        direction=['horizontal', 'vertical', 'diagonal']),
+]
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='mmdet_ddpm_moco.CropToSample'),
+    dict(type='MultiView', num_views=2, transforms=[view_pipeline]),
+    dict(
+        type='PackInputs',
+        meta_keys=('img_path', 'sample_idx', 'dataset_id', 'image_id')),
+]
+train_dataloader = dict(
+    batch_size=128,
+    num_workers=8,
+    drop_last=True,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    collate_fn=dict(type='default_collate'),
+    dataset=dict(
+        type='mmdet_ddpm_moco.ContrastiveDataset',
+        sources=[
+            dict(
+                ann_file=data_root + 'annotations/train.json',
+                img_prefix=data_root + 'images/',
+                dataset_ids='alone'),
+            dict(
+                ann_file=data_root + 'annotations/train_20.json',
+                img_prefix=data_root + 'images/',
+                dataset_ids='class'),
+        ],
+        pipeline=train_pipeline))

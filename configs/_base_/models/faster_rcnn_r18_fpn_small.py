@@ -1,0 +1,21 @@
+# Faster R-CNN for small images on a CPU, from nothing: ResNet-18, narrow neck
+# and heads, few proposals. Its backbone is wholly trained, batch norm
+# included, as contrastive weights need.
+_base_ = 'mmdet::_base_/models/faster-rcnn_r50_fpn.py'
+
+model = dict(
+    backbone=dict(depth=18, frozen_stages=-1, norm_eval=False, init_cfg=None),
+    neck=dict(in_channels=[64, 128, 256, 512], out_channels=128),
+    rpn_head=dict(
+        in_channels=128,
+        feat_channels=128,
+        # Long, thin defects, and small ones.
+        anchor_generator=dict(scales=[4], ratios=[0.33, 1.0, 3.0])),
+    roi_head=dict(
+        bbox_roi_extractor=dict(out_channels=128, finest_scale=28),
+        bbox_head=dict(in_channels=128, fc_out_channels=512)),
+    train_cfg=dict(
+        rpn=dict(sampler=dict(num=128)),
+        rpn_proposal=dict(nms_pre=500, max_per_img=200),
+        rcnn=dict(sampler=dict(num=128))),
+    test_cfg=dict(rpn=dict(nms_pre=500, max_per_img=200)))

@@ -1,0 +1,21 @@
+"""Aluminium plate surfaces with the three kinds of defect of the paper."""
+
+from mmdet.registry import DATASETS
+
+from mmdet_ddpm_moco.datasets.checked_coco import PreparedCocoDataset
+from mmdet_ddpm_moco.datasets.plate_defects import DEFECTS
+
+
+@DATASETS.register_module()
+class AluminiumPlateDataset(PreparedCocoDataset):
+    """Aluminium plate: corrosion, dent and scratch.
+
+    The built-in demo set is of this kind. All arguments are those of
+    ``mmdet.datasets.CocoDataset``.
+    """
+
+    METAINFO = dict(
+        classes=tuple(DEFECTS),
+        palette=[(220, 60, 20), (30, 160, 60), (40, 110, 230)],
+    )
+    PREPARE_COMMAND = 'python tools/prepare_dataset.py demo data/demo'

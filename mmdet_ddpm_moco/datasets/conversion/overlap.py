@@ -1,0 +1,178 @@
+"""Tells whether two images show the same piece of surface, shifted.
+
+Correlating the grey values would find light and shadow, and the lines that
+any two images of scratches have in common. So images are flattened first:
+what changes slowly down a column or along a row is removed, lines among it,
+and what is left is divided by its local strength. Then faint texture, which
+no two places share, decides.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+
+# Sides in pixels. At FINE_SIDE rolled steel still shows its texture.
+COARSE_SIDE = 64
+FINE_SIDE = 128
+
+# Share of the image that two images must have in common.
+MIN_OVERLAP = 0.2
+
+# Shift of a coarse pixel is known to about one pixel, so two or three fine.
+_SLACK = 3
+
+_ONE = np.ones(1)
+
+
+@dataclass(frozen=True)
+class Match:
+    """The best shift of one image against another.
+
+    Attributes:
+        strength (float): Correlation times the square root of the number of
+            coarse pixels in common: how far it is from chance.
+        shift (tuple[int, int]): Rows and columns, in coarse pixels, that the
+            content of the second image lies further down and right in the
+            first.
+    """
+
+    strength: float
+    shift: tuple[int, int]
+
+
+def thumbnail(image: np.ndarray) -> np.ndarray:
+    """Reduces an image to what comparing needs; small ones stay as they are.
+
+    Args:
+        image (np.ndarray): Grey image (uint8, shape (H, W)).
+
+    Returns:
+        np.ndarray: The image with its longer side at most ``FINE_SIDE``
+        pixels (uint8).
+    """
+    return _reduce(image, FINE_SIDE)
+
+
+def flatten(
+    image: np.ndarray, side: int, detail: float, spread: float
+) -> np.ndarray:
+    """Removes shading and straight lines, and evens out contrast.
+
+    Args:
+        image (np.ndarray): Grey image (uint8, shape (H, W)).
+        side (int): Longer side of the result in pixels, if it is smaller.
+        detail (float): Sigma of the blurs along columns and along rows that
+            are subtracted, in pixels of the result.
+        spread (float): Sigma of the window that contrast is measured in, in
+            pixels of the result.
+
+    Returns:
+        np.ndarray: float32 with mean 0 and standard deviation 1; all 0 for
+        an image without structure.
+    """
+    small = _reduce(image, side).astype(np.float32)
+    kernel = cv2.getGaussianKernel(int(6 * detail) | 1, detail)
+    small -= cv2.sepFilter2D(small, -1, _ONE, kernel)
+    small -= cv2.sepFilter2D(small, -1, kernel, _ONE)
+    # The 1 keeps noise below one grey level from being blown up.
+    power = cv2.GaussianBlur(small * small, (0, 0), spread)
+    small /= np.sqrt(power + 1)
+    small -= small.mean()
+    strength = float(small.std())
+    return small / strength if strength > 1e-3 else np.zeros_like(small)
+
+
+def coarse_spectrum(image: np.ndarray) -> np.ndarray:
+    """Fourier transform of a coarse, flattened image for ``best_shift``.
+
+    Args:
+        image (np.ndarray): Grey image (uint8, shape (H, W)).
+
+    Returns:
+        np.ndarray: float32 in OpenCV's packed layout, of twice the height
+        and width of the coarse image, so that shifts do not wrap around.
+    """
+    flat = flatten(image, COARSE_SIDE, detail=4, spread=4)
+    height, width = flat.shape
+    padded = np.zeros((2 * height, 2 * width), np.float32)
+    padded[:height, :width] = flat
+    return cv2.dft(padded)
+
+
+def best_shift(first: np.ndarray, second: np.ndarray) -> Match:
+    """Finds the shift at which two images agree best.
+
+    Args:
+        first (np.ndarray): Spectrum of one image.
+        second (np.ndarray): Spectrum of another, of the same shape.
+
+    Returns:
+        Match: Shift and strength.
+    """
+    product = cv2.mulSpectrums(first, second, 0, conjB=True)
+    flags = cv2.DFT_INVERSE | cv2.DFT_SCALE | cv2.DFT_REAL_OUTPUT
+    agreement = cv2.dft(product, flags=flags) * _weights(first.shape)
+    _, strength, _, (x, y) = cv2.minMaxLoc(agreement)
+    height, width = first.shape
+    return Match(
+        strength=strength,
+        shift=(
+            y if y < height // 2 else y - height,
+            x if x < width // 2 else x - width,
+        ),
+    )
+
+
+def fine_correlation(
+    first: np.ndarray, second: np.ndarray, shift: tuple[int, int]
+) -> float:
+    """Correlation of the overlap at a shift known to a coarse pixel.
+
+    Args:
+        first (np.ndarray): Grey image (uint8, shape (H, W)).
+        second (np.ndarray): Grey image of the same shape.
+        shift (tuple[int, int]): As in ``Match``.
+
+    Returns:
+        float: Highest correlation near the shift, in [-1, 1]; 0 if nothing
+        comparable overlaps.
+    """
+    a = flatten(first, FINE_SIDE, detail=5, spread=5)
+    b = flatten(second, FINE_SIDE, detail=5, spread=5)
+    scale = max(1.0, max(a.shape) / COARSE_SIDE)
+    rows, cols = (round(step * scale) for step in shift)
+    height, width = a.shape
+    top, bottom = max(0, -rows), min(height, height - rows)
+    left, right = max(0, -cols), min(width, width - cols)
+    field = a[top + rows : bottom + rows, left + cols : right + cols]
+    piece = b[top + _SLACK : bottom - _SLACK, left + _SLACK : right - _SLACK]
+    if piece.size < 64 or piece.std() < 1e-3 or field.std() < 1e-3:
+        return 0.0
+    found = cv2.matchTemplate(field, piece, cv2.TM_CCOEFF_NORMED)
+    return float(np.clip(found.max(), -1, 1))
+
+
+def _reduce(image: np.ndarray, side: int) -> np.ndarray:
+    scale = side / max(image.shape)
+    if scale >= 1:
+        return image
+    height, width = (max(1, round(n * scale)) for n in image.shape)
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+
+
+@lru_cache(maxsize=16)
+def _weights(shape: tuple[int, int]) -> np.ndarray:
+    """One over the root of the overlap's size, 0 where it is too small."""
+    common = np.outer(*(_common(size) for size in shape))
+    enough = common >= MIN_OVERLAP * (shape[0] // 2) * (shape[1] // 2)
+    return np.where(enough, 1 / np.sqrt(np.maximum(common, 1)), 0).astype(
+        np.float32
+    )
+
+
+def _common(size: int) -> np.ndarray:
+    place = np.arange(size)
+    shift = np.where(place < size // 2, place, size - place)
+    return size // 2 - shift

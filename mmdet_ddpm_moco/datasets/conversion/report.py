@@ -1,0 +1,188 @@
+"""Collects what was odd about a dataset and shows it."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+# Every kind of finding: what it means and what was done about it.
+KINDS = dict(
+    filename_differs='<filename> is not the name of the image; paired by '
+    'the name of the XML file',
+    size_differs='size in the XML is not that of the image; the image counts',
+    paired_across_splits='image and XML lie in different splits; paired',
+    renamed_image='different images of one name; parent folders added',
+    identical_copy='same name and contents as another image; left out',
+    image_without_xml='no XML for the image; listed as unlabelled',
+    xml_without_image='no image for the XML; left out',
+    xml_without_objects='no objects in the XML; kept as defect-free',
+    no_usable_objects='all objects were dropped; listed as unlabelled, '
+    'since the image is not defect-free',
+    unreadable_image='empty file or no image; left out',
+    broken_xml='XML cannot be read; its image is listed as unlabelled',
+    duplicate_box='box repeated with the same class; dropped',
+    clipped_box='box reaches out of the image; clipped',
+    box_outside_image='box lies outside the image; dropped',
+    empty_box='box has no or negative extent; dropped',
+    unusable_coordinates='coordinates missing or not numbers; box dropped',
+    unknown_class='class not among those asked for; box dropped',
+    class_not_found='class asked for that no XML names',
+    class_from_stem='object without class; taken from the name of the file',
+    object_without_class='object without class; dropped',
+    stray_file='file of another kind; left alone',
+    large_group='near duplicates make up more than half of a class; the '
+    'shares of the splits cannot be met',
+    unlabelled_like_held_out='unlabelled image overlaps with one of val or '
+    'test; do not pretrain on it if they are to stay unseen',
+)
+
+
+@dataclass
+class Report:
+    """What a conversion found and made.
+
+    Attributes:
+        options (dict[str, Any]): Options that decide the outcome.
+        counts (dict[str, Any]): For each list ``classes`` (images with the
+            class and its boxes), ``without_boxes``, ``images``, ``boxes``.
+        groups (dict[str, Any]): Near-duplicate groups of two and more: how
+            many ``groups``, how many ``images`` they hold, the five
+            ``largest`` with their size, splits and members.
+        findings (dict[str, list[tuple[str, str]]]): File and detail of each
+            finding, by kind.
+    """
+
+    options: dict[str, Any] = field(default_factory=dict)
+    counts: dict[str, Any] = field(default_factory=dict)
+    groups: dict[str, Any] = field(default_factory=dict)
+    findings: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+
+    def add(self, kind: str, file: str, detail: str = '') -> None:
+        """Notes a finding.
+
+        Args:
+            kind (str): One of ``KINDS``.
+            file (str): File it is about.
+            detail (str): What is special about this one. Defaults to ''.
+        """
+        assert kind in KINDS, kind
+        self.findings.setdefault(kind, []).append((file, detail))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The whole report for JSON.
+
+        Returns:
+            dict[str, Any]: options, counts, near_duplicates and findings,
+            the latter with their number and the complete list of files.
+        """
+        return dict(
+            options=self.options,
+            counts=self.counts,
+            near_duplicates=self.groups,
+            findings={
+                kind: dict(
+                    meaning=meaning,
+                    count=len(self.findings[kind]),
+                    files=len({file for file, _ in self.findings[kind]}),
+                    entries=[
+                        dict(file=file, detail=detail)
+                        for file, detail in self.findings[kind]
+                    ],
+                )
+                for kind, meaning in KINDS.items()
+                if kind in self.findings
+            },
+        )
+
+
+class FindingsError(ValueError):
+    """The dataset is odd where it may not be.
+
+    Args:
+        report (Report): What was found.
+    """
+
+    def __init__(self, report: Report):
+        self.report = report
+        count = sum(map(len, report.findings.values()))
+        super().__init__(
+            f'{count} findings in strict mode; nothing was written. Cure '
+            'them, or convert without strict'
+        )
+
+
+def format_report(report: Report, shown: int = 3) -> str:
+    """The report as text for a terminal.
+
+    Args:
+        report (Report): Report.
+        shown (int): Files to name per kind of finding. Defaults to 3.
+
+    Returns:
+        str: A table of images and boxes, the near-duplicate groups, and the
+        findings with long lists abbreviated.
+    """
+    return '\n'.join(
+        (
+            _format_counts(report),
+            '',
+            _format_groups(report),
+            '',
+            _format_findings(report, shown),
+        )
+    )
+
+
+def _format_counts(report: Report) -> str:
+    lists = list(report.counts.values())
+    rows = [['images / boxes', *report.counts]]
+    for name in report.options['classes']:
+        cells = [entry['classes'][name] for entry in lists]
+        rows.append(
+            [name, *(f'{cell["images"]} / {cell["boxes"]}' for cell in cells)]
+        )
+    rows.append(
+        ['(no boxes)', *(str(entry['without_boxes']) for entry in lists)]
+    )
+    rows.append(
+        ['all', *(f'{entry["images"]} / {entry["boxes"]}' for entry in lists)]
+    )
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return '\n'.join(
+        '  '.join(
+            [
+                row[0].ljust(widths[0]),
+                *(cell.rjust(size) for cell, size in zip(row[1:], widths[1:])),
+            ]
+        )
+        for row in rows
+    )
+
+
+def _format_groups(report: Report) -> str:
+    if not report.options['group_near_duplicates']:
+        return 'Near duplicates were not looked for.'
+    groups = report.groups
+    lines = [
+        f'Near duplicates: {groups["images"]} images in {groups["groups"]} '
+        'groups, each within one split.'
+    ]
+    lines.extend(
+        f'  {entry["size"]:>5} images with {entry["images"][0]} '
+        f'({", ".join(entry["splits"])})'
+        for entry in groups['largest']
+    )
+    return '\n'.join(lines)
+
+
+def _format_findings(report: Report, shown: int) -> str:
+    findings = report.to_dict()['findings']
+    if not findings:
+        return 'Findings: none.'
+    lines = ['Findings:']
+    for kind, entry in findings.items():
+        lines.append(f'  {entry["count"]:>5} {kind}: {entry["meaning"]}')
+        for item in entry['entries'][:shown]:
+            detail = f': {item["detail"]}' if item['detail'] else ''
+            lines.append(f'          {item["file"]}{detail}')
+        if entry['count'] > shown:
+            lines.append(f'          and {entry["count"] - shown} more')
+    return '\n'.join(lines)

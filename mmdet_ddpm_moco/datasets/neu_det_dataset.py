@@ -1,0 +1,36 @@
+"""NEU-DET, the hot-rolled steel strip benchmark with six kinds of defect."""
+
+from mmdet.registry import DATASETS
+
+from mmdet_ddpm_moco.datasets.checked_coco import PreparedCocoDataset
+
+
+@DATASETS.register_module()
+class NEUDETDataset(PreparedCocoDataset):
+    """NEU-DET in COCO form: 1,800 grey images of 200 x 200 pixels.
+
+    All arguments are those of ``mmdet.datasets.CocoDataset``.
+    """
+
+    METAINFO = dict(
+        classes=(
+            'crazing',
+            'inclusion',
+            'patches',
+            'pitted_surface',
+            'rolled-in_scale',
+            'scratches',
+        ),
+        palette=[
+            (230, 160, 20),
+            (30, 160, 60),
+            (150, 70, 200),
+            (220, 60, 20),
+            (20, 170, 190),
+            (40, 110, 230),
+        ],
+    )
+    PREPARE_COMMAND = (
+        'python tools/prepare_dataset.py voc <NEU-DET folder> data/NEU-DET '
+        '--few-shot 10 20 40'
+    )

@@ -1,0 +1,187 @@
+"""The one line: a standard detector config picks up bank and backbone."""
+
+from typing import Any
+
+from mmdet.registry import TRANSFORMS
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+from mmengine.runner import Runner
+from mmengine.runner.base_loop import BaseLoop
+
+from ...datasets.transforms.diffusion_defect_augment import (
+    DiffusionDefectAugment,
+)
+from ..pipelines import (
+    config_pipelines,
+    innermost_datasets,
+    insert_config,
+    loads_annotations,
+)
+from .contrastive_init_hook import ContrastiveInitHook
+
+
+@HOOKS.register_module()
+class DDPMMoCoHook(Hook):
+    """Adds synthesised defects and contrastive weights to any detector.
+
+    Before training it inserts :class:`DiffusionDefectAugment` after
+    ``LoadAnnotations`` in every training pipeline, those a
+    ``PipelineSwitchHook`` holds included, and has the backbone start from
+    the given weights as :class:`ContrastiveInitHook` does. It logs what it
+    changed. Both halves can stand in a config by themselves; what is there
+    already is left alone. ``val()`` and ``test()`` are not touched.
+
+    Args:
+        bank (str | None): Folder of a defect bank; None for no synthesised
+            defects. Defaults to None.
+        checkpoint (str | None): Weights for the backbone; None to leave it
+            as it is. Defaults to None.
+        prob (float): See :class:`DiffusionDefectAugment`. Defaults to 0.5.
+        max_windows (int): See :class:`DiffusionDefectAugment`. Defaults to
+            4.
+        min_coverage (float): See :class:`ContrastiveInitHook`. Defaults to
+            0.95.
+
+    Raises:
+        ValueError: Neither ``bank`` nor ``checkpoint`` is given.
+    """
+
+    def __init__(
+        self,
+        bank: str | None = None,
+        checkpoint: str | None = None,
+        prob: float = 0.5,
+        max_windows: int = 4,
+        min_coverage: float = 0.95,
+    ) -> None:
+        if bank is None and checkpoint is None:
+            msg = (
+                'DDPMMoCoHook needs a bank, a checkpoint or both; got neither'
+            )
+            raise ValueError(msg)
+        self.bank = bank
+        self.augment = dict(prob=prob, max_windows=max_windows)
+        self.contrastive = (
+            None
+            if checkpoint is None
+            else (ContrastiveInitHook(checkpoint, min_coverage))
+        )
+
+    def before_run(self, runner: Runner) -> None:
+        """Inserts the transform and prepares the weights.
+
+        Args:
+            runner (Runner): Its train loop is built if it is to train.
+
+        Raises:
+            FileNotFoundError: Bank or checkpoint is not there.
+            ValueError: The bank does not belong to the training set, no
+                training pipeline loads annotations, or the weights do not
+                fit.
+        """
+        # The property would build the loop, and with it the training data.
+        if not isinstance(runner._train_loop, BaseLoop):
+            return
+        if self.bank is not None:
+            self._add_bank(runner)
+        if self.contrastive is not None:
+            self.contrastive.before_run(runner)
+
+    def before_train(self, runner: Runner) -> None:
+        """Checks that training starts from the weights."""
+        if self.contrastive is not None:
+            self.contrastive.before_train(runner)
+
+    def _add_bank(self, runner: Runner) -> None:
+        cfg = dict(
+            type='mmdet_ddpm_moco.DiffusionDefectAugment',
+            bank=self.bank,
+            **self.augment,
+        )
+        datasets = [
+            d
+            for d in innermost_datasets(runner.train_dataloader.dataset)
+            if loads_annotations(d) is not None
+        ]
+        if not datasets:
+            msg = (
+                'no training pipeline has LoadAnnotations, after which '
+                'DDPMMoCoHook inserts DiffusionDefectAugment; add it'
+            )
+            raise ValueError(msg)
+        cfg['classes'] = list(datasets[0].metainfo['classes'])
+        inserted = sum(self._insert(d, cfg, runner) for d in datasets)
+        for hook in runner.hooks:
+            pipeline = getattr(hook, 'switch_pipeline', None)
+            if isinstance(pipeline, list):
+                inserted += insert_config(pipeline, cfg)
+        if not inserted:
+            runner.logger.info(
+                'DDPMMoCoHook: DiffusionDefectAugment is in '
+                'the pipeline already, left as it is'
+            )
+            return
+        for part in (
+            runner.cfg.get('train_dataloader'),
+            runner.cfg.get('custom_hooks'),
+        ):
+            for pipeline in config_pipelines(part):
+                insert_config(pipeline, cfg)
+        runner.dump_config()
+        runner.message_hub.update_info('cfg', runner.cfg.pretty_text)
+        _restart_workers(runner)
+
+    def _insert(self, dataset: Any, cfg: dict, runner: Runner) -> bool:
+        transforms = dataset.pipeline.transforms
+        if any(isinstance(t, DiffusionDefectAugment) for t in transforms):
+            return False
+        transform = TRANSFORMS.build(
+            dict(cfg, classes=dataset.metainfo['classes'])
+        )
+        usable, hosts = _usable(transform, dataset)
+        name = type(dataset).__name__
+        if not usable:
+            msg = (
+                f'no window of the defect bank {self.bank} lies on an '
+                f'image of the training {name}; was it made from other '
+                'images, or with other file names?'
+            )
+            raise ValueError(msg)
+        transforms.insert(loads_annotations(dataset) + 1, transform)
+        runner.logger.info(
+            f'DDPMMoCoHook: inserted {transform} after LoadAnnotations of '
+            f'the training {name}: {usable} of {len(transform.bank)} windows '
+            f'lie on {hosts} of its {len(dataset)} images'
+        )
+        if usable < len(transform.bank):
+            runner.logger.warning(
+                f'{len(transform.bank) - usable} windows lie on images that '
+                'the training set lacks; filter_empty_gt=True in its '
+                'filter_cfg, which drops defect-free images, may be why'
+            )
+        return True
+
+
+def _usable(
+    transform: DiffusionDefectAugment, dataset: Any
+) -> tuple[int, int]:
+    """Windows that lie on the dataset's images, and how many images."""
+    counts = [
+        len(transform.bank.windows_of(dataset.get_data_info(i)['img_path']))
+        for i in range(len(dataset))
+    ]
+    return sum(counts), sum(map(bool, counts))
+
+
+def _restart_workers(runner: Runner) -> None:
+    """Lets workers that already run see the new pipeline.
+
+    MMEngine before 0.10.8 calls ``iter()`` on the loader when it builds an
+    iteration-based loop.
+    """
+    iterator = getattr(runner.train_loop, 'dataloader_iterator', None)
+    if getattr(iterator, '_iterator', None) is not None:
+        runner.train_dataloader._iterator = None
+        runner.train_loop.dataloader_iterator = type(iterator)(
+            runner.train_dataloader
+        )

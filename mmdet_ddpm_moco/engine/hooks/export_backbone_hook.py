@@ -1,0 +1,96 @@
+"""A contrastive run ends with the one file that a detector needs."""
+
+from pathlib import Path
+from typing import Any
+
+from mmengine.dist import is_main_process, master_only
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.registry import HOOKS
+from mmengine.runner import Runner
+
+from mmdet_ddpm_moco.atomic_write import atomic_torch_save
+from mmdet_ddpm_moco.engine.annotation_files import annotation_hashes
+from mmdet_ddpm_moco.engine.backbone_file import RECORD, backbone_file, plain
+from mmdet_ddpm_moco.version import __version__
+
+
+@HOOKS.register_module()
+class ExportBackboneHook(Hook):
+    """Writes the query backbone to ``<work_dir>/backbone.pth``.
+
+    The file holds ``state_dict`` (keys ``backbone.*``) and ``meta`` in plain
+    types: ``package_version``, ``arch`` (the config of the backbone),
+    ``head`` (the config of the loss), ``epochs``, ``iters`` and
+    ``ann_files``, the SHA-256 of each annotation file by its name. No date
+    and no host: the same run gives the same file. Training checkpoints carry
+    the same record as ``meta['backbone_record']``.
+
+    Args:
+        out (str): Name of the file, inside the work folder unless it is
+            absolute. Defaults to 'backbone.pth'.
+
+    Raises:
+        ValueError: If ``out`` is empty.
+    """
+
+    def __init__(self, out: str = 'backbone.pth') -> None:
+        if not out:
+            msg = f'out={out!r} must be the name of a file'
+            raise ValueError(msg)
+        self.out = out
+        self._ann_files: dict[str, str | None] = {}
+
+    def before_train(self, runner: Runner) -> None:
+        """Hashes the annotation files before somebody changes them.
+
+        Args:
+            runner (Runner): Its training dataset is built.
+        """
+        if is_main_process():
+            dataset = runner.train_dataloader.dataset
+            self._ann_files = annotation_hashes(dataset)
+
+    def before_save_checkpoint(
+        self, runner: Runner, checkpoint: dict[str, Any]
+    ) -> None:
+        """Adds the record to a training checkpoint.
+
+        Args:
+            runner (Runner): The runner.
+            checkpoint (dict): Its ``meta`` tells epoch and iteration.
+        """
+        meta = checkpoint['meta']
+        meta[RECORD] = self._record(runner, meta['epoch'], meta['iter'])
+
+    @master_only
+    def after_train(self, runner: Runner) -> None:
+        """Writes the file, whole or not at all.
+
+        Args:
+            runner (Runner): Its training has ended.
+
+        Raises:
+            ValueError: If the model has no backbone.
+        """
+        model = runner.model
+        model = model.module if is_model_wrapper(model) else model
+        record = self._record(runner, runner.epoch, runner.iter)
+        path = Path(runner.work_dir) / self.out
+        atomic_torch_save(backbone_file(model.state_dict(), record), path)
+        runner.logger.info(f'backbone written to {path}')
+
+    def _record(
+        self, runner: Runner, epochs: int, iters: int
+    ) -> dict[str, Any]:
+        model = runner.cfg.get('model') or {}
+        return plain(
+            {
+                'package_version': __version__,
+                'arch': model.get('backbone'),
+                'head': model.get('head'),
+                'epochs': epochs,
+                'iters': iters,
+                'ann_files': self._ann_files,
+            }
+        )

@@ -1,0 +1,59 @@
+"""Writes the trained generator where synthesis finds it."""
+
+from mmengine.dist import master_only
+from mmengine.hooks import EMAHook, Hook
+from mmengine.model import is_model_wrapper
+from mmengine.registry import HOOKS
+from mmengine.runner import Runner
+
+from ...synthesis.generator import save_generator
+
+
+@HOOKS.register_module()
+class ExportGeneratorHook(Hook):
+    """Exports the generator after training, as a diffusers folder.
+
+    The averaged weights are taken where an ``EMAHook`` runs. The folder is
+    ``<work_dir>/generator``.
+    """
+
+    priority = 'LOWEST'
+
+    def before_train(self, runner: Runner) -> None:
+        """Checks that the model and its data speak of the same classes.
+
+        Raises:
+            ValueError: They do not.
+        """
+        dataset = runner.train_dataloader.dataset
+        model = self._model(runner)
+        if model.num_classes != len(dataset.data.classes):
+            msg = (
+                f'the model has num_classes={model.num_classes}, but '
+                f'{dataset.ann_file} has {len(dataset.data.classes)} '
+                'categories; set model.num_classes to that'
+            )
+            raise ValueError(msg)
+
+    @master_only
+    def after_train(self, runner: Runner) -> None:
+        """Writes ``<work_dir>/generator``."""
+        model = self._model(runner)
+        unet = model.unet
+        for hook in runner.hooks:
+            if isinstance(hook, EMAHook):
+                unet = hook.ema_model.module.unet
+        dataset = runner.train_dataloader.dataset
+        folder = save_generator(
+            f'{runner.work_dir}/generator',
+            unet,
+            model.scheduler,
+            classes=dataset.data.classes,
+            window=dataset.window,
+        )
+        runner.logger.info(f'Generator written to {folder}')
+
+    @staticmethod
+    def _model(runner: Runner) -> 'torch.nn.Module':  # noqa: F821
+        model = runner.model
+        return model.module if is_model_wrapper(model) else model

@@ -1,0 +1,46 @@
+"""What a config reads: annotations, defect banks, checkpoints."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from .pipelines import TRANSFORM, config_pipelines
+
+HOOKS = ('DDPMMoCoHook', 'ContrastiveInitHook')
+
+
+def inputs_of(cfg: Config) -> tuple[set[str], set[str]]:
+    """Banks and checkpoints that a detector config reads.
+
+    Args:
+        cfg (Config): The detector's.
+
+    Returns:
+        tuple[set[str], set[str]]: Folders of banks, files of checkpoints.
+    """
+    banks, checkpoints = set(), set()
+    for hook in cfg.get('custom_hooks') or ():
+        if str(hook.get('type')).rsplit('.', 1)[-1] in HOOKS:
+            banks.add(hook.get('bank'))
+            checkpoints.add(hook.get('checkpoint'))
+    for pipeline in config_pipelines(cfg.get('train_dataloader')):
+        banks |= {
+            t.get('bank')
+            for t in pipeline
+            if str(t.get('type')).endswith(TRANSFORM)
+        }
+    return banks - {None}, checkpoints - {None}
+
+
+def ann_files(part: Any) -> Iterator[str]:
+    """All annotation files that a config names, joined to their root."""
+    if isinstance(part, dict):
+        if isinstance(part.get('ann_file'), str) and part['ann_file']:
+            yield str(Path(part.get('data_root') or '') / part['ann_file'])
+        for value in part.values():
+            yield from ann_files(value)
+    elif isinstance(part, (list, tuple)):
+        for value in part:
+            yield from ann_files(value)

@@ -1,0 +1,71 @@
+"""Finding the pipelines of a training set and putting a transform in.
+
+Works on configs (dicts) and on built datasets alike, through MMEngine's and
+mmdet's dataset wrappers, however deep they nest.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from mmcv.transforms import LoadAnnotations
+
+TRANSFORM = 'DiffusionDefectAugment'
+KEYS = ('pipeline', 'switch_pipeline')
+
+
+def _type_name(transform: dict) -> str:
+    kind = transform.get('type', '')
+    name = kind if isinstance(kind, str) else kind.__name__
+    return name.rsplit('.', 1)[-1]
+
+
+def insert_config(pipeline: list[dict], transform: dict) -> bool:
+    """Puts a transform after ``LoadAnnotations`` in a pipeline's config.
+
+    Args:
+        pipeline (list[dict]): Changed in place.
+        transform (dict): Config of the transform.
+
+    Returns:
+        bool: False, and nothing changed, where the pipeline loads no
+        annotations or has such a transform already.
+    """
+    names = [_type_name(t) for t in pipeline]
+    if 'LoadAnnotations' not in names or TRANSFORM in names:
+        return False
+    last = len(names) - 1 - names[::-1].index('LoadAnnotations')
+    pipeline.insert(last + 1, transform)
+    return True
+
+
+def config_pipelines(dataset: Any) -> Iterator[list[dict]]:
+    """All pipelines below the config of a dataset."""
+    if isinstance(dataset, dict):
+        for key, value in dataset.items():
+            if key in KEYS and isinstance(value, list):
+                yield value
+            else:
+                yield from config_pipelines(value)
+    elif isinstance(dataset, (list, tuple)):
+        for value in dataset:
+            yield from config_pipelines(value)
+
+
+def innermost_datasets(dataset: Any) -> Iterator[Any]:
+    """The built datasets inside all wrappers around them."""
+    if hasattr(dataset, 'datasets'):
+        for inner in dataset.datasets:
+            yield from innermost_datasets(inner)
+    elif hasattr(dataset, 'dataset'):
+        yield from innermost_datasets(dataset.dataset)
+    else:
+        yield dataset
+
+
+def loads_annotations(dataset: Any) -> int | None:
+    """Index of the last ``LoadAnnotations`` of a built dataset's pipeline."""
+    transforms = getattr(getattr(dataset, 'pipeline', None), 'transforms', ())
+    found = [
+        i for i, t in enumerate(transforms) if isinstance(t, LoadAnnotations)
+    ]
+    return found[-1] if found else None

@@ -1,0 +1,247 @@
+"""The stages before a detector: generator, bank, backbone.
+
+A detector config says in ``stages`` how they are made::
+
+    stages = dict(
+        root='work_dirs/neu_det',
+        generator=dict(config='ddpm/ddpm_neu_det.py'),
+        bank=dict(num=2000),
+        backbone=dict(config='moco/moco_r50_neu_det.py'))
+
+They lie at fixed places below ``root`` (``ddpm/``, ``bank/``, ``moco/``), and
+a stage is made only if the detector reads what it makes.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.dist import barrier, is_main_process
+from mmengine.logging import print_log
+
+from ..paths import find_config
+from .inputs import inputs_of
+from .training import (
+    can_resume,
+    is_finished,
+    set_aside,
+    train,
+)
+
+
+@dataclass
+class Stage:
+    """One stage.
+
+    Attributes:
+        name (str): What the user knows it by.
+        output (Path): What later stages read.
+        fresh (Callable): Whether ``output`` is there and up to date.
+        make (Callable): Makes it.
+        command (str): The command line that does the same.
+    """
+
+    name: str
+    output: Path
+    fresh: Callable[[], bool]
+    make: Callable[[], None]
+    command: str
+
+
+def stages_of(cfg: Config, launcher: str = 'none') -> list[Stage]:
+    """The stages that a detector needs and its config can make, in order.
+
+    Args:
+        cfg (Config): The detector's.
+        launcher (str): As for ``tools/train.py``. Defaults to 'none'.
+
+    Returns:
+        list[Stage]: Possibly empty.
+
+    Raises:
+        FileNotFoundError: A bank or checkpoint is missing that no stage
+            makes, or a stage's config is.
+    """
+    recipe = cfg.get('stages') or {}
+    root = Path(recipe.get('root', cfg.get('work_dir', 'work_dirs')))
+    banks, checkpoints = inputs_of(cfg)
+    stages = []
+    bank, checkpoint = root / 'bank', root / 'moco' / 'backbone.pth'
+    if {bank} & set(map(Path, banks)) and 'bank' in recipe:
+        ddpm = _stage_config(cfg, 'generator', root / 'ddpm', launcher)
+        stages.append(
+            _training_stage('generator', ddpm, root / 'ddpm' / 'generator')
+        )
+        stages.append(
+            _bank_stage(
+                ddpm, root / 'ddpm' / 'generator', bank, dict(recipe['bank'])
+            )
+        )
+    if {checkpoint} & set(map(Path, checkpoints)) and 'backbone' in recipe:
+        moco = _stage_config(cfg, 'backbone', root / 'moco', launcher)
+        stages.append(_training_stage('backbone', moco, checkpoint))
+    made = {stage.output for stage in stages}
+    for path, tool in (
+        *((b, 'tools/synthesize.py') for b in banks),
+        *(
+            (c, 'tools/train.py and a config of configs/moco')
+            for c in checkpoints
+        ),
+    ):
+        if Path(path) not in made and not Path(path).exists():
+            msg = (
+                f'{path}, which {cfg.filename} reads, is not there and '
+                f'its `stages` do not make it; make it with {tool}'
+            )
+            raise FileNotFoundError(msg)
+    return stages
+
+
+def prepare(cfg: Config, launcher: str = 'none') -> None:
+    """Makes what a detector reads and is missing or stale.
+
+    Args:
+        cfg (Config): The detector's.
+        launcher (str): As for ``tools/train.py``. Defaults to 'none'.
+    """
+    stages = stages_of(cfg, launcher)
+    for number, stage in enumerate(stages, 1):
+        head = f'stage {number} of {len(stages)}, {stage.name}: '
+        if stage.fresh():
+            print_log(f'{head}{stage.output} is up to date, reused')
+            continue
+        print_log(f'{head}making {stage.output}')
+        stage.make()
+        barrier()
+        if not stage.output.exists():
+            msg = (
+                f'the {stage.name} stage ran but left no {stage.output}; '
+                'does its config export what it trains?'
+            )
+            raise ValueError(msg)
+
+
+def refuse_unprepared(cfg: Config) -> None:
+    """Raises if something that a detector reads is missing or stale.
+
+    Args:
+        cfg (Config): The detector's.
+
+    Raises:
+        ValueError: Names it, and the commands that make it.
+    """
+    stages = stages_of(cfg)
+    for first, stage in enumerate(stages):
+        if not stage.fresh():
+            commands = '\n  '.join(s.command for s in stages[first:])
+            msg = (
+                f'{stage.output} is missing or stale and --no-prepare was '
+                f'given; these commands make it and what follows:\n  '
+                f'{commands}'
+            )
+            raise ValueError(msg)
+
+
+def _stage_config(
+    cfg: Config, name: str, work_dir: Path, launcher: str
+) -> Config:
+    path = find_config(cfg.stages[name]['config'], cfg.filename)
+    stage = Config.fromfile(path)
+    stage.merge_from_dict(dict(cfg.stages[name].get('options') or {}))
+    stage.work_dir = str(work_dir)
+    stage.launcher = launcher
+    return stage
+
+
+def _training_stage(name: str, cfg: Config, output: Path) -> Stage:
+
+    def fresh() -> bool:
+        return output.exists() and is_finished(cfg)
+
+    def make() -> None:
+        cfg.resume = can_resume(cfg)
+        if cfg.resume:
+            print_log(f'going on with the unfinished run in {cfg.work_dir}')
+        elif is_main_process():
+            _say_aside(set_aside(cfg.work_dir))
+        barrier()
+        train(cfg)
+
+    return Stage(
+        name,
+        output,
+        fresh,
+        make,
+        f'python tools/train.py {cfg.filename} --work-dir {cfg.work_dir}',
+    )
+
+
+def _bank_stage(
+    ddpm: Config, generator: Path, out: Path, options: dict
+) -> Stage:
+    dataset = ddpm.train_dataloader.dataset
+    num = options.pop('num')
+
+    def settings() -> dict:
+        # Synthesis needs diffusers; a detector that reuses its bank does not.
+        from ..synthesis.generator import load_generator
+        from ..synthesis.synthesize import bank_settings
+
+        return bank_settings(
+            load_generator(generator), dataset.ann_file, **options
+        )
+
+    def fresh() -> bool:
+        manifest = out / 'manifest.json'
+        if not manifest.is_file() or not generator.exists():
+            return False
+        found = json.loads(manifest.read_bytes())
+        return found['asked'] == num and settings().items() <= found.items()
+
+    def make() -> None:
+        from ..synthesis.generator import load_generator
+        from ..synthesis.synthesize import synthesize_bank
+
+        if not is_main_process():
+            return
+        begun = out / 'settings.json'
+        if out.exists() and not (
+            begun.is_file() and json.loads(begun.read_bytes()) == settings()
+        ):
+            _say_aside(set_aside(out))
+        synthesize_bank(
+            load_generator(generator),
+            dataset.ann_file,
+            dataset.img_prefix,
+            out,
+            num=num,
+            **options,
+        )
+
+    flags = ' '.join(
+        f'--{key.replace("_", "-")} {_flag(value)}'
+        for key, value in options.items()
+    )
+    return Stage(
+        'bank',
+        out,
+        fresh,
+        make,
+        (
+            f'python tools/synthesize.py {ddpm.filename} --generator '
+            f'{generator} --out {out} --num {num} {flags}'
+        ).rstrip(),
+    )
+
+
+def _flag(value: object) -> str:
+    if isinstance(value, dict):
+        return ' '.join(f'{k}={v}' for k, v in value.items())
+    return str(value)
+
+
+def _say_aside(aside: Path | None) -> None:
+    if aside is not None:
+        print_log(f'what was there belongs to other settings; kept as {aside}')

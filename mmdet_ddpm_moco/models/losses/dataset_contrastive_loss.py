@@ -1,0 +1,270 @@
+"""The dataset-level contrastive loss of DDPM-MoCo.
+
+MoCo's InfoNCE pulls a query towards one key, that of its own second view.
+Here all keys of the batch that come from the query's *dataset* are pulled
+together, a dataset being whatever the data says it is: a kind of defect, a
+production line, or a single image, in which case this is InfoNCE again.
+"""
+
+import torch
+import torch.nn.functional as F
+from mmpretrain.registry import MODELS
+from torch import Tensor, nn
+
+
+def dataset_contrastive_loss(
+    query: Tensor,
+    keys: Tensor,
+    dataset_ids: Tensor,
+    image_ids: Tensor,
+    *,
+    queue: Tensor,
+    queue_dataset_ids: Tensor,
+    queue_image_ids: Tensor,
+    queue_mask: Tensor,
+    own_key: Tensor | None = None,
+    temperature: float = 0.07,
+    instance_weight: float = 0.0,
+    average_over_datasets: bool = False,
+    mask_same_dataset: bool = False,
+    mask_same_image: bool = False,
+    check_negatives: bool = True,
+) -> Tensor:
+    r"""Computes the dataset-level contrastive loss.
+
+    With queries q, keys k, queued keys n, d(i) the dataset of sample i and
+    P(i) the keys of the batch with d(j) = d(i):
+
+    .. math::
+        s_i = \frac{1}{|P(i)|} \sum_{j \in P(i)} q_i \cdot k_j, \qquad
+        L_i = -\log \frac{e^{s_i/\tau}}
+                         {e^{s_i/\tau} + \sum_m e^{q_i \cdot n_m/\tau}}
+
+    ``instance_weight`` w gives :math:`(1-w) L + w L'`, where L' is MoCo's
+    InfoNCE, the same with P(i) = {i}. As long as the queue is empty, the
+    batch's keys of other images are the negatives.
+
+    The loss may be called under autocast: it computes in float32 or better
+    all the same. Nothing is read back from the device, the check excepted.
+
+    Args:
+        query (Tensor): Unit vectors, float (B, D).
+        keys (Tensor): Unit vectors, float (M, D) with M >= B: those of this
+            process or of all processes. They get no gradient from here
+            if they are detached.
+        dataset_ids (Tensor): Dataset of each key, int64 (M, ).
+        image_ids (Tensor): Image of each key, int64 (M, ). Crops of one
+            image share it.
+        queue (Tensor): Earlier keys, unit vectors, float (D, K).
+        queue_dataset_ids (Tensor): int64 (K, ).
+        queue_image_ids (Tensor): int64 (K, ).
+        queue_mask (Tensor): Which entries of the queue count, bool (K, ).
+        own_key (Tensor, optional): Index into ``keys`` of each query's own
+            second view, int64 (B, ). None means that M = B and key i
+            belongs to query i. Defaults to None.
+        temperature (float): :math:`\tau` > 0. Defaults to 0.07.
+        instance_weight (float): Weight w of the instance term, in [0, 1].
+            Defaults to 0, the paper's form; 1 is MoCo.
+        average_over_datasets (bool): Average the logits of the n-th samples
+            of all datasets of the batch before the cross-entropy, as the
+            paper's research code does. A masked logit is left out of its
+            average. Concerns the dataset term alone. Defaults to False.
+        mask_same_dataset (bool): Negatives of the query's own dataset do
+            not count in the dataset term. In the instance term they do:
+            they are what tells two images of a kind apart. Defaults to
+            False.
+        mask_same_image (bool): Negatives of the query's own image do not
+            count. A small data set passes through the queue more than once,
+            and then these are false negatives. Defaults to False.
+        check_negatives (bool): Raise if a query has no negative. This waits
+            for the device; a caller who knows better turns it off.
+            Defaults to True.
+
+    Returns:
+        Tensor: Scalar, at least 0.
+
+    Raises:
+        ValueError: An option out of range, M != B without ``own_key``, or
+            a query without any negative.
+    """
+    _check_options(temperature, instance_weight)
+    if own_key is None:
+        if len(query) != len(keys):
+            msg = (
+                f'{len(query)} queries and {len(keys)} keys: give own_key, '
+                "the index of each query's own key"
+            )
+            raise ValueError(msg)
+        own_key = torch.arange(len(query), device=query.device)
+    in_batch = _exact_matmul(query, keys.T) / temperature  # (B, M)
+    in_queue = _exact_matmul(query, queue) / temperature  # (B, K)
+    negatives = torch.cat((in_queue, in_batch), dim=1)  # (B, K + M)
+
+    query_dataset = dataset_ids[own_key][:, None]  # (B, 1)
+    query_image = image_ids[own_key][:, None]  # (B, 1)
+    from_queue = queue_mask.expand_as(in_queue)
+    if mask_same_image:
+        from_queue = from_queue & (queue_image_ids != query_image)
+    from_batch = (image_ids != query_image) & ~queue_mask.any()
+    counts = torch.cat((from_queue, from_batch), dim=1)  # (B, K + M) bool
+    counts_in_dataset_term = counts
+    if mask_same_dataset:
+        other = torch.cat((queue_dataset_ids, dataset_ids)) != query_dataset
+        counts_in_dataset_term = counts & other
+    if check_negatives:
+        # What the dataset term lets count, the instance term does too.
+        _check_negatives(
+            counts if instance_weight == 1 else counts_in_dataset_term,
+            queue_mask,
+            mask_same_dataset and instance_weight < 1,
+        )
+
+    loss = in_queue.new_zeros(())
+    if instance_weight < 1:
+        same = dataset_ids == query_dataset  # (B, M) bool
+        positive = (in_batch * same).sum(1) / same.sum(1)
+        groups = None
+        if average_over_datasets:
+            groups = _rank_in_dataset(query_dataset)
+        term = _cross_entropy(
+            positive, negatives, counts_in_dataset_term, groups
+        )
+        loss = loss + (1 - instance_weight) * term
+    if instance_weight > 0:
+        positive = in_batch.gather(1, own_key[:, None])[:, 0]
+        term = _cross_entropy(positive, negatives, counts)
+        loss = loss + instance_weight * term
+    return loss
+
+
+@MODELS.register_module()
+class DatasetContrastiveLoss(nn.Module):
+    """:func:`dataset_contrastive_loss` with its options set.
+
+    Args:
+        temperature (float): Defaults to 0.07.
+        instance_weight (float): Defaults to 0.
+        average_over_datasets (bool): Defaults to False.
+        mask_same_dataset (bool): Defaults to False.
+        mask_same_image (bool): Defaults to False.
+
+    Raises:
+        ValueError: ``temperature`` or ``instance_weight`` out of range.
+    """
+
+    def __init__(
+        self,
+        temperature: float = 0.07,
+        instance_weight: float = 0.0,
+        average_over_datasets: bool = False,
+        mask_same_dataset: bool = False,
+        mask_same_image: bool = False,
+    ) -> None:
+        super().__init__()
+        _check_options(temperature, instance_weight)
+        self.options = dict(
+            temperature=temperature,
+            instance_weight=instance_weight,
+            average_over_datasets=average_over_datasets,
+            mask_same_dataset=mask_same_dataset,
+            mask_same_image=mask_same_image,
+        )
+
+    def forward(
+        self,
+        query: Tensor,
+        keys: Tensor,
+        dataset_ids: Tensor,
+        image_ids: Tensor,
+        **kwargs: Tensor | bool | None,
+    ) -> Tensor:
+        """Computes the loss.
+
+        Args:
+            query (Tensor): float (B, D).
+            keys (Tensor): float (M, D).
+            dataset_ids (Tensor): int64 (M, ).
+            image_ids (Tensor): int64 (M, ).
+            **kwargs: The queue, ``own_key`` and ``check_negatives``, as in
+                :func:`dataset_contrastive_loss`.
+
+        Returns:
+            Tensor: Scalar.
+        """
+        return dataset_contrastive_loss(
+            query, keys, dataset_ids, image_ids, **kwargs, **self.options
+        )
+
+    def extra_repr(self) -> str:
+        """Shows the options where the module is printed."""
+        return ', '.join(f'{k}={v}' for k, v in self.options.items())
+
+
+def _exact_matmul(a: Tensor, b: Tensor) -> Tensor:
+    """``a @ b`` in float32 or better, also under autocast."""
+    dtype = torch.promote_types(a.dtype, torch.float32)
+    with torch.autocast(a.device.type, enabled=False):
+        return a.to(dtype) @ b.to(dtype)
+
+
+def _rank_in_dataset(query_dataset: Tensor) -> Tensor:
+    """How many earlier queries share each query's dataset, int64 (B, )."""
+    same = query_dataset == query_dataset.T  # (B, B)
+    return same.tril(-1).sum(1)
+
+
+def _cross_entropy(
+    positive: Tensor,
+    negatives: Tensor,
+    counts: Tensor,
+    groups: Tensor | None = None,
+) -> Tensor:
+    """Mean cross-entropy of each positive (B, ) against its negatives (B, N).
+
+    ``counts`` says which negatives do. Rows of one group, an index below B
+    each, are averaged first.
+    """
+    logits = torch.cat((positive[:, None], negatives), dim=1)
+    counts = F.pad(counts, (1, 0), value=True)
+    if groups is None:
+        logits = logits.masked_fill(~counts, float('-inf'))
+        return -logits.log_softmax(1)[:, 0].mean()
+    # B rows whatever the number of groups, since to count the groups would
+    # wait for the device; the rows left over weigh nothing.
+    rows = torch.arange(len(logits), device=logits.device)
+    member = (rows[:, None] == groups).to(logits.dtype)  # (group, B)
+    total = _exact_matmul(member, logits.masked_fill(~counts, 0))
+    number = _exact_matmul(member, counts.to(logits.dtype))
+    logits = (total / number.clamp(min=1)).masked_fill(
+        number == 0, float('-inf')
+    )
+    used = number[:, 0] > 0
+    # A finite logit in the unused rows keeps their gradient 0 and not nan.
+    first = logits[:, :1].masked_fill(~used[:, None], 0)
+    logits = torch.cat((first, logits[:, 1:]), dim=1)
+    return -(logits.log_softmax(1)[:, 0] * used).sum() / used.sum()
+
+
+def _check_options(temperature: float, instance_weight: float) -> None:
+    if not temperature > 0:
+        msg = f'temperature must be above 0, got {temperature}'
+        raise ValueError(msg)
+    if not 0 <= instance_weight <= 1:
+        msg = f'instance_weight must be in [0, 1], got {instance_weight}'
+        raise ValueError(msg)
+
+
+def _check_negatives(
+    counts: Tensor, queue_mask: Tensor, mask_same_dataset: bool
+) -> None:
+    if bool(counts.any(1).all()):
+        return
+    lonely = int((~counts.any(1)).sum())
+    cure = 'use larger batches, of more than one image'
+    if mask_same_dataset:
+        cure += ' and dataset, or mask_same_dataset=False'
+    msg = (
+        f'{lonely} of {len(counts)} samples have no negative among the '
+        f'{int(queue_mask.sum())} keys of the queue: {cure}'
+    )
+    raise ValueError(msg)

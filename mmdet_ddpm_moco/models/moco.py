@@ -1,0 +1,242 @@
+"""MoCo with dataset-level contrast: the stage that trains a backbone.
+
+Beside dataset ids, this differs from mmpretrain's MoCo in what small data
+sets and single GPUs need: queue entries that were never filled do not count,
+any batch size fits the queue, and batch normalisation does not give the
+positive away on one process.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from mmengine.dist import all_gather, get_rank, get_world_size
+from mmpretrain.models.selfsup import MoCo
+from mmpretrain.models.utils import batch_shuffle_ddp, batch_unshuffle_ddp
+from mmpretrain.registry import MODELS
+from mmpretrain.structures import DataSample
+from torch import Tensor, nn
+
+from .heads.dataset_contrastive_head import (  # noqa: F401, registers it
+    DatasetContrastiveHead,
+)
+
+
+@MODELS.register_module()
+class DatasetMoCo(MoCo):
+    """MoCo v2 with the dataset-level contrastive loss of DDPM-MoCo.
+
+    All state is in persistent buffers beside the weights, so that a resumed
+    run goes on where it stopped: ``queue`` (D, K) float, its
+    ``queue_dataset_ids`` and ``queue_image_ids`` (K, ) int64, ``queue_ptr``
+    (1, ), the slot written next, and ``queue_fill`` (1, ), how many slots
+    were ever written.
+
+    Args:
+        backbone (dict): Config of the backbone; one feature map.
+        neck (dict): Config of the projector to ``feat_dim`` values.
+        head (dict): Config of a :class:`DatasetContrastiveHead`.
+        queue_len (int): Number K of keys kept, those of the current batch
+            included. Defaults to 8192.
+        feat_dim (int): Length D of the keys. Defaults to 128.
+        momentum (float): Weight of the *new* weights in the key encoder,
+            in (0, 1): 0.001 is what the literature calls 0.999. Defaults
+            to 0.001.
+        bn_splits (int): On one process the key encoder sees the batch in
+            this many random groups, of two images at least, each normalised
+            by its own statistics. With 1 the positive leaks: query and key
+            are normalised by the same images. Defaults to 8.
+        data_preprocessor (dict, optional): Defaults to None, mmpretrain's
+            ``SelfSupDataPreprocessor``.
+        init_cfg (dict | list[dict], optional): Defaults to None.
+
+    Raises:
+        ValueError: ``queue_len``, ``feat_dim`` or ``bn_splits`` below 1, or
+            ``momentum`` out of range.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        neck: dict,
+        head: dict,
+        queue_len: int = 8192,
+        feat_dim: int = 128,
+        momentum: float = 0.001,
+        bn_splits: int = 8,
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        for name, value in (
+            ('queue_len', queue_len),
+            ('feat_dim', feat_dim),
+            ('bn_splits', bn_splits),
+        ):
+            if value < 1:
+                msg = f'{name} must be at least 1, got {value}'
+                raise ValueError(msg)
+        if not 0 < momentum < 1:
+            msg = f'momentum must be between 0 and 1, got {momentum}'
+            raise ValueError(msg)
+        super().__init__(
+            backbone=backbone,
+            neck=neck,
+            head=head,
+            queue_len=queue_len,
+            feat_dim=feat_dim,
+            momentum=momentum,
+            data_preprocessor=data_preprocessor,
+            init_cfg=init_cfg,
+        )
+        self.bn_splits = bn_splits
+        no_ids = torch.full((queue_len,), -1, dtype=torch.long)
+        self.register_buffer('queue_dataset_ids', no_ids)
+        self.register_buffer('queue_image_ids', no_ids.clone())
+        self.register_buffer('queue_fill', torch.zeros(1, dtype=torch.long))
+        # (dataset, image) of the last batch; only a short cut, see
+        # _negatives_are_sure.
+        self._last_ids: list[tuple[int, int]] = []
+
+    def loss(
+        self, inputs: list[Tensor], data_samples: list[DataSample], **kwargs
+    ) -> dict[str, Tensor]:
+        """Computes the loss of a batch and puts its keys into the queue.
+
+        Args:
+            inputs (list[Tensor]): Two views, each float (B, 3, H, W).
+            data_samples (list[DataSample]): B samples with ints
+                ``dataset_id`` and ``image_id``.
+            **kwargs: Ignored.
+
+        Returns:
+            dict[str, Tensor]: ``loss``, a scalar.
+
+        Raises:
+            ValueError: A data sample without the ids, or a sample without
+                any negative.
+        """
+        query_images, key_images = inputs
+        ids = _read_ids(data_samples)
+        query = self.neck(self.backbone(query_images))[0]
+        query = F.normalize(query, dim=1)  # (B, D)
+        with torch.no_grad():
+            self.encoder_k.update_parameters(
+                nn.Sequential(self.backbone, self.neck)
+            )
+            keys = self._encode_keys(key_images)  # (B, D)
+            # One tensor in two steps: with device=, torch would wait for
+            # the GPU.
+            id_pairs = torch.tensor(ids).to(keys.device, non_blocking=True)
+            keys = torch.cat(all_gather(keys))  # (M, D)
+            id_pairs = torch.cat(all_gather(id_pairs))  # (M, 2)
+        dataset_ids, image_ids = id_pairs.unbind(1)
+        check = not self._negatives_are_sure(ids, len(keys))
+        queue_mask = self._enqueue(keys, dataset_ids, image_ids)
+        own_key = torch.arange(len(query), device=keys.device)
+        loss = self.head.loss(
+            query,
+            keys,
+            dataset_ids,
+            image_ids,
+            own_key=own_key + get_rank() * len(query),
+            queue=self.queue,
+            queue_dataset_ids=self.queue_dataset_ids,
+            queue_image_ids=self.queue_image_ids,
+            queue_mask=queue_mask,
+            check_negatives=check,
+        )
+        return dict(loss=loss)
+
+    @torch.no_grad()
+    def _encode_keys(self, images: Tensor) -> Tensor:
+        """Unit keys (B, D) of views (B, 3, H, W), in their order.
+
+        A query and its key must not be normalised by the same images, else
+        the batch statistics tell which key is its own. Over several
+        processes a shuffle between them sees to that, on one process the
+        random groups do.
+        """
+        if get_world_size() > 1:
+            images, unshuffle = batch_shuffle_ddp(images)
+            keys = F.normalize(self.encoder_k(images)[0], dim=1)
+            return batch_unshuffle_ddp(keys, unshuffle)
+        order = torch.randperm(len(images), device=images.device)
+        # A group of one image has no statistics.
+        groups = max(1, min(self.bn_splits, len(images) // 2))
+        keys = torch.cat(
+            [
+                self.encoder_k(group)[0]
+                for group in images[order].tensor_split(groups)
+            ]
+        )
+        return F.normalize(keys, dim=1)[order.argsort()]
+
+    @torch.no_grad()
+    def _enqueue(
+        self, keys: Tensor, dataset_ids: Tensor, image_ids: Tensor
+    ) -> Tensor:
+        """Writes keys (M, D) over the oldest ones; returns the rest's mask.
+
+        The keys go in *before* the logits are computed, and the mask, bool
+        (K, ), leaves them out of the negatives. Autograd keeps the queue
+        itself for the backward pass, so that writing after the loss would
+        need a copy of the whole queue at each step. The price: with a full
+        queue K - M keys are negatives, not K.
+
+        Everything stays on the device: pointer and fill are never read.
+        """
+        # Of more keys than fit, the last ones stay.
+        keys = keys[-self.queue_len :]
+        number = len(keys)
+        device = self.queue.device
+        slots = self.queue_ptr + torch.arange(number, device=device)
+        slots %= self.queue_len
+        counts = torch.arange(self.queue_len, device=device) < self.queue_fill
+        counts.index_fill_(0, slots, False)
+        self.queue.index_copy_(1, slots, keys.T.to(self.queue.dtype))
+        self.queue_dataset_ids.index_copy_(0, slots, dataset_ids[-number:])
+        self.queue_image_ids.index_copy_(0, slots, image_ids[-number:])
+        self.queue_ptr.add_(number).remainder_(self.queue_len)
+        self.queue_fill.add_(number).clamp_(max=self.queue_len)
+        return counts
+
+    def _negatives_are_sure(
+        self, ids: list[tuple[int, int]], number: int
+    ) -> bool:
+        """Whether each sample is known to have a negative.
+
+        The last batch of this process is still in the queue. If it holds,
+        for each sample, a key of another dataset *and* image, no option of
+        the loss can mask them all. Then the loss need not look, which would
+        make the host wait for the device. After a start or a resume there
+        is no last batch and the loss looks.
+
+        Args:
+            ids (list[tuple[int, int]]): (dataset, image) of this batch.
+            number (int): Keys of this batch over all processes.
+        """
+        last, self._last_ids = self._last_ids, ids
+        if number + len(last) * get_world_size() > self.queue_len:
+            return False
+        return all(
+            any(a != dataset and b != image for a, b in last)
+            for dataset, image in ids
+        )
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        # Another queue comes in: the last batch is not in it.
+        self._last_ids = []
+        super()._load_from_state_dict(*args, **kwargs)
+
+
+def _read_ids(data_samples: list[DataSample]) -> list[tuple[int, int]]:
+    """Gets (dataset_id, image_id) of each sample."""
+    for name in ('dataset_id', 'image_id'):
+        for index, sample in enumerate(data_samples or [DataSample()]):
+            if name not in sample:
+                msg = (
+                    f'data sample {index} has no {name}: let PackInputs '
+                    "carry it, meta_keys=('dataset_id', 'image_id')"
+                )
+                raise ValueError(msg)
+    return [(s.dataset_id, s.image_id) for s in data_samples]

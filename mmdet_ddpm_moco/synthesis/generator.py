@@ -1,0 +1,131 @@
+"""The generator on disk: a plain diffusers folder and one json of ours.
+
+``DDPMPipeline.from_pretrained(folder)`` loads the folder too. What synthesis
+needs beyond it (class names, window) stands in ``defect_ddpm.json``.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
+from safetensors import SafetensorError
+
+EXTRA = 'defect_ddpm.json'
+FORMAT_VERSION = 1
+
+
+@dataclass
+class Generator:
+    """A trained generator, ready to sample.
+
+    Attributes:
+        unet (UNet2DModel): In eval mode.
+        scheduler (DDPMScheduler): The schedule it was trained with.
+        classes (tuple[str, ...]): Class names; ``background`` comes after.
+        window (int): Side of its training windows in pixels.
+        fingerprint (str): Hash of everything above.
+    """
+
+    unet: UNet2DModel
+    scheduler: DDPMScheduler
+    classes: tuple[str, ...]
+    window: int
+    fingerprint: str
+
+    @property
+    def channels(self) -> int:
+        """Channels of the windows: 1 or 3."""
+        return self.unet.config.out_channels
+
+    @property
+    def multiple(self) -> int:
+        """What the sides of a window must be multiples of."""
+        return 2 ** (len(self.unet.config.block_out_channels) - 1)
+
+
+def save_generator(
+    folder: str | Path,
+    unet: torch.nn.Module,
+    scheduler: DDPMScheduler,
+    *,
+    classes: Sequence[str],
+    window: int,
+) -> Path:
+    """Writes a generator, replacing an older one in one step.
+
+    Args:
+        folder (str | Path): The folder to write.
+        unet (nn.Module): A ``UNet2DModel``.
+        scheduler (DDPMScheduler): The training schedule.
+        classes (Sequence[str]): Class names, without ``background``.
+        window (int): Side of the training windows in pixels.
+
+    Returns:
+        Path: ``folder``.
+    """
+    folder = Path(folder)
+    unfinished = folder.with_name(folder.name + '.unfinished')
+    shutil.rmtree(unfinished, ignore_errors=True)
+    DDPMPipeline(unet=unet, scheduler=scheduler).save_pretrained(
+        unfinished, safe_serialization=True
+    )
+    extra = dict(
+        format_version=FORMAT_VERSION, classes=list(classes), window=window
+    )
+    (unfinished / EXTRA).write_text(json.dumps(extra, indent=2) + '\n')
+    if folder.exists():
+        shutil.rmtree(folder)
+    return unfinished.replace(folder)
+
+
+def load_generator(folder: str | Path) -> Generator:
+    """Reads a generator that :func:`save_generator` wrote.
+
+    Args:
+        folder (str | Path): Its folder.
+
+    Returns:
+        Generator: On the CPU, in eval mode.
+
+    Raises:
+        FileNotFoundError: There is no generator.
+        ValueError: It is damaged or of a newer format.
+    """
+    folder = Path(folder)
+    if not (folder / EXTRA).is_file():
+        msg = (
+            f'no generator at {folder} ({EXTRA} is missing); train one '
+            'with tools/train.py and a config of configs/ddpm'
+        )
+        raise FileNotFoundError(msg)
+    extra = json.loads((folder / EXTRA).read_text())
+    if extra['format_version'] > FORMAT_VERSION:
+        msg = (
+            f'{folder} has format {extra["format_version"]}, this version '
+            f'reads up to {FORMAT_VERSION}; upgrade mmdet-ddpm-moco'
+        )
+        raise ValueError(msg)
+    try:
+        unet = UNet2DModel.from_pretrained(
+            folder / 'unet', use_safetensors=True, low_cpu_mem_usage=False
+        )
+        scheduler = DDPMScheduler.from_pretrained(folder / 'scheduler')
+    except (OSError, SafetensorError) as error:
+        msg = f'the generator at {folder} is damaged; export it again: {error}'
+        raise ValueError(msg) from error
+    digest = hashlib.sha256()
+    for file in sorted(folder.rglob('*')):
+        if file.suffix in ('.json', '.safetensors'):
+            digest.update(file.read_bytes())
+    return Generator(
+        unet.eval(),
+        scheduler,
+        tuple(extra['classes']),
+        extra['window'],
+        digest.hexdigest()[:16],
+    )

@@ -1,0 +1,201 @@
+"""What is to be synthesised where.
+
+Window number ``i`` is planned from the seed and ``i`` alone, so that any
+rank can plan any window and a run that was killed goes on with the same plan.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..datasets.compositing import Box, crop
+from ..datasets.defect_bank import ADD, KINDS, NULL, REPLACES
+from ..datasets.defect_geometry import (
+    FEATHER,
+    defect_alpha,
+    free_place,
+    place_window,
+)
+from ..datasets.labelled_images import Defect, LabelledImages
+
+
+@dataclass(frozen=True)
+class WindowPlan:
+    """One window to synthesise.
+
+    Attributes:
+        kind (str): ``'add'``, ``'replaces'`` or ``'null'``.
+        label (int): Class to paint; the number of classes for background.
+        image (int): Index of the host in ``LabelledImages.images``.
+        window (tuple): ``(x, y, w, h)`` of the window in the host.
+        alpha (np.ndarray): uint8 (h, w).
+        box (tuple): ``(x, y, w, h)`` of the defect in the host; zeros for
+            ``'null'``.
+        replaces (int | None): Id of the annotation whose place it takes.
+    """
+
+    kind: str
+    label: int
+    image: int
+    window: Box
+    alpha: np.ndarray
+    box: Box
+    replaces: int | None = None
+
+
+class WindowPlanner:
+    """Plans windows after the training set's own distribution.
+
+    Sizes, aspect ratios and shapes are those of annotated defects, mirrored
+    at random. A defect is added only on free ground, and only on images
+    whose classes occur together with its own in the training set; where no
+    place is found, a labelled defect is replaced instead.
+
+    Args:
+        data (LabelledImages): The training images.
+        max_window (int): Largest side of a window in pixels. Of a larger
+            defect a part is synthesised.
+        mix (Mapping[str, float]): Share of each kind that is tried for,
+            keys ``'add'``, ``'replaces'``, ``'null'``, sum 1.
+        seed (int): Seed of all plans, >= 0.
+
+    Raises:
+        ValueError: An argument is out of range.
+    """
+
+    def __init__(
+        self,
+        data: LabelledImages,
+        *,
+        max_window: int,
+        mix: Mapping[str, float],
+        seed: int,
+    ) -> None:
+        if max_window < 16:
+            msg = f'max_window must be at least 16 pixels, got {max_window}'
+            raise ValueError(msg)
+        if (
+            set(mix) - set(KINDS)
+            or min(mix.values()) < 0
+            or abs(sum(mix.values()) - 1) > 1e-6
+        ):
+            msg = (
+                f'mix must give shares of {", ".join(KINDS)} that sum to '
+                f'1, got {dict(mix)}'
+            )
+            raise ValueError(msg)
+        self.data = data
+        self.max_window = max_window
+        self.shares = [mix.get(kind, 0) for kind in KINDS]
+        self.seed = seed
+        self._hosts = self._find_hosts()
+
+    def _find_hosts(self) -> list[list[int]]:
+        """Per class, the images on which such a defect may be added."""
+        sets = [{d.label for d in i.defects} for i in self.data.images]
+        together = [
+            set().union({label}, *(s for s in sets if label in s))
+            for label in range(len(self.data.classes))
+        ]
+        return [
+            [i for i, s in enumerate(sets) if s <= together[label]]
+            for label in range(len(self.data.classes))
+        ]
+
+    def plan(self, number: int) -> WindowPlan:
+        """Plans window ``number`` (>= 0)."""
+        rng = np.random.RandomState(
+            np.random.SeedSequence([self.seed, number]).generate_state(4)
+        )
+        kind = KINDS[rng.choice(len(KINDS), p=self.shares)]
+        label = self.data.present[rng.randint(len(self.data.present))]
+        found = self.data.by_class[label]
+        for _ in range(10):
+            index, defect = found[rng.randint(len(found))]
+            if kind != REPLACES:
+                plan = self._on_free_ground(kind, label, index, defect, rng)
+            else:
+                plan = self._in_place(index, defect, rng)
+            if plan is not None:
+                return plan
+        return self._in_place(index, defect, rng, whole_box=True)
+
+    def _in_place(
+        self,
+        index: int,
+        defect: Defect,
+        rng: np.random.RandomState,
+        whole_box: bool = False,
+    ) -> WindowPlan | None:
+        image = self.data.images[index]
+        window = place_window(
+            defect.box, image.size, self._size(defect.box, rng), rng
+        )
+        alpha = defect_alpha(
+            window,
+            image.size,
+            defect.box,
+            None if whole_box else image.mask(defect),
+        )
+        if not (alpha == 255).any():
+            return None
+        return WindowPlan(
+            REPLACES,
+            defect.label,
+            index,
+            window,
+            alpha,
+            defect.box,
+            defect.ann_id,
+        )
+
+    def _on_free_ground(
+        self,
+        kind: str,
+        label: int,
+        index: int,
+        defect: Defect,
+        rng: np.random.RandomState,
+    ) -> WindowPlan | None:
+        x, y, w, h = defect.box
+        if max(w, h) + 2 * (FEATHER + 1) > self.max_window:
+            return None  # would have to be cut, and its label with it
+        shape = self.data.images[index].mask(defect)
+        shape = (
+            np.ones((h, w), bool) if shape is None else crop(shape, defect.box)
+        )
+        shape = shape[:: rng.choice((1, -1)), :: rng.choice((1, -1))]
+        hosts = self._hosts[label]
+        host_index = hosts[rng.randint(len(hosts))]
+        host = self.data.images[host_index]
+        box = free_place((w, h), host.size, [d.box for d in host.defects], rng)
+        if box is None:
+            return None
+        x, y = box[:2]
+        mask = np.zeros(host.size[::-1], bool)
+        mask[y : y + h, x : x + w] = shape
+        window = place_window(box, host.size, self._size(box, rng), rng)
+        alpha = defect_alpha(window, host.size, box, mask)
+        if kind == NULL:
+            return WindowPlan(
+                NULL,
+                len(self.data.classes),
+                host_index,
+                window,
+                alpha,
+                (0, 0, 0, 0),
+            )
+        return WindowPlan(ADD, label, host_index, window, alpha, box)
+
+    def _size(self, box: Box, rng: np.random.RandomState) -> tuple[int, int]:
+        """Window size for a defect: room around it, in steps of 16 pixels.
+
+        Few different sizes make large batches. The generator needs to see
+        ground around the defect, about as much as in training.
+        """
+        sides = []
+        for length in box[2:]:
+            wanted = length + 2 * (FEATHER + 1) + rng.randint(6, 22)
+            sides.append(min(-(-wanted // 16) * 16, self.max_window))
+        return sides[0], sides[1]

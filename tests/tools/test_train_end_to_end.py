@@ -1,0 +1,158 @@
+"""The main job in the small: tools/train.py through all stages, tools/test.py.
+
+One run, read by several tests.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pycocotools.coco import COCO
+
+from mmdet_ddpm_moco.datasets.demo_plates import make_demo_set
+from mmdet_ddpm_moco.paths import shipped
+
+TINY = """
+_base_ = '{configs}/demo/faster_rcnn_ddpm_moco.py'
+root = 'run'
+data_root = 'plates/'
+model = dict(backbone=dict(base_channels=8),
+             neck=dict(in_channels=[8, 16, 32, 64]))
+train_dataloader = dict(num_workers=0, persistent_workers=False,
+                        dataset=dict(data_root=data_root))
+val_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict(
+    data_root=data_root, ann_file='annotations/train.json'))
+test_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict(
+    data_root=data_root, ann_file='annotations/train.json'))
+val_evaluator = dict(ann_file=data_root + 'annotations/train.json')
+test_evaluator = dict(ann_file=data_root + 'annotations/train.json')
+train_cfg = dict(max_iters=2, val_interval=10)
+default_hooks = dict(logger=dict(interval=1))
+work_dir = 'run/detector'
+custom_hooks = [dict(type='mmdet_ddpm_moco.DDPMMoCoHook', bank='run/bank',
+                     checkpoint='run/moco/backbone.pth', prob=1.0)]
+stages = dict(root='run', generator=dict(config='ddpm.py'),
+              bank=dict(num=12, max_window=32, steps=2),
+              backbone=dict(config='moco.py'))
+"""
+TINY_DDPM = """
+_base_ = '{configs}/demo/ddpm.py'
+model = dict(unet=dict(block_out_channels=(8, 8, 8, 8), norm_num_groups=4,
+                       attention_head_dim=8))
+train_dataloader = dict(batch_size=4, num_workers=0, persistent_workers=False,
+    dataset=dict(ann_file='plates/annotations/train.json',
+                 img_prefix='plates/images/', window=32))
+train_cfg = dict(max_iters=2)
+"""
+TINY_MOCO = """
+_base_ = '{configs}/demo/moco.py'
+model = dict(queue_len=32, backbone=dict(base_channels=8),
+             neck=dict(in_channels=64, hid_channels=16))
+train_dataloader = dict(batch_size=16, num_workers=0,
+    persistent_workers=False, dataset=dict(sources=[
+    dict(ann_file='plates/annotations/train.json',
+         img_prefix='plates/images/', dataset_ids='alone'),
+    dict(ann_file='plates/annotations/train.json',
+         img_prefix='plates/images/', dataset_ids='class')]))
+train_cfg = dict(max_epochs=1)
+"""
+
+
+def run(
+    folder: Path, tool: str, *arguments: str
+) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, str(shipped('tools') / tool), *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env=dict(os.environ, OMP_NUM_THREADS='1'),
+        timeout=600,
+    )
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp('job')
+    make_demo_set(folder / 'plates', seed=0)
+    for name, text in (
+        ('detector', TINY),
+        ('ddpm', TINY_DDPM),
+        ('moco', TINY_MOCO),
+    ):
+        (folder / f'{name}.py').write_text(
+            text.format(configs=shipped('configs'))
+        )
+    return folder
+
+
+@pytest.fixture(scope='module')
+def first_run(folder) -> subprocess.CompletedProcess:
+    return run(folder, 'train.py', 'detector.py')
+
+
+def test_no_prepare_prints_the_commands(folder):
+    done = run(folder, 'train.py', 'detector.py', '--no-prepare')
+    assert done.returncode == 1
+    assert 'Traceback' not in done.stderr
+    for tool in (
+        'tools/train.py ddpm.py',
+        'tools/synthesize.py ddpm.py',
+        'tools/train.py moco.py',
+    ):
+        assert tool in done.stderr
+    assert not (folder / 'run').exists()
+
+
+def test_all_stages_run(folder, first_run):
+    assert first_run.returncode == 0, first_run.stderr[-3000:]
+    log = first_run.stdout + first_run.stderr
+    assert 'inserted DiffusionDefectAugment' in log
+    assert 'all equal' in log  # the backbone started from the weights
+    bank = COCO(str(folder / 'run/bank/annotations.json'))
+    assert len(bank.imgs) == 12
+    assert (folder / 'run/detector/iter_2.pth').is_file()
+
+
+def test_second_run_reuses_every_stage(folder, first_run):
+    done = run(folder, 'train.py', 'detector.py', '--resume')
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert (done.stdout + done.stderr).count('is up to date, reused') == 3
+
+
+def test_tests_and_writes_results(folder, first_run):
+    done = run(
+        folder,
+        'test.py',
+        'detector.py',
+        'run/detector/iter_2.pth',
+        '--out',
+        'results.json',
+        '--cfg-options',
+        'model.test_cfg.rcnn.score_thr=0.0',
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert 'coco/bbox_mAP:' in done.stdout + done.stderr
+    truth = COCO(str(folder / 'plates/annotations/train.json'))
+    found = truth.loadRes(str(folder / 'results.json'))
+    assert {
+        a['image_id']
+        for a in json.loads((folder / 'results.json').read_text())
+    } <= set(truth.imgs)
+    assert len(found.anns) > 0
+
+
+def test_missing_data_is_one_line(folder):
+    done = run(
+        folder,
+        'train.py',
+        str(shipped('configs') / 'detection/faster_rcnn_r18_neu_det_cpu.py'),
+    )
+    assert done.returncode == 1
+    assert 'Traceback' not in done.stderr
+    last = done.stderr.strip().splitlines()[-1]
+    assert 'data/NEU-DET/annotations/train_20.json' in last
+    assert 'tools/prepare_dataset.py' in last

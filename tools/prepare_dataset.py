@@ -1,0 +1,157 @@
+"""Turns a dataset as it is found into COCO json, or makes a demo dataset."""
+
+import argparse
+from pathlib import Path
+
+from mmdet_ddpm_moco.cli import one_line_errors
+from mmdet_ddpm_moco.datasets.conversion.convert import convert_voc
+from mmdet_ddpm_moco.datasets.conversion.progress import ProgressLine
+from mmdet_ddpm_moco.datasets.conversion.report import (
+    FindingsError,
+    format_report,
+)
+
+VOC_HELP = """\
+Convert images with VOC XML files to COCO json.
+
+Two layouts of SRC are recognised, in upper or lower case, with or without
+sub-folders (one per class, say) below the folders of images and XML files:
+  SRC/{images|JPEGImages}/ and SRC/annotations/
+  SRC/{train,validation,valid,val,test}/{images,annotations}/
+In the second one the given splits are NOT kept: all images are pooled and
+split anew. Image and XML are paired by the stems of their names.
+
+DST receives
+  images/                links to the images (or copies, with --copy)
+  annotations/           train.json, val.json, test.json, train_N.json for each
+                         N of --few-shot, unlabelled.json for images without
+                         a usable XML (they are not taken for defect-free)
+  lists/                 the same as lists of file names
+  report.json            options, counts, and all that was odd
+
+An XML without objects declares its image free of defects. Images that
+overlap or are copies of each other stay in one split. The same input and
+options give the same bytes."""
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog='See also: %(prog)s voc --help'
+    )
+    commands = parser.add_subparsers(dest='command', required=True)
+    voc = commands.add_parser(
+        'voc',
+        help='convert images with VOC XML files',
+        description=VOC_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    voc.add_argument('src', type=Path, metavar='SRC', help='the dataset')
+    voc.add_argument(
+        'dst', type=Path, metavar='DST', help='where to write; may be SRC'
+    )
+    voc.add_argument(
+        '--ratio',
+        type=float,
+        nargs=3,
+        default=(0.7, 0.1, 0.2),
+        metavar=('TRAIN', 'VAL', 'TEST'),
+        help='shares of the splits, met per class as closely as groups of '
+        'near duplicates allow; at least 0, with sum 1 (default: 0.7 0.1 0.2)',
+    )
+    voc.add_argument(
+        '--seed', type=int, default=0, help='seed of the splits (default: 0)'
+    )
+    voc.add_argument(
+        '--few-shot',
+        type=int,
+        nargs='+',
+        default=(),
+        metavar='N',
+        help='also write subsets of train with N images per class, each '
+        'within the next larger one; an image counts for the class that '
+        'covers most of it',
+    )
+    voc.add_argument(
+        '--classes',
+        nargs='+',
+        metavar='NAME',
+        help='classes to keep, in the order of their ids (default: all, '
+        'sorted by name)',
+    )
+    voc.add_argument(
+        '--group-near-duplicates',
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help='keep images that show the same piece of surface in one split '
+        '(default: on)',
+    )
+    voc.add_argument(
+        '--strict',
+        action='store_true',
+        help='take any finding for an error and write nothing',
+    )
+    voc.add_argument(
+        '--copy',
+        action='store_true',
+        help='copy the images instead of linking to them',
+    )
+    demo = commands.add_parser(
+        'demo',
+        help='make a small dataset of drawn metal plates',
+        description='Make a small dataset of drawn metal plates with '
+        'defects, to try everything without data of your own.',
+    )
+    demo.add_argument(
+        'dst', type=Path, metavar='DST', help='where to write it'
+    )
+    demo.add_argument(
+        '--seed', type=int, default=0, help='seed of the images (default: 0)'
+    )
+    return parser.parse_args()
+
+
+def convert(args: argparse.Namespace) -> None:
+    """Converts a dataset and shows the report."""
+    progress = ProgressLine()
+    try:
+        report = convert_voc(
+            args.src,
+            args.dst,
+            ratio=args.ratio,
+            seed=args.seed,
+            few_shot=args.few_shot,
+            classes=args.classes,
+            group_near_duplicates=args.group_near_duplicates,
+            strict=args.strict,
+            copy=args.copy,
+            progress=progress,
+        )
+    except FindingsError as error:
+        progress.clear()
+        print(format_report(error.report))
+        raise
+    finally:
+        progress.clear()
+    print(format_report(report))
+    print(f'\nWritten to {args.dst}; all findings are in report.json there.')
+
+
+def make_demo(args: argparse.Namespace) -> None:
+    """Makes the demo dataset."""
+    from mmdet_ddpm_moco.datasets.demo_plates import make_demo_set
+
+    make_demo_set(args.dst, args.seed)
+    print(f'Written to {args.dst}.')
+
+
+@one_line_errors
+def main() -> None:
+    args = parse_args()
+    if args.command == 'voc':
+        convert(args)
+    else:
+        make_demo(args)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,59 @@
+"""Makes a file for others of a contrastive run.
+
+It holds the weights of the backbone and the record of where they come from,
+nothing else, and is named with the start of its SHA-256.
+"""
+
+import argparse
+import hashlib
+import re
+import sys
+from pathlib import Path
+
+from mmdet_ddpm_moco.atomic_write import atomic_write_bytes, torch_bytes
+from mmdet_ddpm_moco.engine.backbone_file import RECORD, backbone_file
+from mmdet_ddpm_moco.engine.checkpoints import load_weights_only, weights_of
+
+
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        'checkpoint',
+        metavar='IN',
+        help='backbone.pth or a checkpoint of a contrastive run',
+    )
+    parser.add_argument('out_dir', metavar='OUT_DIR', type=Path)
+    return parser.parse_args(argv)
+
+
+def publish(checkpoint: str, out_dir: Path) -> Path:
+    loaded = load_weights_only(checkpoint)
+    meta = loaded.get('meta') or {}
+    # backbone.pth is nothing but the record; a training checkpoint's own
+    # meta also tells dates, hosts and paths.
+    record = meta if 'ann_files' in meta else meta.get(RECORD)
+    if record is None:
+        print(
+            f'{checkpoint} carries no record of the annotation files it saw '
+            '(ExportBackboneHook writes one)',
+            file=sys.stderr,
+        )
+    weights = weights_of(loaded, checkpoint)
+    data = torch_bytes(backbone_file(weights, record or {}))
+    stem = re.sub(r'-[0-9a-f]{8}$', '', Path(checkpoint).stem)
+    digest = hashlib.sha256(data).hexdigest()[:8]
+    path = out_dir / f'{stem}-{digest}.pth'
+    atomic_write_bytes(path, data)
+    return path
+
+
+def main(argv: list[str] | None = None) -> None:
+    args = parse_args(argv)
+    try:
+        print(publish(args.checkpoint, args.out_dir))
+    except (ValueError, FileNotFoundError) as error:
+        sys.exit(str(error))
+
+
+if __name__ == '__main__':
+    main()

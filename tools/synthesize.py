@@ -1,0 +1,110 @@
+"""Synthesises a defect bank with a trained generator."""
+
+import argparse
+
+from mmdet_ddpm_moco.cli import one_line_errors
+
+
+def share(text: str) -> tuple[str, float]:
+    kind, _, value = text.partition('=')
+    return kind, float(value)
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=f'{__doc__} A run that was killed goes on when it is '
+        'started again with the same settings.',
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument(
+        'config',
+        help='config of the generator (configs/ddpm): names the '
+        'training images, which become the hosts',
+    )
+    parser.add_argument(
+        '--generator',
+        required=True,
+        metavar='DIR',
+        help='folder of the '
+        'trained generator: <work dir of its training>/generator',
+    )
+    parser.add_argument(
+        '--out', required=True, metavar='DIR', help='folder of the bank'
+    )
+    parser.add_argument(
+        '--num', required=True, type=int, help='windows to keep'
+    )
+    parser.add_argument(
+        '--steps',
+        type=int,
+        default=20,
+        help='steps of the sampler (DPM-Solver++)',
+    )
+    parser.add_argument(
+        '--strength',
+        type=float,
+        default=0.6,
+        help='how far variations of '
+        'real defects go from their source, in (0, 1]',
+    )
+    parser.add_argument(
+        '--max-window',
+        type=int,
+        default=128,
+        help='largest side of a '
+        'window in pixels; of a larger defect a part is synthesised',
+    )
+    parser.add_argument(
+        '--mix',
+        nargs='+',
+        type=share,
+        metavar='KIND=SHARE',
+        default=[('add', 0.4), ('replaces', 0.5), ('null', 0.1)],
+        help='shares of defects on free ground (add), variations of real '
+        'defects in their place (replaces) and windows without defect (null)',
+    )
+    parser.add_argument('--seed', type=int, default=0, help='seed')
+    parser.add_argument('--device', help='cuda where there is a GPU')
+    return parser.parse_args()
+
+
+@one_line_errors
+def main() -> None:
+    args = parse_args()
+    from mmengine.config import Config
+
+    from mmdet_ddpm_moco.stack import check_module
+
+    check_module('diffusers')
+    from mmdet_ddpm_moco.synthesis.generator import load_generator
+    from mmdet_ddpm_moco.synthesis.synthesize import synthesize_bank
+
+    dataset = Config.fromfile(args.config).train_dataloader.dataset
+    manifest = synthesize_bank(
+        load_generator(args.generator),
+        dataset.ann_file,
+        dataset.img_prefix,
+        args.out,
+        num=args.num,
+        steps=args.steps,
+        strength=args.strength,
+        max_window=args.max_window,
+        mix=dict(args.mix),
+        seed=args.seed,
+        device=args.device,
+    )
+    print(
+        f'{manifest["kept"]} windows in {args.out}; rejected: '
+        f'{manifest["rejected"] or "none"}'
+    )
+    for name, kinds in manifest['kinds'].items():
+        print(
+            f'  {name:20} '
+            + '  '.join(
+                f'{kind} {count}' for kind, count in sorted(kinds.items())
+            )
+        )
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,70 @@
+"""Tests a detector: prints AP and writes the results leaderboards take."""
+
+import argparse
+import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from mmengine.config import Config, DictAction
+
+from mmdet_ddpm_moco.cli import add_launcher, one_line_errors, set_local_rank
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='weights of the detector')
+    parser.add_argument(
+        '--work-dir',
+        help="folder for logs (default: the config's work_dir, "
+        'else work_dirs/<name of the config>)',
+    )
+    parser.add_argument(
+        '--out',
+        metavar='FILE.json',
+        help='write the detections here in the COCO results format',
+    )
+    parser.add_argument(
+        '--show-dir',
+        metavar='DIR',
+        help='draw detections beside the truth into pictures, below '
+        '<work dir>/<time>/DIR',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='settings that replace those of the config',
+    )
+    add_launcher(parser)
+    return parser.parse_args()
+
+
+@one_line_errors
+def main() -> None:
+    args = parse_args()
+    set_local_rank(args)
+    from mmdet_ddpm_moco.engine.command import apply_options, check_data
+    from mmdet_ddpm_moco.engine.evaluation import test
+
+    cfg = apply_options(Config.fromfile(args.config), args)
+    check_data(cfg, make=False, parts=('test',))
+    if args.show_dir:
+        cfg.default_hooks.visualization.update(
+            draw=True, test_out_dir=args.show_dir
+        )
+    with TemporaryDirectory() as folder:
+        _, results = test(
+            cfg,
+            args.checkpoint,
+            Path(folder) / 'detections' if args.out else None,
+        )
+        if results is not None:
+            Path(args.out).parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(results, args.out)
+            print(f'detections written to {args.out}')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,82 @@
+"""Trains a detector, a generator (configs/ddpm) or a backbone (configs/moco).
+
+For a detector whose config says how, what it reads and is missing or stale is
+made first: generator, defect bank, contrastive backbone.
+"""
+
+import argparse
+
+from mmengine.config import Config, DictAction
+
+from mmdet_ddpm_moco.cli import add_launcher, one_line_errors, set_local_rank
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('config', help='config file')
+    parser.add_argument(
+        '--work-dir',
+        help="folder for logs and weights (default: the config's work_dir, "
+        'else work_dirs/<name of the config>)',
+    )
+    parser.add_argument(
+        '--amp',
+        action='store_true',
+        help='mixed precision: float16 on a GPU, bfloat16 on a CPU',
+    )
+    parser.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help='scale the learning rate to the batch size over all GPUs',
+    )
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CHECKPOINT',
+        help='go on from a checkpoint; without a name from the newest in the '
+        'work folder',
+    )
+    parser.add_argument(
+        '--no-prepare',
+        action='store_true',
+        help='make nothing that is missing; print the commands that do',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='settings that replace those of the config, such as '
+        'train_cfg.max_iters=100',
+    )
+    add_launcher(parser)
+    return parser.parse_args()
+
+
+@one_line_errors
+def main() -> None:
+    args = parse_args()
+    set_local_rank(args)
+    # Not at the top: --help should not wait for torch.
+    from mmdet.utils import setup_cache_size_limit_of_dynamo
+
+    from mmdet_ddpm_moco.engine.command import apply_options, check_data
+    from mmdet_ddpm_moco.engine.stages import prepare, refuse_unprepared
+    from mmdet_ddpm_moco.engine.training import train
+
+    setup_cache_size_limit_of_dynamo()
+    cfg = apply_options(Config.fromfile(args.config), args)
+    check_data(cfg, make=not args.no_prepare)
+    if args.no_prepare:
+        refuse_unprepared(cfg)
+    else:
+        prepare(cfg, args.launcher)
+    train(cfg)
+
+
+if __name__ == '__main__':
+    main()

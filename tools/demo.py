@@ -33,7 +33,7 @@ def run(command: list[str], log: Path) -> None:
     log.parent.mkdir(parents=True, exist_ok=True)
     began = time.time()
     with (
-        log.open('w') as file,
+        log.open('w', buffering=1) as file,
         subprocess.Popen(
             [sys.executable, '-W', 'ignore', *command[1:]],
             stdout=subprocess.PIPE,

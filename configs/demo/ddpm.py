@@ -7,4 +7,4 @@ train_dataloader = dict(
     dataset=dict(
         ann_file=data_root + 'annotations/train.json',
         img_prefix=data_root + 'images/'))
-train_cfg = dict(max_iters=400)
+train_cfg = dict(max_iters=300)

@@ -30,4 +30,9 @@ test_dataloader = val_dataloader
 val_evaluator = dict(ann_file=data_root + test_annotations)
 test_evaluator = val_evaluator
 
+max_iters = 600
+train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
+param_scheduler = _base_.param_scheduler
+param_scheduler[1].end = max_iters
+
 work_dir = 'work_dirs/demo/plain'

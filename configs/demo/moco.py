@@ -1,7 +1,9 @@
 _base_ = '../moco/moco_r18_neu_det_cpu.py'
 
 data_root = 'data/demo/'
+max_epochs = 40
 
+model = dict(queue_len=512)
 train_dataloader = dict(
     dataset=dict(
         sources=[
@@ -14,3 +16,11 @@ train_dataloader = dict(
                 img_prefix=data_root + 'images/',
                 dataset_ids='class'),
         ]))
+train_cfg = dict(max_epochs=max_epochs)
+param_scheduler = [
+    dict(
+        type='CosineAnnealingLR',
+        T_max=max_epochs,
+        by_epoch=True,
+        convert_to_iter_based=True)
+]

@@ -8,7 +8,7 @@ _base_ = [
 
 model = dict(roi_head=dict(bbox_head=dict(num_classes=6)))
 
-max_iters = 750
+max_iters = 720
 train_dataloader = dict(
     batch_size=4,
     num_workers=1,

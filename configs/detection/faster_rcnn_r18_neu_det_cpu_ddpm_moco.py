@@ -11,5 +11,9 @@ custom_hooks = [
 stages = dict(
     root=root,
     generator=dict(config='ddpm/ddpm_neu_det_cpu.py'),
-    bank=dict(num=480, max_window=96, steps=16),
+    bank=dict(
+        num=480,
+        max_window=96,
+        steps=16,
+        mix=dict(add=0.2, replaces=0.75, null=0.05)),
     backbone=dict(config='moco/moco_r18_neu_det_cpu.py'))

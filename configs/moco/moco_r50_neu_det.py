@@ -7,7 +7,7 @@ _base_ = [
 ]
 
 default_hooks = dict(
-    logger=dict(interval=10),
-    checkpoint=dict(interval=10, max_keep_ckpts=1))
+    logger=dict(interval=10), checkpoint=dict(interval=10, max_keep_ckpts=1)
+)
 randomness = dict(seed=0)
 custom_hooks = [dict(type='mmdet_ddpm_moco.ExportBackboneHook')]

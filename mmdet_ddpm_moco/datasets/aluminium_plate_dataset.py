@@ -1,8 +1,11 @@
 """Aluminium plate surfaces with the three kinds of defect of the paper."""
 
+from pathlib import Path
+
 from mmdet.registry import DATASETS
 
 from mmdet_ddpm_moco.datasets.checked_coco import PreparedCocoDataset
+from mmdet_ddpm_moco.datasets.demo_plates import make_demo_set
 from mmdet_ddpm_moco.datasets.plate_defects import DEFECTS
 
 
@@ -19,3 +22,12 @@ class AluminiumPlateDataset(PreparedCocoDataset):
         palette=[(220, 60, 20), (30, 160, 60), (40, 110, 230)],
     )
     PREPARE_COMMAND = 'python tools/prepare_dataset.py demo data/demo'
+
+    @staticmethod
+    def make(data_root: str) -> None:
+        """Draws the demo set.
+
+        Args:
+            data_root (str): Folder to make.
+        """
+        make_demo_set(Path(data_root))

@@ -103,7 +103,7 @@ def draw_scratch(rng: np.random.Generator, surface: np.ndarray) -> np.ndarray:
     along = np.linspace(-1, 1, 40)
     across = bend * (1 - along**2)
     x, y = _turned(along * length / 2, across, -angle)
-    points = np.stack([x, y], 1) + rng.uniform(0, size - 1, 2)
+    points = np.stack([x, y], 1) + rng.uniform(0.15, 0.85, 2) * size
 
     strength = 0.75 + 0.25 * cloud(rng, 40, 12, octaves=2)[0]
     strength = np.clip(strength, 0.25, 1.3) * (1 - along**6)

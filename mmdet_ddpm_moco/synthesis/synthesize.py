@@ -12,6 +12,7 @@ from torch.nn.functional import pad
 from tqdm import tqdm
 
 from ..datasets.compositing import composite, crop
+from ..datasets.defect_bank import DefectBank
 from ..datasets.defect_window_dataset import to_tensor
 from ..datasets.labelled_images import LabelledImages
 from .bank_writer import BankWriter
@@ -19,6 +20,7 @@ from .gates import rejection
 from .generator import Generator
 from .planning import WindowPlan, WindowPlanner
 from .sampling import fast_scheduler, sample_windows
+from .sheet import draw_sheet
 
 # Windows per block: the unit that is written, seeded and lost at once.
 BLOCK = 32
@@ -84,6 +86,8 @@ def synthesize_bank(
 ) -> dict:
     """Synthesises a defect bank, or finishes one that was begun.
 
+    ``sheet.png`` in its folder shows real defects beside synthesised ones.
+
     Args:
         generator (Generator): From :func:`load_generator`.
         ann_file (str | Path): COCO json of the training images, the ones
@@ -143,7 +147,11 @@ def synthesize_bank(
             bar.update(min(accepted, num - kept))
             kept += accepted
             block += 1
-    return writer.close(num)
+    manifest = writer.close(num)
+    cv2.imwrite(
+        str(Path(out) / 'sheet.png'), draw_sheet(DefectBank(out), data)
+    )
+    return manifest
 
 
 class WindowPainter:

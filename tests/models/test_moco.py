@@ -141,7 +141,7 @@ def test_resume_is_bit_for_bit(stop, tmp_path):
 
 class TestKeyEncoder:
     def test_follows_the_query_encoder(self):
-        model = build(seed=3)
+        model = build(initialise=True)
         weight = model.backbone.conv1.weight
         key_weight = model.encoder_k.module[0].conv1.weight
         assert not torch.equal(key_weight, weight)  # init_weights came later

@@ -14,7 +14,7 @@ IMAGES = [0, 1, 2, 3, 4, 5]
 LOSS = dict(instance_weight=0.25, mask_same_dataset=True)
 
 
-def steps(rank, ranks, number=3):
+def steps(rank, ranks, number=2):
     """Losses of this rank and what the model's queue holds at the end."""
     # Without batch normalisation, for the ranks to equal one process.
     model = build(norm_cfg=dict(type='GN', num_groups=2), loss=LOSS)

@@ -5,6 +5,10 @@ from mmengine.registry import DefaultScope
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 
+# More threads than that only wait for each other on tensors this small, and
+# a process with threads cannot be forked.
+torch.set_num_threads(1)
+
 CONFIG = dict(
     type='mmdet_ddpm_moco.DatasetMoCo',
     queue_len=16,
@@ -34,7 +38,7 @@ CONFIG = dict(
 )
 
 
-def build(seed=0, norm_cfg=None, loss=None, initialise=True, **changes):
+def build(seed=0, norm_cfg=None, loss=None, initialise=False, **changes):
     """The tiny model in train mode, its weights drawn with ``seed``."""
     config = {**CONFIG, **changes}
     if norm_cfg:

@@ -12,22 +12,23 @@ view_pipeline = [
         type='RandomApply',
         transforms=[
             dict(
-                type='ColorJitter',
-                brightness=0.4,
-                contrast=0.4,
-                backend='cv2')
+                type='ColorJitter', brightness=0.4, contrast=0.4, backend='cv2'
+            )
         ],
-        prob=0.8),
+        prob=0.8,
+    ),
     dict(
         type='GaussianBlur',
         magnitude_range=(0.1, 2.0),
         magnitude_std='inf',
-        prob=0.5),
+        prob=0.5,
+    ),
     # Mirrored, never turned: the direction of rolling means something.
     dict(
         type='RandomFlip',
         prob=[0.25, 0.25, 0.25],
-        direction=['horizontal', 'vertical', 'diagonal']),
+        direction=['horizontal', 'vertical', 'diagonal'],
+    ),
 ]
 train_pipeline = [
     dict(type='LoadImageFromFile'),
@@ -35,7 +36,8 @@ train_pipeline = [
     dict(type='MultiView', num_views=2, transforms=[view_pipeline]),
     dict(
         type='PackInputs',
-        meta_keys=('img_path', 'sample_idx', 'dataset_id', 'image_id')),
+        meta_keys=('img_path', 'sample_idx', 'dataset_id', 'image_id'),
+    ),
 ]
 train_dataloader = dict(
     batch_size=128,
@@ -50,10 +52,14 @@ train_dataloader = dict(
             dict(
                 ann_file=data_root + 'annotations/train.json',
                 img_prefix=data_root + 'images/',
-                dataset_ids='alone'),
+                dataset_ids='alone',
+            ),
             dict(
                 ann_file=data_root + 'annotations/train_20.json',
                 img_prefix=data_root + 'images/',
-                dataset_ids='class'),
+                dataset_ids='class',
+            ),
         ],
-        pipeline=train_pipeline))
+        pipeline=train_pipeline,
+    ),
+)

@@ -10,17 +10,20 @@ model = dict(
         type='SelfSupDataPreprocessor',
         mean=[123.675, 116.28, 103.53],
         std=[58.395, 57.12, 57.375],
-        to_rgb=True),
+        to_rgb=True,
+    ),
     backbone=dict(
         type='ResNet',
         depth=50,
         norm_cfg=dict(type='BN'),
-        zero_init_residual=False),
+        zero_init_residual=False,
+    ),
     neck=dict(
         type='MoCoV2Neck',
         in_channels=2048,
         hid_channels=2048,
-        out_channels=128),
+        out_channels=128,
+    ),
     head=dict(
         type='mmdet_ddpm_moco.DatasetContrastiveHead',
         loss=dict(
@@ -30,4 +33,7 @@ model = dict(
             instance_weight=0.5,
             mask_same_dataset=True,
             # A small data set passes through the queue more than once.
-            mask_same_image=True)))
+            mask_same_image=True,
+        ),
+    ),
+)

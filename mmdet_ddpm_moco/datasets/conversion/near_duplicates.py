@@ -7,6 +7,8 @@ parts them tests a detector on what it was trained on.
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from heapq import nsmallest
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -21,20 +23,29 @@ from mmdet_ddpm_moco.datasets.conversion.overlap import (
 )
 from mmdet_ddpm_moco.datasets.conversion.progress import Progress
 
-# Chosen on 1,440 crops of six kinds of hot-rolled steel. Of 50,000 random
-# pairs far apart none passes both thresholds: chance reaches a strength of 9
-# once in a few thousand pairs and then a correlation below 0.2. Pairs that do
-# overlap have a strength of 12 to 57 and a correlation of 0.6 to 1, or 0.3
-# and more if the place was photographed twice. With a window of 240 a single
-# pair of groups more is joined.
-WINDOW = 60
-MIN_STRENGTH = 9.0
+# Neighbours within this distance in the order of names are compared. The
+# thresholds were chosen on 1,440 crops of six kinds of hot-rolled steel, where
+# a window of 240 joins no more than this one.
+WINDOW = 80
+
+# Of 20,000 pairs of those images far apart, one in a thousand has a strength
+# above 5.5 and none above 6.3; rough surfaces drawn at random, fine or coarse,
+# do not reach 6. Of the pairs that overlap 99 % are above 7.
+MIN_STRENGTH = 5.5
+CLEAR_STRENGTH = 7.0
+
+# Pairs that overlap correlate by 0.6 to 1, or by 0.3 and more if the place was
+# photographed twice; other pairs by less than 0.3. The lower bound is for
+# pairs of clear strength.
 MIN_CORRELATION = 0.3
+CLEAR_CORRELATION = 0.6
 
-# Correlation of tiny images from which on two may be copies of each other.
-MIN_COPY = 0.6
+# Candidates to look at closely, per image. More change nothing where images
+# do overlap, since the others follow through the group; they would take long
+# where all images have something in common, such as a frame.
+_PER_IMAGE = 10
 
-_THUMB_SIDE = 32
+_TINY_SIDE = 32
 _BLOCK = 512
 
 
@@ -86,25 +97,27 @@ def group_near_duplicates(
     for index, image in enumerate(small):
         key = (image.shape, image.tobytes())
         groups.join(index, seen.setdefault(key, index))
-    candidates = [
-        *_shifted(small, order, progress),
-        *_copies(small),
-    ]
     # Sure pairs first: most of the others are then in one group already.
-    candidates.sort(key=lambda item: (-item[0], item[1:]))
-    for done, (_, first, second, shift) in enumerate(candidates, start=1):
-        if (
-            groups.find(first) != groups.find(second)
-            and fine_correlation(small[first], small[second], shift)
-            > MIN_CORRELATION
-        ):
-            groups.join(first, second)
+    candidates = sorted([*_shifted(small, order, progress), *_copies(small)])
+    for done, pair in enumerate(candidates, start=1):
+        first, second = pair.first, pair.second
+        if groups.find(first) != groups.find(second):
+            found = fine_correlation(small[first], small[second], pair.shift)
+            if found > pair.needed:
+                groups.join(first, second)
         if progress is not None:
             progress('checking overlaps', done, len(candidates))
     return [groups.find(index) for index in range(len(images))]
 
 
-_Candidate = tuple[float, int, int, tuple[int, int]]
+class _Candidate(NamedTuple):
+    """Two images that may overlap; the likelier, the smaller."""
+
+    doubt: float
+    first: int
+    second: int
+    shift: tuple[int, int]
+    needed: float
 
 
 def _shifted(
@@ -116,11 +129,23 @@ def _shifted(
     recent: deque[tuple[int, np.ndarray]] = deque(maxlen=WINDOW)
     for done, index in enumerate(order, start=1):
         spectrum = coarse_spectrum(small[index])
+        found = []
         for other, previous in recent:
             if small[other].shape == small[index].shape:
                 match = best_shift(previous, spectrum)
                 if match.strength > MIN_STRENGTH:
-                    yield match.strength, other, index, match.shift
+                    found.append(
+                        _Candidate(
+                            doubt=1 / match.strength,
+                            first=other,
+                            second=index,
+                            shift=match.shift,
+                            needed=MIN_CORRELATION
+                            if match.strength > CLEAR_STRENGTH
+                            else CLEAR_CORRELATION,
+                        )
+                    )
+        yield from nsmallest(_PER_IMAGE, found)
         recent.append((index, spectrum))
         if progress is not None:
             progress('comparing neighbours', done, len(order))
@@ -128,27 +153,34 @@ def _shifted(
 
 def _copies(small: Sequence[np.ndarray]) -> Iterator[_Candidate]:
     """Any two images that may be copies of each other."""
-    side = (_THUMB_SIDE, _THUMB_SIDE)
-    flat = np.array(
-        [
-            flatten(
-                cv2.resize(image, side, interpolation=cv2.INTER_AREA),
-                _THUMB_SIDE,
-                detail=2,
-                spread=4,
-            ).ravel()
-            for image in small
-        ],
-        np.float32,
-    ).reshape(len(small), -1)
+    if not small:
+        return
+    flat = np.stack([_tiny(image) for image in small])
     for start in range(0, len(small), _BLOCK):
-        block = flat[start : start + _BLOCK]
-        alike = block @ flat[start:].T / flat.shape[1]
-        for row, column in np.argwhere(np.triu(alike, 1) > MIN_COPY):
-            first, second = start + int(row), start + int(column)
-            if small[first].shape == small[second].shape:
-                strength = float(alike[row, column]) * _THUMB_SIDE
-                yield strength, first, second, (0, 0)
+        # Each image of the block against the ones after it.
+        alike = flat[start : start + _BLOCK] @ flat[start:].T
+        for row, values in enumerate(np.triu(alike, 1) / flat.shape[1]):
+            found = [
+                _Candidate(
+                    doubt=1 - float(values[column]),
+                    first=start + row,
+                    second=start + column,
+                    shift=(0, 0),
+                    needed=CLEAR_CORRELATION,
+                )
+                for column in np.flatnonzero(
+                    values > CLEAR_CORRELATION
+                ).tolist()
+                if small[start + row].shape == small[start + column].shape
+            ]
+            yield from nsmallest(_PER_IMAGE, found)
+
+
+def _tiny(image: np.ndarray) -> np.ndarray:
+    square = cv2.resize(
+        image, (_TINY_SIDE, _TINY_SIDE), interpolation=cv2.INTER_AREA
+    )
+    return flatten(square, _TINY_SIDE, detail=2, spread=4).ravel()
 
 
 class _Groups:

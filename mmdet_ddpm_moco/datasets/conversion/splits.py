@@ -177,10 +177,10 @@ def few_shot_subsets(
     for kind in classes:
         names = [name for name, value in train.items() if value == kind]
         if shots and max(shots) > len(names):
+            cure = f'choose at most {len(names)}' if names else 'leave it out'
             raise ValueError(
                 f'few-shot {max(shots)} is more than the {len(names)} '
-                f'training images of class {kind}; choose at most '
-                f'{len(names)}'
+                f'training images of class {kind}; {cure}'
             )
         names.sort(key=lambda name: draw(seed, 'few-shot', name))
         rank.update({name: place for place, name in enumerate(names)})

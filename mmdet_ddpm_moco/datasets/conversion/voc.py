@@ -1,6 +1,7 @@
 """Reads one VOC XML file as it stands, judging nothing but its syntax."""
 
 import math
+import re
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 
@@ -52,7 +53,7 @@ def parse_voc(data: bytes) -> VocFile:
         msg = 'the file is empty'
         raise ValueError(msg)
     try:
-        root = ElementTree.fromstring(data)
+        root = ElementTree.fromstring(_decoded(data))
     except (ElementTree.ParseError, LookupError, ValueError) as error:
         raise ValueError(f'not well-formed: {error}') from error
     if root.tag != 'annotation':
@@ -65,6 +66,12 @@ def parse_voc(data: bytes) -> VocFile:
             for item in root.findall('object')
         ),
     )
+
+
+def _decoded(data: bytes) -> bytes | str:
+    """Text, where the declared encoding (GBK, say) is beyond expat."""
+    declared = re.match(rb'<\?xml[^>]*encoding=["\']([\w.-]+)', data)
+    return data.decode(declared[1].decode()) if declared else data
 
 
 def _text(element: ElementTree.Element, tag: str) -> str:

@@ -23,9 +23,7 @@ OPTIONS = [
         mask_same_image=same_image,
     )
     for temperature, weight, average, same_dataset, same_image in (
-        itertools.product(
-            (0.07, 1.0), (0.0, 0.3, 1.0), *[(False, True)] * 3
-        )
+        itertools.product((0.07, 1.0), (0.0, 0.3, 1.0), *[(False, True)] * 3)
     )
 ]
 
@@ -244,7 +242,7 @@ def test_half_precision(dtype, average_over_datasets):
 
 def test_a_sample_without_negative_names_the_cure():
     inputs = make_inputs(3, 1, 1, 0)
-    with pytest.raises(ValueError, match='3 of 3 .* mask_same_dataset=False'):
+    with pytest.raises(ValueError, match=r'3 of 3 .* mask_same_dataset=False'):
         dataset_contrastive_loss(**inputs, mask_same_dataset=True)
     inputs['image_ids'].fill_(0)
     with pytest.raises(ValueError, match='larger batches') as error:

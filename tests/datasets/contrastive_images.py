@@ -1,0 +1,56 @@
+"""Tiny images and COCO jsons, written where a test says."""
+
+import json
+
+import cv2
+import numpy as np
+
+
+def write_image(path, size=(40, 40), seed=0):
+    """A random image of ``(width, height)`` pixels."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shape = (size[1], size[0], 3)
+    pixels = np.random.RandomState(seed).randint(0, 256, shape, np.uint8)
+    assert cv2.imwrite(str(path), pixels)
+    return pixels
+
+
+def write_coco(folder, images, categories, json_name='annotations.json'):
+    """A COCO data set.
+
+    Args:
+        folder (Path): Of the images and the json.
+        images (dict): ``name: [(category name, (x, y, w, h)), ...]``.
+        categories (list[str]): Names, in the order of their ids.
+        json_name (str): File name of the json.
+
+    Returns:
+        dict: ``ann_file`` and ``img_prefix`` of a source.
+    """
+    annotations = []
+    for image_id, (name, boxes) in enumerate(images.items()):
+        if not (folder / name).exists():
+            write_image(folder / name, seed=image_id)
+        annotations += [
+            dict(
+                image_id=image_id,
+                category_id=10 + categories.index(category),
+                bbox=list(box),
+                area=box[2] * box[3],
+                iscrowd=0,
+            )
+            for category, box in boxes
+        ]
+    content = dict(
+        images=[
+            dict(id=i, file_name=name, width=40, height=40)
+            for i, name in enumerate(images)
+        ],
+        annotations=[dict(a, id=i) for i, a in enumerate(annotations)],
+        categories=[
+            dict(id=10 + i, name=name) for i, name in enumerate(categories)
+        ],
+    )
+    file = folder / json_name
+    file.write_text(json.dumps(content))
+    return dict(ann_file=str(file), img_prefix=str(folder))

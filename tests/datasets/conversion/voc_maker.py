@@ -1,0 +1,78 @@
+"""Makes small VOC datasets for the tests."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+
+def surface(
+    height: int, width: int, seed: int, grain: float = 1.5
+) -> np.ndarray:
+    """A rough surface (uint8) that does not repeat."""
+    noise = np.random.default_rng(seed).normal(size=(height, width))
+    smooth = cv2.GaussianBlur(noise, (0, 0), grain)
+    return np.clip(128 + 40 * smooth / smooth.std(), 0, 255).astype(np.uint8)
+
+
+def write_image(
+    path: Path, seed: int = 0, size: tuple[int, int] = (40, 40)
+) -> None:
+    """Writes an image of (width, height) that looks like no other seed's."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), surface(size[1], size[0], seed))
+
+
+def voc_xml(
+    filename: str, objects=(), size: tuple[int, int] | None = (40, 40)
+) -> str:
+    """An XML with objects (name, xmin, ymin, xmax, ymax); any values."""
+    lines = ['<annotation>', f'<filename>{filename}</filename>']
+    if size is not None:
+        lines.append(
+            f'<size><width>{size[0]}</width><height>{size[1]}</height>'
+            '<depth>1</depth></size>'
+        )
+    for name, *corners in objects:
+        box = ''.join(
+            f'<{tag}>{value}</{tag}>'
+            for tag, value in zip(('xmin', 'ymin', 'xmax', 'ymax'), corners)
+        )
+        lines.append(
+            f'<object><name>{name}</name><bndbox>{box}</bndbox></object>'
+        )
+    return '\n'.join([*lines, '</annotation>'])
+
+
+def write_xml(path: Path, filename: str | None = None, **kwargs) -> None:
+    """Writes an XML file; it names ``<stem>.png`` unless told otherwise."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    name = f'{path.stem}.png' if filename is None else filename
+    path.write_text(voc_xml(name, **kwargs), encoding='utf-8')
+
+
+def flat_dataset(
+    root: Path, count: int = 10, names: tuple[str, ...] = ('dent', 'rust')
+) -> Path:
+    """``count`` images of each class with one box each, nothing odd."""
+    seed = 0
+    for name in names:
+        for number in range(1, count + 1):
+            seed += 1
+            write_image(root / 'IMAGES' / f'{name}_{number}.png', seed)
+            write_xml(
+                root / 'ANNOTATIONS' / f'{name}_{number}.xml',
+                objects=[(name, 3, 5, 22, 14)],
+            )
+    return root
+
+
+def snapshot(root: Path) -> dict[str, bytes | str]:
+    """Every file below a folder with its bytes, links with their target."""
+    return {
+        path.relative_to(root).as_posix(): (
+            f'-> {path.readlink()}' if path.is_symlink() else path.read_bytes()
+        )
+        for path in sorted(root.rglob('*'))
+        if path.is_symlink() or path.is_file()
+    }

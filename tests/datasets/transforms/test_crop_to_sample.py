@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+from mmengine.registry import TRANSFORMS
+
+from mmdet_ddpm_moco.datasets.transforms.crop_to_sample import CropToSample
+
+
+def sample(crop, height=6, width=9):
+    pixels = np.arange(height * width * 3, dtype=np.uint8)
+    return dict(
+        img=pixels.reshape(height, width, 3),
+        img_path='x.png',
+        img_shape=(height, width),
+        crop=crop,
+    )
+
+
+@pytest.mark.parametrize('crop', [(2, 1, 3, 4), (0, 0, 9, 6), (8, 5, 1, 1)])
+def test_crops(crop):
+    x, y, w, h = crop
+    results = CropToSample()(sample(crop))
+    assert results['img'].shape == (h, w, 3)
+    assert results['img_shape'] == (h, w)
+    for row in range(h):
+        for col in range(w):
+            expected = sample(crop)['img'][y + row, x + col]
+            assert (results['img'][row, col] == expected).all()
+
+
+def test_no_crop_leaves_the_image():
+    results = CropToSample()(sample(None))
+    assert results['img'].shape == (6, 9, 3)
+    assert results['img_shape'] == (6, 9)
+
+
+@pytest.mark.parametrize(
+    'crop', [(-1, 0, 3, 3), (7, 0, 3, 3), (0, 4, 3, 3), (0, 0, 0, 3)]
+)
+def test_crop_outside(crop):
+    with pytest.raises(ValueError, match=r'not inside x\.png, 9x6 pixels'):
+        CropToSample()(sample(crop))
+
+
+def test_any_scope_finds_it():
+    config = dict(type='mmdet_ddpm_moco.CropToSample', _scope_='mmpretrain')
+    assert isinstance(TRANSFORMS.build(config), CropToSample)

@@ -1,0 +1,386 @@
+import math
+
+import pytest
+import torch
+from diffusers import DDPMScheduler
+from mmengine.optim import OptimWrapper
+from mmengine.registry import MODELS, OPTIM_WRAPPERS
+
+from mmdet_ddpm_moco.models.bf16_optim_wrapper import Bf16OptimWrapper
+from mmdet_ddpm_moco.models.conditioning import unet_input
+from mmdet_ddpm_moco.models.ddpm import DefectDDPM
+
+fake_tensor = pytest.importorskip('torch._subclasses.fake_tensor')
+
+UNET = dict(
+    block_out_channels=(8, 8),
+    down_block_types=('DownBlock2D',) * 2,
+    up_block_types=('UpBlock2D',) * 2,
+    layers_per_block=1,
+    norm_num_groups=4,
+)
+STEPS = 1000
+
+
+def build(seed=0, **changes):
+    torch.manual_seed(seed)
+    return DefectDDPM(**{'num_classes': 3, 'unet': UNET, **changes})
+
+
+def batch(number=3, channels=1, size=16, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    shape = (number, channels, size, size)
+    image = torch.rand(shape, generator=generator) * 2 - 1
+    mask = torch.rand((number, 1, size, size), generator=generator)
+    mask = (mask * 2 - 0.5).clamp(0, 1)
+    label = torch.randint(0, 4, (number,), generator=generator)
+    return dict(image=image, mask=mask, label=label)
+
+
+def cosine_alpha_bar():
+    """Nichol and Dhariwal 2021, eq. 17, with betas of at most 0.999."""
+
+    def f(t):
+        return math.cos((t + 0.008) / 1.008 * math.pi / 2) ** 2
+
+    product, result = 1.0, []
+    for i in range(STEPS):
+        beta = min(1 - f((i + 1) / STEPS) / f(i / STEPS), 0.999)
+        product *= 1 - beta
+        result.append(product)
+    return result
+
+
+def test_the_schedule_is_the_cosine_one():
+    alpha_bar = build().scheduler.alphas_cumprod
+    expected = torch.tensor(cosine_alpha_bar())
+    torch.testing.assert_close(alpha_bar, expected, rtol=2e-4, atol=1e-9)
+    config = build().scheduler.config
+    assert config.num_train_timesteps == STEPS
+    assert config.prediction_type == 'v_prediction'
+
+
+@pytest.mark.parametrize(
+    ('step', 'alpha_bar'),
+    [
+        (0, 0.999958716),
+        (249, 0.847012161),
+        (499, 0.493843590),
+        (749, 0.144272102),
+        (998, 2.42877e-06),
+        (999, 2.42877e-09),
+    ],
+)
+def test_pinned_numbers_of_the_schedule(step, alpha_bar):
+    found = build().scheduler.alphas_cumprod[step].item()
+    assert found == pytest.approx(alpha_bar, rel=1e-4)
+
+
+def slow_input(noisy, image, mask):
+    """What the U-Net is shown, one pixel after the other."""
+    n, c, h, w = image.shape
+    shown = torch.empty(n, 2 * c + 1, h, w)
+    for i in range(n):
+        for y in range(h):
+            for x in range(w):
+                a = mask[i, 0, y, x].item()
+                shown[i, c, y, x] = a
+                for k in range(c):
+                    shown[i, k, y, x] = noisy[i, k, y, x]
+                    shown[i, c + 1 + k, y, x] = image[i, k, y, x] * (1 - a)
+    return shown
+
+
+def slow_loss(model, image, mask, label, seed, kind):
+    """The loss from the definitions, window by window and pixel by pixel."""
+    torch.manual_seed(seed)
+    noise = torch.randn_like(image)
+    steps = torch.randint(STEPS, (len(image),))
+    alpha_bar = cosine_alpha_bar()
+    n, c, h, w = image.shape
+    total = 0.0
+    for i in range(n):
+        signal = math.sqrt(alpha_bar[steps[i]])
+        spread = math.sqrt(1 - alpha_bar[steps[i]])
+        noisy = signal * image[i] + spread * noise[i]
+        prediction = model.unet(
+            slow_input(noisy[None], image[i : i + 1], mask[i : i + 1]),
+            steps[i : i + 1],
+            class_labels=label[i : i + 1],
+        ).sample[0]
+        target = {
+            'v_prediction': signal * noise[i] - spread * image[i],
+            'epsilon': noise[i],
+            'sample': image[i],
+        }[kind]
+        weight = 0.1 + 0.9 * mask[i, 0]
+        weight = weight / weight.mean()
+        for k in range(c):
+            for y in range(h):
+                for x in range(w):
+                    error = (prediction[k, y, x] - target[k, y, x]).item()
+                    total += weight[y, x].item() * error**2
+    return total / (n * c * h * w)
+
+
+@pytest.mark.parametrize('channels', [1, 3])
+@pytest.mark.parametrize('kind', ['v_prediction', 'epsilon', 'sample'])
+@torch.no_grad()
+def test_loss_equals_a_slow_reference(channels, kind):
+    scheduler = dict(beta_schedule='squaredcos_cap_v2', prediction_type=kind)
+    model = build(
+        channels=channels,
+        scheduler=None if kind == 'v_prediction' else scheduler,
+    ).eval()
+    data = batch(2, channels, size=8)
+    torch.manual_seed(5)
+    loss = model(**data, mode='loss')['loss']
+    expected = slow_loss(model, **data, seed=5, kind=kind)
+    assert loss.item() == pytest.approx(expected, rel=2e-4)
+
+
+@torch.no_grad()
+def test_tensor_mode_gives_what_the_loss_is_computed_from():
+    model = build().eval()
+    data = batch(2)
+    torch.manual_seed(7)
+    prediction = model(**data)
+    assert prediction.shape == data['image'].shape
+    torch.manual_seed(7)
+    noise, steps = torch.randn_like(data['image']), torch.randint(STEPS, (2,))
+    noisy = model.scheduler.add_noise(data['image'], noise, steps)
+    shown = slow_input(noisy, data['image'], data['mask'])
+    expected = model.unet(shown, steps, class_labels=data['label']).sample
+    torch.testing.assert_close(prediction, expected)
+
+
+def test_what_lies_under_the_alpha_is_not_shown():
+    data = batch(1)
+    changed = data['image'].clone()
+    changed[data['mask'] == 1] = 0.3
+    noisy = torch.zeros_like(changed)
+    shown = unet_input(noisy, data['image'], data['mask'])
+    assert torch.equal(shown, unet_input(noisy, changed, data['mask']))
+    assert not torch.equal(data['image'], changed)
+
+
+class Recorder(torch.nn.Module):
+    """Stands in for the U-Net; keeps the steps it is asked for."""
+
+    def __init__(self):
+        super().__init__()
+        self.steps = []
+
+    def forward(self, shown, steps, class_labels):
+        self.steps += steps.tolist()
+        self.labels = class_labels
+        return type('Output', (), dict(sample=shown[:, :1] * 0))
+
+
+def test_every_step_is_drawn_each_window_for_itself():
+    model = build()
+    model.unet = Recorder()
+    torch.manual_seed(0)
+    pixel = torch.zeros(20000, 1, 1, 1)
+    model(pixel, pixel, torch.zeros(20000).long(), mode='loss')
+    assert set(model.unet.steps) == set(range(STEPS))
+    half = sum(step < STEPS // 2 for step in model.unet.steps)
+    assert 9600 < half < 10400
+
+
+def test_gradients_reach_every_weight():
+    model = build()
+    data = batch(4)
+    data['label'] = torch.arange(4)
+    model(**data, mode='loss')['loss'].backward()
+    without = [
+        name
+        for name, parameter in model.named_parameters()
+        if parameter.grad is None or not parameter.grad.abs().sum() > 0
+    ]
+    assert without == []
+    # Each class learns, background included.
+    embedding = model.unet.class_embedding.weight.grad
+    assert (embedding.abs().sum(dim=1) > 0).all()
+
+
+def test_the_loss_falls_on_one_batch():
+    model = build()
+    data = batch(4)
+    optimiser = torch.optim.Adam(model.parameters(), lr=5e-3)
+    losses = []
+    for step in range(40):
+        torch.manual_seed(step % 2)
+        loss = model(**data, mode='loss')['loss']
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert sum(losses[-4:]) < 0.8 * sum(losses[:4])
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('size', [(8, 24), (2, 2), (30, 18)])
+def test_windows_of_any_even_size_go_through(size):
+    model = build()
+    image = torch.zeros(1, 1, *size)
+    assert model(image, image, torch.tensor([3])).shape == image.shape
+
+
+@pytest.mark.parametrize(
+    ('changes', 'words'),
+    [
+        (dict(num_classes=0), ['num_classes', '0']),
+        (dict(num_classes=-2), ['num_classes', '-2']),
+        (dict(channels=2), ['channels', '1', '3', '2']),
+        (dict(channels=0), ['channels', '0']),
+        (dict(outside_weight=0), ['outside_weight', '(0, 1]']),
+        (dict(outside_weight=1.5), ['outside_weight', '(0, 1]', '1.5']),
+        (dict(outside_weight=-0.1), ['outside_weight', '-0.1']),
+    ],
+)
+def test_arguments_out_of_range(changes, words):
+    with pytest.raises(ValueError) as error:
+        build(**changes)
+    message = str(error.value)
+    assert '\n' not in message
+    assert all(word in message for word in words)
+
+
+def test_a_prediction_type_that_is_none_is_refused():
+    """Not taken for one of the three."""
+    scheduler = dict(prediction_type='velocity')
+    with pytest.raises(ValueError, match='velocity'):
+        build(scheduler=scheduler)(**batch(1), mode='loss')
+
+
+@pytest.mark.parametrize('mode', ['predict', '', None])
+def test_another_mode_is_refused(mode):
+    with pytest.raises(ValueError, match='mode') as error:
+        build()(**batch(1), mode=mode)
+    assert repr(mode) in str(error.value)
+
+
+def test_the_registry_builds_it():
+    model = MODELS.build(dict(type='DefectDDPM', num_classes=2, unet=UNET))
+    assert isinstance(model, DefectDDPM)
+    dotted = 'mmdet_ddpm_moco.DefectDDPM'
+    assert isinstance(
+        MODELS.build(dict(type=dotted, num_classes=2, unet=UNET)), DefectDDPM
+    )
+
+
+def fake_gpu_loss(break_model=None, **left_behind):
+    """The loss on a GPU that is not there.
+
+    Fake tensors have a device and no values: operations on tensors of two
+    devices fail as on a GPU. The schedule stays on the CPU, as in training.
+    """
+    with fake_tensor.FakeTensorMode():
+        with torch.device('cuda'):
+            model = build()
+            image, mask = torch.randn(2, 1, 16, 16), torch.rand(2, 1, 16, 16)
+            data = dict(image=image, mask=mask, label=torch.arange(2))
+        model.scheduler = DDPMScheduler.from_config(model.scheduler.config)
+        assert model.scheduler.alphas_cumprod.device.type == 'cpu'
+        for name, device in left_behind.items():
+            data[name] = data[name].to(device)
+        if break_model is not None:
+            break_model(model)
+        return model(**data, mode='loss')['loss']
+
+
+def test_the_loss_stays_on_the_gpu():
+    loss = fake_gpu_loss()
+    assert loss.device.type == 'cuda'
+    assert loss.dtype == torch.float32
+    assert loss.requires_grad
+
+
+def target_on_cpu(model):
+    target = model._target
+    model._target = lambda *args: target(*args).cpu()
+
+
+def steps_on_cpu(model):
+    add_noise = model.scheduler.add_noise
+    model.scheduler.add_noise = lambda image, noise, steps: add_noise(
+        image, noise.cpu(), steps
+    )
+
+
+@pytest.mark.parametrize('bug', [target_on_cpu, steps_on_cpu])
+def test_the_check_finds_tensors_left_behind(bug):
+    with pytest.raises(RuntimeError, match='(?i)device'):
+        fake_gpu_loss(bug)
+
+
+@pytest.mark.parametrize('name', ['image', 'mask', 'label'])
+def test_the_check_finds_a_batch_left_behind(name):
+    with pytest.raises(RuntimeError, match='(?i)device'):
+        fake_gpu_loss(**{name: 'cpu'})
+
+
+class Linear(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = torch.nn.Linear(4, 1)
+
+    def forward(self, x):
+        self.dtype = self.linear(x).dtype
+        return self.linear(x).float().sum()
+
+
+def test_bf16_wrapper_runs_the_forward_pass_only_in_bfloat16():
+    model = Linear()
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
+    wrapper = OPTIM_WRAPPERS.build(
+        dict(type='mmdet_ddpm_moco.Bf16OptimWrapper', optimizer=optimiser)
+    )
+    assert isinstance(wrapper, Bf16OptimWrapper)
+    before = model.linear.weight.detach().clone()
+    with wrapper.optim_context(model):
+        loss = model(torch.ones(2, 4))
+    assert model.dtype == torch.bfloat16
+    model(torch.ones(2, 4))
+    assert model.dtype == torch.float32
+    wrapper.update_params(loss)
+    assert model.linear.weight.dtype == torch.float32
+    torch.testing.assert_close(model.linear.weight, before - 0.2)
+
+
+def test_bf16_wrapper_leaves_autocast_after_an_error():
+    model = Linear()
+    wrapper = Bf16OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.1))
+    with pytest.raises(RuntimeError), wrapper.optim_context(model):
+        model(torch.ones(2, 3))
+    assert not torch.is_autocast_cpu_enabled()
+
+
+def test_bf16_wrapper_accumulates_as_the_plain_one_does():
+    weights = []
+    for kind in (OptimWrapper, Bf16OptimWrapper):
+        torch.manual_seed(0)
+        model = Linear()
+        optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
+        wrapper = kind(optimiser, accumulative_counts=2)
+        for _ in range(2):
+            with wrapper.optim_context(model):
+                loss = model(torch.ones(2, 4))
+            wrapper.update_params(loss)
+        weights.append(model.linear.weight.detach())
+    torch.testing.assert_close(*weights)
+
+
+def test_training_in_bfloat16_keeps_to_the_loss():
+    model = build()
+    data = batch(2)
+    losses = []
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
+    for kind in (OptimWrapper, Bf16OptimWrapper):
+        torch.manual_seed(3)
+        with kind(optimiser).optim_context(model):
+            losses.append(model(**data, mode='loss')['loss'])
+    assert losses[1].dtype == torch.float32
+    assert losses[0] != losses[1]
+    torch.testing.assert_close(*losses, rtol=0.05, atol=0)

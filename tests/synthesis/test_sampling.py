@@ -1,0 +1,299 @@
+import itertools
+import math
+
+import pytest
+import torch
+from tiny_banks import random_unet, v_schedule, write_generator
+
+from mmdet_ddpm_moco.synthesis.generator import load_generator
+from mmdet_ddpm_moco.synthesis.sampling import fast_scheduler, sample_windows
+
+fake_tensor = pytest.importorskip('torch._subclasses.fake_tensor')
+
+
+def batch(number=2, size=16, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+
+    def uniform(*shape):
+        return torch.rand(shape, generator=generator)
+
+    shape = (number, 1, size, size)
+    return dict(
+        image=uniform(*shape) * 2 - 1,
+        mask=uniform(*shape),
+        label=torch.arange(number),
+        noise=torch.randn(shape, generator=generator),
+    )
+
+
+class Oracle(torch.nn.Module):
+    """Knows the clean windows and answers with the exact v (or noise)."""
+
+    def __init__(self, clean, trained):
+        super().__init__()
+        self.clean = clean
+        self.alpha_bar = trained.alphas_cumprod
+        self.kind = trained.config.prediction_type
+        self.calls = []
+
+    def forward(self, shown, timestep, class_labels):
+        self.calls.append((int(timestep), class_labels, shown))
+        channels = self.clean.shape[1]
+        noisy = shown[:, :channels]
+        signal = self.alpha_bar[timestep].sqrt()
+        spread = (1 - self.alpha_bar[timestep]).sqrt()
+        noise = (noisy - signal * self.clean) / spread
+        answer = {
+            'v_prediction': signal * noise - spread * self.clean,
+            'epsilon': noise,
+            'sample': self.clean,
+        }[self.kind]
+        return type('Output', (), dict(sample=answer))
+
+
+def clean_windows(number=2, size=16):
+    generator = torch.Generator().manual_seed(42)
+    return torch.rand(number, 1, size, size, generator=generator) * 1.9 - 0.95
+
+
+@pytest.mark.parametrize('strength', [1.0, 0.5])
+@pytest.mark.parametrize(
+    ('kind', 'steps'),
+    [
+        *itertools.product(('v_prediction', 'sample'), (1, 3, 8, 20)),
+        # Its first step, from noise alone, tells nothing of the window.
+        *itertools.product(('epsilon',), (3, 8, 20)),
+    ],
+)
+def test_an_oracle_is_followed_to_the_clean_windows(kind, steps, strength):
+    trained = v_schedule(prediction_type=kind)
+    oracle = Oracle(clean_windows(), trained)
+    sampled = sample_windows(
+        oracle,
+        fast_scheduler(trained),
+        **batch(),
+        steps=steps,
+        strength=strength,
+    )
+    assert sampled.dtype == torch.float32
+    tolerance = 0.02 if kind == 'epsilon' else 1e-3
+    torch.testing.assert_close(sampled, oracle.clean, rtol=0, atol=tolerance)
+
+
+def test_another_schedule_works_too():
+    trained = v_schedule(beta_schedule='linear')
+    oracle = Oracle(clean_windows(), trained)
+    sampled = sample_windows(
+        oracle, fast_scheduler(trained), **batch(), steps=10
+    )
+    torch.testing.assert_close(sampled, oracle.clean, rtol=0, atol=1e-3)
+
+
+def sampled_steps(steps, strength, trained=None):
+    trained = trained or v_schedule()
+    oracle = Oracle(clean_windows(), v_schedule())
+    sample_windows(
+        oracle,
+        fast_scheduler(trained),
+        **batch(),
+        steps=steps,
+        strength=strength,
+    )
+    return [call[0] for call in oracle.calls]
+
+
+@pytest.mark.parametrize(
+    ('steps', 'strength', 'calls'),
+    [
+        (1, 1.0, 1),
+        (20, 1.0, 20),
+        (20, 0.6, 12),
+        (20, 0.5, 10),
+        (16, 0.25, 4),
+        (10, 0.3, 3),
+        # 1 - 0.9 is a little less than 0.1 to a computer.
+        (10, 0.9, 9),
+        (10, 0.8, 8),
+        (5, 0.8, 4),
+        (20, 0.05, 1),
+        # There is always one.
+        (4, 0.01, 1),
+        (1, 0.5, 1),
+    ],
+)
+def test_calls_of_the_unet(steps, strength, calls):
+    """``strength`` of the way takes that share of the steps."""
+    timesteps = sampled_steps(steps, strength)
+    assert len(timesteps) == calls
+    assert timesteps == sorted(set(timesteps), reverse=True)
+    whole = sampled_steps(steps, 1.0)
+    assert timesteps == whole[len(whole) - calls :]
+
+
+@pytest.mark.parametrize('steps', [1, 4, 16, 20, 50, 200])
+@pytest.mark.parametrize('reloaded', [False, True])
+def test_the_way_starts_in_almost_pure_noise(tmp_path, steps, reloaded):
+    """The schedule of an exported generator is sampled like the original.
+
+    Sampling starts from noise alone, so the U-Net must be told a step at
+    which windows looked like that in training.
+    """
+    trained = v_schedule()
+    if reloaded:
+        trained = load_generator(write_generator(tmp_path / 'g')).scheduler
+    timesteps = sampled_steps(steps, 1.0, trained)
+    signal = math.sqrt(v_schedule().alphas_cumprod[timesteps[0]].item())
+    assert signal < 0.01
+    assert len(timesteps) == steps
+    assert timesteps == sampled_steps(steps, 1.0)
+
+
+def test_the_start_is_noise_alone_or_the_noised_window():
+    trained = v_schedule()
+    data = batch()
+    for strength in (1.0, 0.5):
+        oracle = Oracle(clean_windows(), trained)
+        sample_windows(
+            oracle,
+            fast_scheduler(trained),
+            **data,
+            steps=10,
+            strength=strength,
+        )
+        step, labels, shown = oracle.calls[0]
+        assert torch.equal(labels, data['label'])
+        alpha_bar = trained.alphas_cumprod[step]
+        start = data['noise']
+        if strength < 1:
+            start = (
+                alpha_bar.sqrt() * data['image']
+                + (1 - alpha_bar).sqrt() * data['noise']
+            )
+        torch.testing.assert_close(shown[:, :1], start, rtol=0, atol=1e-4)
+        # The rest never changes: alpha, and the window without that part.
+        for _, _, shown in oracle.calls:
+            assert torch.equal(shown[:, 1:2], data['mask'])
+            hidden = data['image'] * (1 - data['mask'])
+            assert torch.equal(shown[:, 2:], hidden)
+
+
+def test_at_full_strength_what_is_masked_does_not_matter():
+    unet, trained = random_unet().eval(), v_schedule()
+    data = batch()
+    data['mask'] = torch.ones_like(data['mask'])
+    sampled = sample_windows(unet, fast_scheduler(trained), **data, steps=3)
+    data['image'] = torch.zeros_like(data['image'])
+    again = sample_windows(unet, fast_scheduler(trained), **data, steps=3)
+    assert torch.equal(sampled, again)
+
+
+def test_each_input_matters():
+    unet, trained = random_unet().eval(), v_schedule()
+    data = batch()
+
+    def sample(**changes):
+        return sample_windows(
+            unet, fast_scheduler(trained), **{**data, **changes}, steps=3
+        )
+
+    plain = sample()
+    for changes in (
+        dict(image=-data['image']),
+        dict(mask=1 - data['mask']),
+        dict(label=data['label'] + 1),
+        dict(noise=-data['noise']),
+    ):
+        assert not torch.equal(plain, sample(**changes)), list(changes)
+
+
+@pytest.mark.parametrize('strength', [1.0, 0.5])
+def test_sampling_is_deterministic_and_draws_nothing(strength):
+    unet, scheduler = random_unet().eval(), fast_scheduler(v_schedule())
+    data = batch()
+    before = {name: value.clone() for name, value in data.items()}
+    results = []
+    for seed in range(2):
+        torch.manual_seed(seed)
+        state = torch.get_rng_state()
+        results.append(
+            sample_windows(unet, scheduler, **data, steps=4, strength=strength)
+        )
+        assert torch.equal(torch.get_rng_state(), state)
+    assert torch.equal(*results)
+    assert all(torch.equal(data[name], before[name]) for name in data)
+
+
+def test_results_are_windows():
+    unet = random_unet().eval()
+    data = batch()
+    data['noise'] = data['noise'] * 50
+    sampled = sample_windows(unet, fast_scheduler(v_schedule()), **data, steps=1)
+    assert sampled.abs().max() == 1
+    assert sampled.shape == data['image'].shape
+    assert not sampled.requires_grad
+
+
+@pytest.mark.parametrize('steps', [0, -3])
+def test_steps_out_of_range(steps):
+    with pytest.raises(ValueError, match='steps') as error:
+        sampled_steps(steps, 1.0)
+    assert str(steps) in str(error.value)
+
+
+def test_more_steps_than_the_schedule_has_are_refused():
+    """The solver divides by the distance between two steps."""
+    with pytest.raises(ValueError, match='steps'):
+        sampled_steps(1200, 0.1)
+
+
+@pytest.mark.parametrize('strength', [0, -0.5, 1.01, 2, float('nan')])
+def test_strength_out_of_range(strength):
+    with pytest.raises(ValueError, match='strength') as error:
+        sampled_steps(4, strength)
+    assert str(strength) in str(error.value)
+    assert '(0, 1]' in str(error.value)
+
+
+def fake_gpu_windows(strength, **left_behind):
+    """Samples on a GPU that is not there.
+
+    Fake tensors have a device and no values: an operation on tensors of two
+    devices fails as on a GPU, and so does reading a value back. The solver
+    makes its steps with numpy, outside; they stay on the CPU, as they do on a
+    GPU, except for the numbers of the steps.
+    """
+    scheduler = fast_scheduler(v_schedule())
+    plain = scheduler.set_timesteps
+
+    def set_timesteps(steps, device):
+        with fake_tensor.unset_fake_temporarily():
+            plain(steps)
+        scheduler.timesteps = mode.from_tensor(scheduler.timesteps).to(device)
+        scheduler.sigmas = mode.from_tensor(scheduler.sigmas)
+
+    scheduler.set_timesteps = set_timesteps
+    with fake_tensor.FakeTensorMode() as mode:
+        with torch.device('cuda'):
+            unet = random_unet()
+            image, noise = torch.rand(2, 1, 16, 16), torch.randn(2, 1, 16, 16)
+            mask = torch.rand(2, 1, 16, 16)
+            label = torch.zeros(2, dtype=torch.int64)
+        data = dict(image=image, mask=mask, label=label, noise=noise)
+        for name, device in left_behind.items():
+            data[name] = data[name].to(device)
+        return sample_windows(
+            unet, scheduler, **data, steps=4, strength=strength
+        )
+
+
+@pytest.mark.parametrize('strength', [1.0, 0.5])
+def test_sampling_stays_on_the_gpu(strength):
+    sampled = fake_gpu_windows(strength)
+    assert sampled.device.type == 'cuda'
+    assert sampled.dtype == torch.float32
+
+
+@pytest.mark.parametrize('name', ['image', 'mask', 'label', 'noise'])
+def test_the_check_finds_tensors_left_behind(name):
+    with pytest.raises(RuntimeError, match='(?i)device'):
+        fake_gpu_windows(1.0, **{name: 'cpu'})

@@ -1,9 +1,12 @@
 _base_ = '../moco/moco_r18_neu_det_cpu.py'
 
 data_root = 'data/demo/'
-max_epochs = 40
+max_epochs = 60
 
-model = dict(queue_len=512)
+model = dict(
+    queue_len=512,
+    backbone=dict(stem_channels=32, base_channels=32),
+    neck=dict(in_channels=256, hid_channels=256))
 train_dataloader = dict(
     dataset=dict(
         sources=[

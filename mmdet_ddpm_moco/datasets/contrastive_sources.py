@@ -10,17 +10,15 @@ from .labelled_images import BACKGROUND, LabelledImage, LabelledImages
 
 IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
 
-# The options of each kind of source, by (names a folder, dataset_ids).
+# What each kind of source must say and may say, by (names a folder,
+# dataset_ids).
 _OPTIONS = {
-    (True, 'alone'): {'img_folder'},
-    (False, 'alone'): {'ann_file', 'img_prefix'},
-    (False, 'class'): {
-        'ann_file',
-        'img_prefix',
-        'crop',
-        'context',
-        'min_size',
-    },
+    (True, 'alone'): ({'img_folder'}, set()),
+    (False, 'alone'): ({'ann_file', 'img_prefix'}, set()),
+    (False, 'class'): (
+        {'ann_file', 'img_prefix'},
+        {'crop', 'context', 'min_size'},
+    ),
 }
 
 
@@ -59,7 +57,8 @@ def read_source(source: dict) -> tuple[list[Sample], tuple[str, ...]]:
     dataset_ids = source.pop('dataset_ids', None)
     repeat = source.pop('repeat', 1)
     kind = ('img_folder' in source, dataset_ids)
-    if kind not in _OPTIONS or set(source) - _OPTIONS[kind]:
+    must, may = _OPTIONS.get(kind, (set(), set()))
+    if not must or not must <= set(source) <= must | may:
         msg = (
             f'cannot read the source {source}, dataset_ids={dataset_ids!r}: '
             "a source has ann_file and img_prefix with dataset_ids='alone' "

@@ -40,7 +40,7 @@ def steel(tmp_path):
         {
             '0.png': [('stain', (0, 0, 5, 5))],
             '1.png': [],
-            '2.png': [('dent', (0, 0, 5, 5)), ('stain', (9, 9, 3, 3))],
+            '2.png': [('stain', (9, 9, 3, 3)), ('dent', (0, 0, 5, 5))],
         },
         ['stain', 'dent'],
     )
@@ -163,6 +163,12 @@ class TestFaults:
         with pytest.raises(ValueError, match='a source has ann_file') as e:
             ContrastiveDataset([dict(steel['alone'], **changes)])
         assert '\n' not in str(e.value)
+
+    @pytest.mark.parametrize('missing', ['ann_file', 'img_prefix'])
+    def test_incomplete(self, steel, missing):
+        del steel['shots'][missing]
+        with pytest.raises(ValueError, match='a source has ann_file'):
+            ContrastiveDataset([steel['shots']])
 
     @pytest.mark.parametrize(
         'changes', [dict(repeat=0), dict(context=-1), dict(min_size=0)]

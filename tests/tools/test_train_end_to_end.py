@@ -49,7 +49,7 @@ train_cfg = dict(max_iters=2)
 """
 TINY_MOCO = """
 _base_ = '{configs}/demo/moco.py'
-model = dict(queue_len=32, backbone=dict(base_channels=8),
+model = dict(queue_len=32, backbone=dict(stem_channels=8, base_channels=8),
              neck=dict(in_channels=64, hid_channels=16))
 train_dataloader = dict(batch_size=16, num_workers=0,
     persistent_workers=False, dataset=dict(sources=[

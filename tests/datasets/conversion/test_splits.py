@@ -113,6 +113,21 @@ def test_groups_stay_whole_and_no_image_is_lost(clusters, ratio, seed):
             assert len(lists[split]) - quota <= largest
 
 
+def test_groups_are_spread_like_single_images():
+    strata, groups = singles(dent=100)
+    for number in range(0, 20, 2):
+        groups[f'dent_{number}'] = groups[f'dent_{number + 1}']
+    where = Counter()
+    for seed in range(100):
+        lists = split_groups(strata, groups, RATIO, seed)
+        for split, names in lists.items():
+            where[split] += sum(f'dent_{n}' in names for n in range(0, 20, 2))
+    # Of 1000 pairs; standard deviation below 15.
+    assert abs(where['train'] - 700) < 60
+    assert abs(where['val'] - 100) < 50
+    assert abs(where['test'] - 200) < 60
+
+
 def test_a_large_group_does_not_fill_a_small_split():
     strata, groups = singles(dent=100)
     for number in range(9):

@@ -1,0 +1,237 @@
+import json
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+from tiny_detection import write_images
+from tiny_stages import edit, load, write_configs
+
+import tiny_runs  # noqa: F401  (registers what the configs name)
+from mmdet_ddpm_moco.engine.training import (
+    ann_files,
+    can_resume,
+    set_aside,
+    stage_state,
+    train,
+    training_fingerprint,
+)
+
+
+@pytest.fixture
+def config(tmp_path):
+    data = write_images(tmp_path / 'data')
+    write_configs(tmp_path, data, tmp_path / 'root')
+    return tmp_path / 'moco.py'
+
+
+class Killed(BaseException):
+    pass
+
+
+@HOOKS.register_module()
+class KillHook(Hook):
+    """Kills the run before an iteration, or does something to its files."""
+
+    priority = 'LOWEST'
+    at = None
+    do = None
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if runner.iter == KillHook.at:
+            raise Killed
+        if KillHook.do is not None:
+            KillHook.do()
+
+
+@pytest.fixture
+def kill(monkeypatch):
+    """Sets where the next run ends; None lets it finish."""
+
+    def at(iteration, do=None):
+        monkeypatch.setattr(KillHook, 'at', iteration)
+        monkeypatch.setattr(KillHook, 'do', do and staticmethod(do))
+
+    return at
+
+
+def with_kill(config):
+    edit(config, 'custom_hooks = [', "custom_hooks = [dict(type='KillHook'), ")
+    return config
+
+
+def test_the_fingerprint_knows_no_work_dir(config, tmp_path):
+    prints = {
+        training_fingerprint(load(config, work_dir))
+        for work_dir in (tmp_path / 'a', tmp_path / 'b', 'relative/c')
+    }
+    cfg = load(config)
+    cfg.resume, cfg.launcher, cfg.log_level = True, 'pytorch', 'DEBUG'
+    cfg.experiment_name = 'x'
+    prints.add(training_fingerprint(cfg))
+    assert len(prints) == 1
+    (found,) = prints
+    assert len(found) == 16
+    int(found, 16)
+
+
+def test_the_fingerprint_knows_no_order_and_no_place(config, tmp_path):
+    cfg = load(config)
+    turned = Config(dict(reversed(list(cfg.to_dict().items()))))
+    turned.model = dict(reversed(list(turned.model.items())))
+    assert training_fingerprint(turned) == training_fingerprint(cfg)
+    copy = tmp_path / 'elsewhere.py'
+    copy.write_text(config.read_text())
+    assert training_fingerprint(load(copy)) == training_fingerprint(cfg)
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        {'model.backbone.depth': 34},
+        {'train_dataloader.batch_size': 4},
+        {'train_cfg.max_epochs': 3},
+        {'optim_wrapper.optimizer.lr': 2e-3},
+        {'randomness.seed': 1},
+        {'load_from': 'other.pth'},
+        {'param_scheduler': [dict(type='ConstantLR')]},
+        {'custom_hooks': []},
+    ],
+)
+def test_the_fingerprint_knows_what_weights_depend_on(config, options):
+    base = training_fingerprint(load(config))
+    assert training_fingerprint(load(config, **options)) != base
+
+
+def test_the_fingerprint_knows_the_annotations(config, tmp_path):
+    base = training_fingerprint(load(config))
+    json_file = tmp_path / 'data' / 'train.json'
+    content = json_file.read_text()
+    json_file.write_text(content + ' ')
+    assert training_fingerprint(load(config)) != base
+    json_file.write_text(content)
+    assert training_fingerprint(load(config)) == base
+    json_file.unlink()
+    with pytest.raises(FileNotFoundError) as error:
+        training_fingerprint(load(config))
+    message = str(error.value)
+    assert str(json_file) in message
+    assert 'tools/prepare_dataset.py' in message
+    assert '\n' not in message
+
+
+def test_annotation_files_are_found_wherever_they_are():
+    dataset = dict(
+        type='ConcatDataset',
+        datasets=[
+            dict(data_root='data', ann_file='a.json'),
+            dict(
+                type='RepeatDataset',
+                dataset=dict(data_root='data/', ann_file='b/c.json'),
+            ),
+            dict(data_root='data', ann_file='/abs/d.json'),
+            dict(sources=[dict(ann_file='e.json'), dict(ann_file='')]),
+            dict(ann_file='', data_root='data'),
+            dict(data_root=None, ann_file='f.json'),
+        ],
+    )
+    found = [Path(name).as_posix() for name in ann_files(dataset)]
+    assert found == [
+        'data/a.json',
+        'data/b/c.json',
+        '/abs/d.json',
+        'e.json',
+        'f.json',
+    ]
+    assert list(ann_files(None)) == []
+
+
+def test_remote_annotations_do_not_keep_a_detector_from_training(config):
+    """They are for the file backend to find, as in check_data."""
+    cfg = load(config, **{'train_dataloader.dataset.ann_file': 's3://b/a.json'})
+    assert len(training_fingerprint(cfg)) == 16
+
+
+def test_a_run_that_finished_says_so(config):
+    cfg = load(config)
+    assert stage_state(cfg.work_dir) == dict(fingerprint=None, finished=False)
+    train(cfg)
+    expected = dict(fingerprint=training_fingerprint(cfg), finished=True)
+    assert stage_state(cfg.work_dir) == expected
+    assert (Path(cfg.work_dir) / 'backbone.pth').is_file()
+    # Another process, reading the file again, agrees.
+    assert training_fingerprint(load(config)) == expected['fingerprint']
+
+
+def test_a_killed_run_can_be_gone_on_with(config, kill):
+    cfg = load(with_kill(config))
+    assert not can_resume(cfg)
+    kill(3)
+    with pytest.raises(Killed):
+        train(cfg)
+    state = stage_state(cfg.work_dir)
+    assert state == dict(
+        fingerprint=training_fingerprint(cfg), finished=False
+    )
+    assert can_resume(load(config))
+    assert not can_resume(load(config, **{'randomness.seed': 1}))
+
+
+def test_killed_before_the_first_checkpoint(config, kill):
+    cfg = load(with_kill(config))
+    kill(1)
+    with pytest.raises(Killed):
+        train(cfg)
+    assert not can_resume(load(config))
+
+
+def test_a_checkpoint_of_an_older_run_is_not_gone_on_with(config, kill):
+    """The same folder, another config, killed before its first checkpoint.
+
+    As after the command that --no-prepare prints for a stale stage.
+    """
+    with_kill(config)
+    kill(None)
+    train(load(config))
+    kill(1)
+    newer = load(config, **{'randomness.seed': 1})
+    with pytest.raises(Killed):
+        train(newer)
+    assert not can_resume(load(config, **{'randomness.seed': 1}))
+
+
+def test_annotations_that_change_during_a_run_make_it_stale(
+    config, kill, tmp_path
+):
+    """The weights come from what was there when training began."""
+    json_file = tmp_path / 'data' / 'train.json'
+    cfg = load(with_kill(config))
+    before = training_fingerprint(cfg)
+    kill(None, lambda: json_file.write_text(json_file.read_text() + ' '))
+    train(cfg)
+    assert stage_state(cfg.work_dir)['fingerprint'] == before
+    assert training_fingerprint(load(config)) != before
+
+
+def test_set_aside_loses_nothing(tmp_path):
+    folder = tmp_path / 'ddpm'
+    assert set_aside(folder) is None
+    for number in (1, 2, 3):
+        folder.mkdir()
+        (folder / 'weights').write_text(str(number))
+        aside = set_aside(folder)
+        assert aside == tmp_path / f'ddpm.old-{number}'
+        assert not folder.exists()
+    kept = [
+        (path.name, (path / 'weights').read_text())
+        for path in sorted(tmp_path.iterdir())
+    ]
+    assert kept == [(f'ddpm.old-{n}', str(n)) for n in (1, 2, 3)]
+
+
+def test_the_state_is_plain_json(config):
+    cfg = load(config)
+    train(cfg)
+    state = json.loads((Path(cfg.work_dir) / 'stage.json').read_text())
+    assert set(state) == {'fingerprint', 'finished'}

@@ -1,0 +1,98 @@
+"""Configs of a generator, a backbone and a detector that train in a second.
+
+They are written as files, because stages read them as files.
+"""
+
+import textwrap
+
+from mmengine.config import Config
+
+GENERATOR = """
+default_scope = 'mmengine'
+randomness = dict(seed=0)
+model = dict(
+    type='mmdet_ddpm_moco.DefectDDPM',
+    num_classes=2,
+    unet=dict(
+        block_out_channels=(8, 8),
+        down_block_types=('DownBlock2D', ) * 2,
+        up_block_types=('UpBlock2D', ) * 2,
+        layers_per_block=1,
+        norm_num_groups=4))
+train_dataloader = dict(
+    batch_size=2,
+    num_workers=0,
+    sampler=dict(type='InfiniteSampler', shuffle=True),
+    collate_fn=dict(type='default_collate'),
+    dataset=dict(
+        type='mmdet_ddpm_moco.DefectWindowDataset',
+        ann_file={data!r} + '/train.json',
+        img_prefix={data!r} + '/images/',
+        window=16))
+train_cfg = dict(by_epoch=False, max_iters=2)
+optim_wrapper = dict(optimizer=dict(type='AdamW', lr=1e-3))
+default_hooks = dict(
+    checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=1))
+log_processor = dict(by_epoch=False)
+custom_hooks = [dict(type='mmdet_ddpm_moco.ExportGeneratorHook')]
+"""
+
+BACKBONE = """
+default_scope = 'mmengine'
+randomness = dict(seed=0)
+model = dict(
+    type='TinyDetector',
+    backbone=dict(type='mmdet.ResNet', depth=18, base_channels=8))
+train_dataloader = dict(
+    batch_size=2,
+    dataset=dict(type='TinyImages', ann_file={data!r} + '/train.json'),
+    sampler=dict(type='DefaultSampler', shuffle=False))
+train_cfg = dict(by_epoch=True, max_epochs=2)
+optim_wrapper = dict(optimizer=dict(type='SGD', lr=1e-3))
+custom_hooks = [dict(type='mmdet_ddpm_moco.ExportBackboneHook')]
+"""
+
+DETECTOR = """
+root = {root!r}
+custom_hooks = [
+    dict(
+        type='mmdet_ddpm_moco.DDPMMoCoHook',
+        bank=root + '/bank',
+        checkpoint=root + '/moco/backbone.pth')
+]
+train_dataloader = dict(dataset=dict(pipeline=[]))
+stages = dict(
+    root=root,
+    generator=dict(config='ddpm.py'),
+    bank=dict(num=4, steps=1, max_window=32, mix=dict(add=1.0)),
+    backbone=dict(config='moco.py'))
+"""
+
+
+def write_configs(folder, data_root, root):
+    """Writes `ddpm.py`, `moco.py` and `detector.py`; returns the last."""
+    names = dict(data=str(data_root), root=str(root))
+    for name, text in (
+        ('ddpm.py', GENERATOR),
+        ('moco.py', BACKBONE),
+        ('detector.py', DETECTOR),
+    ):
+        text = textwrap.dedent(text).replace('{data!r}', repr(names['data']))
+        text = text.replace('{root!r}', repr(names['root']))
+        (folder / name).write_text(text)
+    return folder / 'detector.py'
+
+
+def load(path, work_dir=None, **options):
+    cfg = Config.fromfile(path)
+    cfg.merge_from_dict(options)
+    cfg.work_dir = str(work_dir or path.parent / 'work')
+    cfg.launcher = 'none'
+    return cfg
+
+
+def edit(path, old, new):
+    """Changes a config file as its user would."""
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))

@@ -27,6 +27,13 @@ PROGRESS = re.compile(
 )
 
 
+def progress(line: str) -> str | None:
+    """What a line of a log says of the time left, if anything."""
+    if found := PROGRESS.search(line):
+        return f'{found["mode"]} {found["at"]} {found["eta"]} left'
+    return line.strip() if line.startswith('synthesising') else None
+
+
 def run(command: list[str], log: Path) -> None:
     """Runs a command, its output in a log and its progress on the screen."""
     print(f'$ {" ".join(command)}\n  (log: {log})')
@@ -44,17 +51,11 @@ def run(command: list[str], log: Path) -> None:
     ):
         for line in process.stdout:
             file.write(line)
-            found = PROGRESS.search(line)
             if line.startswith(('stage ', 'making ', 'going on', 'error')):
-                print(f'\r  {line.strip():<70}')
-            elif found:
-                print(
-                    f'\r  {found["mode"]} {found["at"]} '
-                    f'{found["eta"]} left'.ljust(60),
-                    end='',
-                    flush=True,
-                )
-    print(f'\r  {time.time() - began:.0f} s'.ljust(60))
+                print(f'\r  {line.strip():<76}')
+            elif (now := progress(line)) is not None:
+                print(f'\r  {now:<76.76}', end='', flush=True)
+    print(f'\r  {time.time() - began:.0f} s'.ljust(79))
     if process.returncode:
         tail = ''.join(log.read_text().splitlines(keepends=True)[-15:])
         sys.exit(f'{tail}\nfailed; the whole log is {log}')

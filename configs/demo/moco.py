@@ -1,7 +1,10 @@
+# The demo's backbone, from unlabelled plates, the labelled defects and the
+# windows of the bank.
 _base_ = '../moco/moco_r18_neu_det_cpu.py'
 
 data_root = 'data/demo/'
-max_epochs = 60
+bank = 'work_dirs/demo/bank/'
+max_epochs = 30
 
 model = dict(
     queue_len=512,
@@ -17,7 +20,13 @@ train_dataloader = dict(
             dict(
                 ann_file=data_root + 'annotations/train.json',
                 img_prefix=data_root + 'images/',
-                dataset_ids='class'),
+                dataset_ids='class',
+                repeat=2),
+            dict(
+                ann_file=bank + 'annotations.json',
+                img_prefix=bank + 'images/',
+                dataset_ids='class',
+                crop=False),
         ]))
 train_cfg = dict(max_epochs=max_epochs)
 param_scheduler = [

@@ -1,4 +1,4 @@
-# MoCo that two CPU cores train in about ten minutes.
+# MoCo that two CPU cores train in some minutes.
 _base_ = './moco_r50_neu_det.py'
 
 model = dict(
@@ -17,7 +17,7 @@ train_dataloader = dict(
     batch_size=64, num_workers=1, dataset=dict(pipeline=train_pipeline)
 )
 
-max_epochs = 60
+max_epochs = 30
 train_cfg = dict(max_epochs=max_epochs)
 param_scheduler = [
     dict(

@@ -1,7 +1,7 @@
 # NEU-DET for contrast: all training images, their labels unread, each its own
 # dataset; and the labelled shots, one crop per defect, the kind of defect
 # being the dataset. A bank of synthesised windows joins in as a third source:
-#     dict(ann_file='<bank>/annotations.json', img_prefix='<bank>',
+#     dict(ann_file='<bank>/annotations.json', img_prefix='<bank>/images/',
 #          dataset_ids='class', crop=False)
 data_root = 'data/NEU-DET/'
 

@@ -136,6 +136,7 @@ class TestPicture:
     def test_other_decoders_ground_stays_the_images_own(self, augment):
         other = grain()
         other[::2] += 1
+        other[1::2] -= 1
         results = augment(ADD).transform(sample(image=other))
         alpha = np.zeros((H, W), np.uint8)
         crop(alpha, ADD['window'])[:] = alpha_of(ADD)

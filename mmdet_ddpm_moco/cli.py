@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -10,7 +11,8 @@ from pathlib import Path
 
 from .stack import StackError
 
-_PACKAGE = str(Path(__file__).resolve().parent)
+_PACKAGE = Path(__file__).resolve().parent
+_WORKER_FRAME = re.compile(r'  File "([^"]+)", line \d+, in .+\n +(.+)')
 
 
 def one_line_errors(main: Callable[[], None]) -> Callable[[], None]:
@@ -24,7 +26,7 @@ def one_line_errors(main: Callable[[], None]) -> Callable[[], None]:
     def wrapped() -> None:
         try:
             main()
-        except (OSError, ValueError, StackError) as error:
+        except Exception as error:
             told = _ours(error)
             if told is None:
                 raise
@@ -34,22 +36,35 @@ def one_line_errors(main: Callable[[], None]) -> Callable[[], None]:
     return wrapped
 
 
-def _ours(error: BaseException | None) -> BaseException | None:
-    """The error of the chain that was raised in this package, if any.
+def _ours(error: BaseException | None) -> str | None:
+    """Text of the chain's error that this package raised on purpose, if any.
 
     MMEngine's builders raise an error of their own around the one that a
-    constructor raised.
+    constructor raised; a data loader repeats a worker's traceback as text.
     """
     while error is not None:
         frames = traceback.extract_tb(error.__traceback__)
         if (
             frames
-            and frames[-1].filename.startswith(_PACKAGE)
+            and _raised_here(frames[-1].filename, frames[-1].line)
             and isinstance(error, (OSError, ValueError, StackError))
         ):
-            return error
-        error = error.__cause__ or error.__context__
+            return str(error)
+        in_worker = _WORKER_FRAME.findall(str(error))
+        if in_worker and _raised_here(*in_worker[-1]):
+            return str(error).rstrip().rsplit('\n', 1)[1].split(': ', 1)[1]
+        cause, context = error.__cause__, error.__context__
+        if cause is None and context and str(context) not in str(error):
+            return None  # another error, met while that one was handled
+        error = cause or context
     return None
+
+
+def _raised_here(file: str, line: str | None) -> bool:
+    # What numpy or int() raise has the frame of its caller last, too.
+    return Path(file).is_relative_to(_PACKAGE) and bool(
+        line and line.startswith('raise ')
+    )
 
 
 def add_launcher(parser: argparse.ArgumentParser) -> None:

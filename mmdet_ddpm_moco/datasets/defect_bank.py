@@ -95,8 +95,16 @@ class DefectBank:
                 'tools/synthesize.py'
             )
             raise FileNotFoundError(msg)
-        self.manifest: dict = json.loads(manifest.read_text(encoding='utf-8'))
-        version = self.manifest['format_version']
+        try:
+            self.manifest: dict = json.loads(manifest.read_bytes())
+            version = self.manifest['format_version']
+            classes, kept = self.manifest['classes'], self.manifest['kept']
+        except (ValueError, KeyError, TypeError) as error:
+            msg = (
+                f'the manifest of the defect bank {self.root} can not be '
+                f'read, make the bank again: {error!r}'
+            )
+            raise ValueError(msg) from error
         if version > FORMAT_VERSION:
             msg = (
                 f'the defect bank {self.root} has format {version}, this '
@@ -104,21 +112,18 @@ class DefectBank:
                 'mmdet-ddpm-moco'
             )
             raise ValueError(msg)
-        self.classes: tuple[str, ...] = tuple(self.manifest['classes'])
+        self.classes: tuple[str, ...] = tuple(classes)
         try:
             self._index = np.load(
                 self.root / 'index.npy', mmap_mode='r', allow_pickle=False
             )
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, EOFError) as error:
             msg = (
                 f'the index of the defect bank {self.root} can not be '
                 f'read, make the bank again: {error}'
             )
             raise ValueError(msg) from error
-        if (
-            self._index.dtype != INDEX_DTYPE
-            or len(self._index) != self.manifest['kept']
-        ):
+        if self._index.dtype != INDEX_DTYPE or len(self._index) != kept:
             msg = (
                 f'the index of the defect bank {self.root} does not fit '
                 'its manifest; make the bank again'
@@ -127,6 +132,10 @@ class DefectBank:
 
     def __len__(self) -> int:
         return len(self._index)
+
+    def __reduce__(self) -> tuple:
+        # Opened again elsewhere: the index would be pickled as a copy.
+        return type(self), (self.root,)
 
     def windows_of(self, img_path: str | PurePath) -> list[BankWindow]:
         """Windows that were synthesised on an image.

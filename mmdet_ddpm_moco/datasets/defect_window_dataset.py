@@ -45,6 +45,12 @@ class DefectWindowDataset(Dataset):
         channels: int = 1,
         length: int = 1000,
     ) -> None:
+        if window < 16:
+            msg = (
+                f'window must be at least 16 pixels, got {window}: less has '
+                'no room for a defect and its rim'
+            )
+            raise ValueError(msg)
         self.ann_file = ann_file
         self.data = LabelledImages(ann_file, img_prefix, channels)
         self.window = window
@@ -121,9 +127,7 @@ class DefectWindowDataset(Dataset):
             image = self.data.images[index]
             limit = self.window - 2
             size = (min(shape_of.box[2], limit), min(shape_of.box[3], limit))
-            place = free_place(
-                size, image.size, [d.box for d in image.defects], rng, tries=10
-            )
+            place = free_place(size, image.size, image.taken, rng, tries=10)
             if place is not None:
                 window = place_window(
                     place, image.size, (self.window, self.window), rng

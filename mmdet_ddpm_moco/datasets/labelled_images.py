@@ -49,6 +49,12 @@ class LabelledImage:
     path: Path
     size: tuple[int, int]
     defects: tuple[Defect, ...]
+    crowds: tuple[Box, ...] = ()
+
+    @property
+    def taken(self) -> list[Box]:
+        """Boxes that are no free ground: of defects and of crowds."""
+        return [*(d.box for d in self.defects), *self.crowds]
 
     def mask(self, defect: Defect) -> np.ndarray | None:
         """Instance mask, bool (height, width); None where there is none."""
@@ -99,13 +105,17 @@ class LabelledImages:
         self._room = KEEP_BYTES
         labels = {c['id']: i for i, c in enumerate(categories)}
         per_image: dict[int, list[Defect]] = {}
+        crowds: dict[int, list[Box]] = {}
         sizes = {i['id']: (i['width'], i['height']) for i in data['images']}
         for ann in data['annotations']:
             x, y, w, h = ann['bbox']
             x0, y0 = int(np.floor(x)), int(np.floor(y))
             box = (x0, y0, int(np.ceil(x + w)) - x0, int(np.ceil(y + h)) - y0)
             box = intersect(box, (0, 0, *sizes[ann['image_id']]))
-            if ann.get('iscrowd') or not box[2] or not box[3]:
+            if not box[2] or not box[3]:
+                continue
+            if ann.get('iscrowd'):
+                crowds.setdefault(ann['image_id'], []).append(box)
                 continue
             per_image.setdefault(ann['image_id'], []).append(
                 Defect(
@@ -125,6 +135,7 @@ class LabelledImages:
                 Path(img_prefix) / i['file_name'],
                 sizes[i['id']],
                 tuple(per_image.get(i['id'], ())),
+                tuple(crowds.get(i['id'], ())),
             )
             for i in data['images']
         )

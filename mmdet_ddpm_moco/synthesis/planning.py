@@ -169,7 +169,7 @@ class WindowPlanner:
         hosts = self._hosts[label]
         host_index = hosts[rng.randint(len(hosts))]
         host = self.data.images[host_index]
-        box = free_place((w, h), host.size, [d.box for d in host.defects], rng)
+        box = free_place((w, h), host.size, host.taken, rng)
         if box is None:
             return None
         x, y = box[:2]
@@ -177,6 +177,8 @@ class WindowPlanner:
         mask[y : y + h, x : x + w] = shape
         window = place_window(box, host.size, self._size(box, rng), rng)
         alpha = defect_alpha(window, host.size, box, mask)
+        if not (alpha == 255).any():
+            return None  # a mask without a pixel
         if kind == NULL:
             return WindowPlan(
                 NULL,

@@ -122,7 +122,7 @@ def test_amp_without_a_gpu_is_bfloat16(monkeypatch, own):
     wrapper = build_wrapper(cfg)
     assert type(wrapper).__name__ == 'Bf16OptimWrapper'
     assert wrapper._accumulative_counts == own.get('accumulative_counts', 1)
-    assert wrapper.clip_grad_kwargs == own.get('clip_grad', {})
+    assert wrapper.clip_grad_kwargs == own.get('clip_grad')
 
 
 def test_amp_with_a_gpu_is_as_in_mmdetection(monkeypatch):
@@ -160,7 +160,8 @@ def detector(root, **changes):
     cfg = config(
         **{f'{part}_dataloader': loader(part) for part in ('train', 'val')}
     )
-    cfg._filename = 'my_detector.py'
+    # As if it had been read from there; Config only reads real files.
+    object.__setattr__(cfg, '_filename', 'my_detector.py')
     return cfg
 
 

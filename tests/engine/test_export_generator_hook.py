@@ -3,7 +3,11 @@ import torch
 from diffusers import DDPMPipeline
 from mmengine.hooks import EMAHook
 from mmengine.runner import Runner
-from tiny_detection import CLASSES, write_images
+from tiny_detection import (
+    CLASSES,
+    leave_configs_unformatted,
+    write_images,
+)
 from tiny_runs import log_of
 from tiny_stages import load, write_configs
 
@@ -13,6 +17,11 @@ EMA = dict(
     type='EMAHook', ema_type='MomentumAnnealingEMA', momentum=0.5, gamma=1
 )
 EXPORT = dict(type='mmdet_ddpm_moco.ExportGeneratorHook')
+
+
+@pytest.fixture(autouse=True)
+def unformatted(monkeypatch):
+    leave_configs_unformatted(monkeypatch)
 
 
 @pytest.fixture

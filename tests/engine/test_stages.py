@@ -8,14 +8,14 @@ import tiny_runs  # noqa: F401  (registers what the configs name)
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
-from tiny_detection import write_images
+from tiny_detection import leave_configs_unformatted, write_images
 from tiny_stages import edit, load, write_configs
 
 from mmdet_ddpm_moco.datasets.defect_bank import DefectBank
 from mmdet_ddpm_moco.engine import stages as stages_module
 from mmdet_ddpm_moco.engine.hooks.ddpm_moco_hook import DDPMMoCoHook
+from mmdet_ddpm_moco.engine.inputs import inputs_of
 from mmdet_ddpm_moco.engine.stages import (
-    inputs_of,
     prepare,
     refuse_unprepared,
     stages_of,
@@ -55,6 +55,7 @@ class StopHook(Hook):
 def quiet(monkeypatch):
     """Small blocks, a painter of noise, and a log that can be read."""
     log = []
+    leave_configs_unformatted(monkeypatch)
     monkeypatch.setattr(synthesize, 'BLOCK', 4)
     monkeypatch.setattr(StopHook, 'armed', False)
     monkeypatch.setattr(
@@ -93,6 +94,7 @@ def prepared_once(tmp_path_factory):
     data = write_images(root / 'data')
     detector = write_configs(root, data, root / 'root')
     with pytest.MonkeyPatch.context() as patch:
+        leave_configs_unformatted(patch)
         patch.setattr(synthesize, 'BLOCK', 4)
         patch.setattr(
             synthesize,

@@ -5,18 +5,24 @@ import pytest
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
-from tiny_detection import write_images
+from tiny_detection import leave_configs_unformatted, write_images
 from tiny_stages import edit, load, write_configs
 
 import tiny_runs  # noqa: F401  (registers what the configs name)
+from mmdet_ddpm_moco.engine.inputs import ann_files
 from mmdet_ddpm_moco.engine.training import (
-    ann_files,
     can_resume,
+    is_finished,
     set_aside,
     stage_state,
     train,
     training_fingerprint,
 )
+
+
+@pytest.fixture(autouse=True)
+def unformatted(monkeypatch):
+    leave_configs_unformatted(monkeypatch)
 
 
 @pytest.fixture
@@ -159,6 +165,8 @@ def test_a_run_that_finished_says_so(config):
     train(cfg)
     expected = dict(fingerprint=training_fingerprint(cfg), finished=True)
     assert stage_state(cfg.work_dir) == expected
+    assert is_finished(cfg)
+    assert not is_finished(load(config, **{'randomness.seed': 1}))
     assert (Path(cfg.work_dir) / 'backbone.pth').is_file()
     # Another process, reading the file again, agrees.
     assert training_fingerprint(load(config)) == expected['fingerprint']
@@ -174,6 +182,7 @@ def test_a_killed_run_can_be_gone_on_with(config, kill):
     assert state == dict(
         fingerprint=training_fingerprint(cfg), finished=False
     )
+    assert not is_finished(cfg)
     assert can_resume(load(config))
     assert not can_resume(load(config, **{'randomness.seed': 1}))
 

@@ -130,6 +130,8 @@ class _Sample:
 
     def __init__(self, results: dict) -> None:
         self.results = results
+        moved = results.get('homography_matrix')
+        self.moved = moved is not None and not np.allclose(moved, np.eye(3))
         self.image = results['img'].copy()
         self.boxes = results['gt_bboxes'].numpy().copy()
         self.labels = results['gt_bboxes_labels'].copy()
@@ -162,7 +164,9 @@ class _Sample:
         """The annotation whose place a window takes."""
         x, y, w, h = window.box
         # The bank rounds boxes outwards to whole pixels and clips them.
-        near = np.abs(self.boxes - (x, y, x + w, y + h)).max(1) <= 1
+        height, width = self.image.shape[:2]
+        boxes = self.boxes.clip(0, (width, height, width, height))
+        near = np.abs(boxes - (x, y, x + w, y + h)).max(1) <= 1
         found = np.flatnonzero(near & (self.labels == labels[window.label]))
         if len(found):
             return int(found[0])
@@ -183,7 +187,7 @@ class _Sample:
         pixels: np.ndarray,
         alpha: np.ndarray,
     ) -> None:
-        if part.shape != pixels.shape:
+        if self.moved or part.shape != pixels.shape:
             difference = 255.0
         else:
             ground = alpha == 0
@@ -228,10 +232,8 @@ class _Sample:
         if window.kind == ADD:
             self.masks = np.concatenate([self.masks, mask[None]])
         else:
-            # What the window does not show of a large defect stays.
-            outside = self.masks[slot].copy()
-            crop(outside, window.window)[:] = 0
-            self.masks[slot] = mask | outside
+            # Around it the old defect still shows.
+            self.masks[slot] |= mask
 
     def write_back(self) -> None:
         """Hands everything over to the results dict."""

@@ -4,8 +4,13 @@ import pytest
 from voc_maker import surface
 
 from mmdet_ddpm_moco.datasets.conversion.near_duplicates import (
+    MIN_STRENGTH,
     WINDOW,
     group_near_duplicates,
+)
+from mmdet_ddpm_moco.datasets.conversion.overlap import (
+    best_shift,
+    coarse_spectrum,
 )
 
 
@@ -98,11 +103,16 @@ def test_images_of_any_size_pass():
 
 
 def test_a_common_frame_is_no_overlap():
-    images = [surface(100, 100, seed) for seed in range(30)]
-    frame = surface(100, 100, seed=99)
+    images = [surface(200, 200, seed) for seed in range(12)]
+    frame = surface(200, 200, seed=99)
     for image in images:
-        image[:4], image[-4:] = frame[:4], frame[-4:]
-    assert group_near_duplicates(images, names(30)) == list(range(30))
+        inside = image[10:-10, 10:-10].copy()
+        image[:] = frame
+        image[10:-10, 10:-10] = inside
+    # Coarsely seen, the frame looks like an overlap.
+    spectra = [coarse_spectrum(image) for image in images[:2]]
+    assert best_shift(*spectra).strength > MIN_STRENGTH
+    assert group_near_duplicates(images, names(12)) == list(range(12))
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,13 @@ def test_flat_images_correlate_with_nothing():
         assert fine_correlation(*pair, (0, 0)) == 0
 
 
+def test_too_little_to_compare_is_no_correlation():
+    tiny = surface(5, 5, seed=1, grain=0.5)
+    assert fine_correlation(tiny, tiny, (0, 0)) == 0
+    rough = surface(100, 100, seed=1)
+    assert fine_correlation(rough, rough, (0, 60)) == 0
+
+
 def test_flattening_keeps_nothing_of_brightness_and_contrast():
     rough = surface(100, 100, seed=1)
     dull = (60 + 0.5 * rough).astype(np.uint8)

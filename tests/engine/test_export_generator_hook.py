@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 import torch
 from diffusers import DDPMPipeline
@@ -16,6 +18,7 @@ from mmdet_ddpm_moco.synthesis.generator import load_generator
 EMA = dict(
     type='EMAHook', ema_type='MomentumAnnealingEMA', momentum=0.5, gamma=1
 )
+_names = itertools.count()
 EXPORT = dict(type='mmdet_ddpm_moco.ExportGeneratorHook')
 
 
@@ -32,7 +35,7 @@ def config(tmp_path):
 
 
 def run(config, hooks=(EXPORT,), **options):
-    options.setdefault('experiment_name', f'g{torch.randint(10**9, ()).item()}')
+    options['experiment_name'] = f'generator{next(_names)}'
     runner = Runner.from_cfg(load(config, custom_hooks=list(hooks), **options))
     runner.train()
     return runner

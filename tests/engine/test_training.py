@@ -2,13 +2,13 @@ import json
 from pathlib import Path
 
 import pytest
+import tiny_runs  # noqa: F401  (registers what the configs name)
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from tiny_detection import leave_configs_unformatted, write_images
 from tiny_stages import edit, load, write_configs
 
-import tiny_runs  # noqa: F401  (registers what the configs name)
 from mmdet_ddpm_moco.engine.inputs import ann_files
 from mmdet_ddpm_moco.engine.training import (
     can_resume,
@@ -155,7 +155,9 @@ def test_annotation_files_are_found_wherever_they_are():
 
 def test_remote_annotations_do_not_keep_a_detector_from_training(config):
     """They are for the file backend to find, as in check_data."""
-    cfg = load(config, **{'train_dataloader.dataset.ann_file': 's3://b/a.json'})
+    cfg = load(
+        config, **{'train_dataloader.dataset.ann_file': 's3://b/a.json'}
+    )
     assert len(training_fingerprint(cfg)) == 16
 
 
@@ -179,9 +181,7 @@ def test_a_killed_run_can_be_gone_on_with(config, kill):
     with pytest.raises(Killed):
         train(cfg)
     state = stage_state(cfg.work_dir)
-    assert state == dict(
-        fingerprint=training_fingerprint(cfg), finished=False
-    )
+    assert state == dict(fingerprint=training_fingerprint(cfg), finished=False)
     assert not is_finished(cfg)
     assert can_resume(load(config))
     assert not can_resume(load(config, **{'randomness.seed': 1}))

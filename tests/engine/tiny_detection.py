@@ -4,6 +4,7 @@ import copy
 import functools
 import itertools
 import json
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,6 +14,7 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.model import BaseModel
 from mmengine.registry import HOOKS, MODELS
+from mmengine.runner import Runner
 
 from mmdet_ddpm_moco.paths import shipped
 from mmdet_ddpm_moco.synthesis.bank_writer import BankWriter
@@ -25,6 +27,7 @@ LOAD = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations', with_bbox=True),
 ]
+PACK = dict(type='PackDetInputs')
 _names = itertools.count()
 
 
@@ -108,6 +111,10 @@ class KeepBoxesHook(Hook):
 
     priority = 'LOWEST'
     counts = {}
+
+    @staticmethod
+    def all():
+        return list(itertools.chain(*KeepBoxesHook.counts.values()))
 
     def before_run(self, runner):
         KeepBoxesHook.counts = {}
@@ -197,3 +204,31 @@ def leave_configs_unformatted(monkeypatch):
     monkeypatch.setattr(
         'yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True)
     )
+
+
+def hook(**settings):
+    return dict(type=HOOK, **settings)
+
+
+def always(bank):
+    """The hook that gives every image its one added defect."""
+    return hook(bank=bank, prob=1.0, max_windows=1)
+
+
+def augmented(pipeline):
+    return [
+        i
+        for i, t in enumerate(pipeline)
+        if 'DiffusionDefectAugment' in str(t['type'])
+    ]
+
+
+def dumped_config(runner):
+    (path,) = Path(runner.work_dir).glob('*.py')
+    return Config.fromfile(path)
+
+
+def run(cfg):
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    return runner

@@ -3,9 +3,17 @@
 They are written as files, because stages read them as files.
 """
 
+import shlex
+import shutil
 import textwrap
 
+import pytest
 from mmengine.config import Config
+from tiny_detection import leave_configs_unformatted
+
+from mmdet_ddpm_moco.engine import stages
+from mmdet_ddpm_moco.engine.stages import refuse_unprepared, stages_of
+from mmdet_ddpm_moco.synthesis import synthesize
 
 GENERATOR = """
 default_scope = 'mmengine'
@@ -69,6 +77,26 @@ stages = dict(
 """
 
 
+def make_stages_quick(monkeypatch):
+    """Small blocks, a painter of noise, unformatted configs; keeps the log.
+
+    Returns:
+        list[str]: What the stages say from now on.
+    """
+    log = []
+    leave_configs_unformatted(monkeypatch)
+    monkeypatch.setattr(synthesize, 'BLOCK', 4)
+    monkeypatch.setattr(
+        stages, 'print_log', lambda text, *_, **__: log.append(text)
+    )
+
+    def noise_itself(unet, scheduler, image, mask, label, noise, **_):
+        return noise.clamp(-1, 1)
+
+    monkeypatch.setattr(synthesize, 'sample_windows', noise_itself)
+    return log
+
+
 def write_configs(folder, data_root, root):
     """Writes `ddpm.py`, `moco.py` and `detector.py`; returns the last."""
     names = dict(data=str(data_root), root=str(root))
@@ -96,3 +124,80 @@ def edit(path, old, new):
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new))
+
+
+HOOK = 'mmdet_ddpm_moco.DDPMMoCoHook'
+
+
+FRESH = dict(generator=True, bank=True, backbone=True)
+
+
+def files_of(root):
+    return {
+        str(path.relative_to(root)): path.read_bytes()
+        for path in sorted(root.rglob('*'))
+        if path.is_file()
+    }
+
+
+def state(detector):
+    return {s.name: s.fresh() for s in stages_of(load(detector))}
+
+
+def reads(detector, **settings):
+    """The detector's config, its hook reading only these."""
+    cfg = load(detector)
+    root = cfg.root
+    known = dict(bank=f'{root}/bank', checkpoint=f'{root}/moco/backbone.pth')
+    given = {k: known[k] if v is True else v for k, v in settings.items()}
+    cfg.custom_hooks = [dict(type=HOOK, **given)] if given else []
+    return cfg
+
+
+def refusal(cfg):
+    with pytest.raises(ValueError, match='--no-prepare') as error:
+        refuse_unprepared(cfg)
+    head, *commands = str(error.value).splitlines()
+    return head, [shlex.split(command.strip()) for command in commands]
+
+
+def change_generator(root):
+    edit(root / 'ddpm.py', 'lr=1e-3', 'lr=2e-3')
+
+
+def change_backbone(root):
+    edit(root / 'moco.py', 'seed=0', 'seed=1')
+
+
+def change_bank(root):
+    edit(root / 'detector.py', 'num=4', 'num=5')
+
+
+def change_bank_seed(root):
+    edit(root / 'detector.py', 'steps=1', 'steps=1, seed=4')
+
+
+def change_annotations(root):
+    path = root / 'data' / 'train.json'
+    path.write_text(path.read_text() + '\n')
+
+
+def change_generator_files(root):
+    path = root / 'root' / 'ddpm' / 'generator' / 'defect_ddpm.json'
+    edit(path, '"window": 16', '"window": 32')
+
+
+def lose_generator(root):
+    shutil.rmtree(root / 'root' / 'ddpm' / 'generator')
+
+
+def lose_bank(root):
+    shutil.rmtree(root / 'root' / 'bank')
+
+
+def lose_backbone(root):
+    (root / 'root' / 'moco' / 'backbone.pth').unlink()
+
+
+def lose_manifest(root):
+    (root / 'root' / 'bank' / 'manifest.json').unlink()

@@ -2,39 +2,13 @@ import math
 
 import pytest
 import torch
-from diffusers import DDPMScheduler
-from mmengine.optim import OptimWrapper
-from mmengine.registry import MODELS, OPTIM_WRAPPERS
+from mmengine.registry import MODELS
+from tiny_ddpm import UNET, batch, build
 
-from mmdet_ddpm_moco.models.bf16_optim_wrapper import Bf16OptimWrapper
 from mmdet_ddpm_moco.models.conditioning import unet_input
 from mmdet_ddpm_moco.models.ddpm import DefectDDPM
 
-fake_tensor = pytest.importorskip('torch._subclasses.fake_tensor')
-
-UNET = dict(
-    block_out_channels=(8, 8),
-    down_block_types=('DownBlock2D',) * 2,
-    up_block_types=('UpBlock2D',) * 2,
-    layers_per_block=1,
-    norm_num_groups=4,
-)
 STEPS = 1000
-
-
-def build(seed=0, **changes):
-    torch.manual_seed(seed)
-    return DefectDDPM(**{'num_classes': 3, 'unet': UNET, **changes})
-
-
-def batch(number=3, channels=1, size=16, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    shape = (number, channels, size, size)
-    image = torch.rand(shape, generator=generator) * 2 - 1
-    mask = torch.rand((number, 1, size, size), generator=generator)
-    mask = (mask * 2 - 0.5).clamp(0, 1)
-    label = torch.randint(0, 4, (number,), generator=generator)
-    return dict(image=image, mask=mask, label=label)
 
 
 def cosine_alpha_bar():
@@ -268,119 +242,3 @@ def test_the_registry_builds_it():
     assert isinstance(
         MODELS.build(dict(type=dotted, num_classes=2, unet=UNET)), DefectDDPM
     )
-
-
-def fake_gpu_loss(break_model=None, **left_behind):
-    """The loss on a GPU that is not there.
-
-    Fake tensors have a device and no values: operations on tensors of two
-    devices fail as on a GPU. The schedule stays on the CPU, as in training.
-    """
-    with fake_tensor.FakeTensorMode():
-        with torch.device('cuda'):
-            model = build()
-            image, mask = torch.randn(2, 1, 16, 16), torch.rand(2, 1, 16, 16)
-            data = dict(image=image, mask=mask, label=torch.arange(2))
-        model.scheduler = DDPMScheduler.from_config(model.scheduler.config)
-        assert model.scheduler.alphas_cumprod.device.type == 'cpu'
-        for name, device in left_behind.items():
-            data[name] = data[name].to(device)
-        if break_model is not None:
-            break_model(model)
-        return model(**data, mode='loss')['loss']
-
-
-def test_the_loss_stays_on_the_gpu():
-    loss = fake_gpu_loss()
-    assert loss.device.type == 'cuda'
-    assert loss.dtype == torch.float32
-    assert loss.requires_grad
-
-
-def target_on_cpu(model):
-    target = model._target
-    model._target = lambda *args: target(*args).cpu()
-
-
-def steps_on_cpu(model):
-    add_noise = model.scheduler.add_noise
-    model.scheduler.add_noise = lambda image, noise, steps: add_noise(
-        image, noise.cpu(), steps
-    )
-
-
-@pytest.mark.parametrize('bug', [target_on_cpu, steps_on_cpu])
-def test_the_check_finds_tensors_left_behind(bug):
-    with pytest.raises(RuntimeError, match='(?i)device'):
-        fake_gpu_loss(bug)
-
-
-@pytest.mark.parametrize('name', ['image', 'mask', 'label'])
-def test_the_check_finds_a_batch_left_behind(name):
-    with pytest.raises(RuntimeError, match='(?i)device'):
-        fake_gpu_loss(**{name: 'cpu'})
-
-
-class Linear(torch.nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.linear = torch.nn.Linear(4, 1)
-
-    def forward(self, x):
-        self.dtype = self.linear(x).dtype
-        return self.linear(x).float().sum()
-
-
-def test_bf16_wrapper_runs_the_forward_pass_only_in_bfloat16():
-    model = Linear()
-    optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
-    wrapper = OPTIM_WRAPPERS.build(
-        dict(type='mmdet_ddpm_moco.Bf16OptimWrapper', optimizer=optimiser)
-    )
-    assert isinstance(wrapper, Bf16OptimWrapper)
-    before = model.linear.weight.detach().clone()
-    with wrapper.optim_context(model):
-        loss = model(torch.ones(2, 4))
-    assert model.dtype == torch.bfloat16
-    model(torch.ones(2, 4))
-    assert model.dtype == torch.float32
-    wrapper.update_params(loss)
-    assert model.linear.weight.dtype == torch.float32
-    torch.testing.assert_close(model.linear.weight, before - 0.2)
-
-
-def test_bf16_wrapper_leaves_autocast_after_an_error():
-    model = Linear()
-    wrapper = Bf16OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.1))
-    with pytest.raises(RuntimeError), wrapper.optim_context(model):
-        model(torch.ones(2, 3))
-    assert not torch.is_autocast_cpu_enabled()
-
-
-def test_bf16_wrapper_accumulates_as_the_plain_one_does():
-    weights = []
-    for kind in (OptimWrapper, Bf16OptimWrapper):
-        torch.manual_seed(0)
-        model = Linear()
-        optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
-        wrapper = kind(optimiser, accumulative_counts=2)
-        for _ in range(2):
-            with wrapper.optim_context(model):
-                loss = model(torch.ones(2, 4))
-            wrapper.update_params(loss)
-        weights.append(model.linear.weight.detach())
-    torch.testing.assert_close(*weights)
-
-
-def test_training_in_bfloat16_keeps_to_the_loss():
-    model = build()
-    data = batch(2)
-    losses = []
-    optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
-    for kind in (OptimWrapper, Bf16OptimWrapper):
-        torch.manual_seed(3)
-        with kind(optimiser).optim_context(model):
-            losses.append(model(**data, mode='loss')['loss'])
-    assert losses[1].dtype == torch.float32
-    assert losses[0] != losses[1]
-    torch.testing.assert_close(*losses, rtol=0.05, atol=0)

@@ -186,7 +186,9 @@ def test_the_index_is_the_same_to_the_last_byte(tmp_path):
     """The bytes between its columns do not hold whatever memory held."""
     found = set()
     for fill in (0, 85, 255):
-        junk = [np.full(6 * INDEX_DTYPE.itemsize, fill, 'u1') for _ in range(9)]
+        junk = [
+            np.full(6 * INDEX_DTYPE.itemsize, fill, 'u1') for _ in range(9)
+        ]
         del junk
         write(tmp_path / str(fill), num=6)
         found.add((tmp_path / str(fill) / 'index.npy').read_bytes())

@@ -1,3 +1,4 @@
+import itertools
 import re
 
 import numpy as np
@@ -47,7 +48,7 @@ def test_a_plan_depends_on_seed_and_number_alone(data):
     assert all(same(forwards[n], backwards[n]) for n in numbers)
     assert all(same(forwards[n], again[n]) for n in numbers)
     assert sum(same(forwards[n], other.plan(n)) for n in numbers) < 5
-    neighbours = zip(numbers, numbers[1:])
+    neighbours = itertools.pairwise(numbers)
     assert sum(same(forwards[a], forwards[b]) for a, b in neighbours) < 5
 
 
@@ -175,9 +176,7 @@ def test_every_plan_is_sound_on_random_images(tmp_path_factory, data):
 
 def test_hosts_are_those_where_the_classes_occur_together(data):
     plans = [planner(data, mix=dict(add=1)).plan(n) for n in range(300)]
-    added = {
-        (CLASSES[p.label], p.image) for p in plans if p.kind == 'add'
-    }
+    added = {(CLASSES[p.label], p.image) for p in plans if p.kind == 'add'}
     # Image 0 has a dent and a pit, 1 a pit, 2 a scratch, 3 nothing.
     assert added == {
         *(('dent', i) for i in (0, 1, 3)),

@@ -37,7 +37,12 @@ def noise_image(width, height, channels=1, seed=0):
 
 
 def write_images(
-    root, images=DEFECTS, size=(48, 40), channels=1, masks=None, classes=CLASSES
+    root,
+    images=DEFECTS,
+    size=(48, 40),
+    channels=1,
+    masks=None,
+    classes=CLASSES,
 ):
     """Writes noise images and their COCO json.
 

@@ -187,24 +187,24 @@ class _Sample:
         pixels: np.ndarray,
         alpha: np.ndarray,
     ) -> None:
-        if self.moved or part.shape != pixels.shape:
-            difference = 255.0
+        ground = alpha == 0
+        if self.moved:
+            why = 'an earlier transform has moved its pixels'
+        elif part.shape != pixels.shape:
+            why = 'the image is too small'
         else:
-            ground = alpha == 0
-            difference = (
-                np.abs(part[ground].astype(np.int16) - pixels[ground]).mean()
-                if ground.any()
-                else 0
-            )
-        if difference > SAME_GROUND:
-            msg = (
-                f'window {window.number} of the defect bank {bank.root} '
-                f'does not belong to {self.results["img_path"]} (its '
-                f'background differs by {difference:.0f} grey levels): '
-                'put DiffusionDefectAugment right after LoadAnnotations, '
-                'or make the bank again from these images'
-            )
-            raise ValueError(msg)
+            # uint8 would wrap around.
+            error = np.abs(part[ground].astype(np.int16) - pixels[ground])
+            if not ground.any() or error.mean() <= SAME_GROUND:
+                return
+            why = f'its background differs by {error.mean():.0f} grey levels'
+        msg = (
+            f'window {window.number} of the defect bank {bank.root} does not '
+            f'belong to {self.results["img_path"]} as it is here ({why}): '
+            'put DiffusionDefectAugment right after LoadAnnotations, or make '
+            'the bank again from these images'
+        )
+        raise ValueError(msg)
 
     def _label(
         self,

@@ -94,13 +94,17 @@ def test_a_clean_dataset_becomes_clean_coco(src, dst, capsys):
 
 
 def test_ids_are_the_same_in_every_json(src, dst):
+    write_xml(
+        src / 'ANNOTATIONS/dent_1.xml',
+        objects=[('dent', 3, 5, 22, 14), ('rust', 1, 1, 9, 9)],
+    )
     convert_voc(src, dst, few_shot=[2, 4])
     whole = by_name(dst, *SPLITS)
     assert len({entry['id'] for entry in whole.values()}) == 20
     boxes = {}
     for key in SPLITS:
         boxes.update({b['id']: b for b in load(dst, key)['annotations']})
-    assert len(boxes) == 20
+    assert len(boxes) == 21
     for key in ('train_2', 'train_4'):
         for name, entry in by_name(dst, key).items():
             assert entry == whole[name]

@@ -6,6 +6,7 @@ because two distributions provide each module (``mmdet`` and
 checks the *modules* when it is imported. torch is left to the environment
 for the same reason.
 """
+
 import shutil
 from pathlib import Path
 
@@ -37,7 +38,8 @@ class BuildWithMim(build_py):
                 ROOT / folder,
                 Path(self.build_lib) / 'mmdet_ddpm_moco' / '.mim' / folder,
                 ignore=shutil.ignore_patterns('__pycache__'),
-                dirs_exist_ok=True)
+                dirs_exist_ok=True,
+            )
 
 
 GENERATOR = ['diffusers>=0.28', 'safetensors', 'tqdm']
@@ -57,8 +59,7 @@ setup(
     packages=find_packages(include=['mmdet_ddpm_moco*']),
     install_requires=['numpy', 'opencv-python', 'pycocotools'],
     extras_require=dict(
-        generator=GENERATOR,
-        pretraining=PRETRAINING,
-        metrics=METRICS,
-        dev=DEV),
-    cmdclass=dict(build_py=BuildWithMim))
+        generator=GENERATOR, pretraining=PRETRAINING, metrics=METRICS, dev=DEV
+    ),
+    cmdclass=dict(build_py=BuildWithMim),
+)

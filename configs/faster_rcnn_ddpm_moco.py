@@ -10,7 +10,8 @@ model = dict(
     # Contrastive weights want their batch norm trained, and no frozen stem.
     backbone=dict(frozen_stages=-1, norm_eval=False, init_cfg=None),
     rpn_head=dict(anchor_generator=dict(scales=[4])),
-    roi_head=dict(bbox_head=dict(num_classes=6)))
+    roi_head=dict(bbox_head=dict(num_classes=6)),
+)
 
 train_cfg = dict(max_epochs=36)
 optim_wrapper = dict(optimizer=dict(lr=0.02))
@@ -19,7 +20,8 @@ param_scheduler = [
     dict(type='MultiStepLR', milestones=[27, 33], gamma=0.1),
 ]
 default_hooks = dict(
-    checkpoint=dict(max_keep_ckpts=1, save_best='coco/bbox_mAP'))
+    checkpoint=dict(max_keep_ckpts=1, save_best='coco/bbox_mAP')
+)
 auto_scale_lr = dict(base_batch_size=16)
 randomness = dict(seed=0)
 
@@ -29,11 +31,13 @@ custom_hooks = [
     dict(
         type='mmdet_ddpm_moco.DDPMMoCoHook',
         bank=f'{root}/bank',
-        checkpoint=f'{root}/moco/backbone.pth')
+        checkpoint=f'{root}/moco/backbone.pth',
+    )
 ]
 # How tools/train.py makes what it reads.
 stages = dict(
     root=root,
     generator=dict(config='ddpm/ddpm_neu_det.py'),
     bank=dict(num=4000),
-    backbone=dict(config='moco/moco_r50_neu_det.py'))
+    backbone=dict(config='moco/moco_r50_neu_det.py'),
+)

@@ -44,7 +44,7 @@ _EXPORTS = {
     ),
 }
 
-__all__ = ['__version__', *_EXPORTS]  # noqa: PLE0604
+__all__ = ['__version__', *_EXPORTS]
 
 check_stack()
 

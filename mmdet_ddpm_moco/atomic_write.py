@@ -10,8 +10,6 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-import torch
-
 
 def atomic_write_bytes(path: str | Path, data: bytes) -> None:
     """Write ``data`` to ``path``, replacing the file in one step.
@@ -51,6 +49,9 @@ def torch_bytes(obj: Any) -> bytes:
     Returns:
         bytes: The contents of the file.
     """
+    # Not at the top: tools that write json start without torch.
+    import torch
+
     buffer = io.BytesIO()
     torch.save(obj, buffer)
     return buffer.getvalue()

@@ -21,7 +21,7 @@ def test_wheel_ships_configs_and_tools(tmp_path):
         )
     for name in ('setup.py', 'pyproject.toml', 'README.md', 'LICENSE'):
         shutil.copy(ROOT / name, source)
-    command = 'wheel --no-deps --no-build-isolation --quiet -w'.split()
+    command = ['wheel', '--no-deps', '--no-build-isolation', '--quiet', '-w']
     subprocess.run(
         [sys.executable, '-m', 'pip', *command, tmp_path, source], check=True
     )

@@ -5,7 +5,8 @@ randomness = dict(seed=0)
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=2e-4, weight_decay=0.0),
-    clip_grad=dict(max_norm=1.0))
+    clip_grad=dict(max_norm=1.0),
+)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, end=200)
 ]
@@ -13,7 +14,9 @@ param_scheduler = [
 default_hooks = dict(
     logger=dict(type='LoggerHook', interval=50),
     checkpoint=dict(
-        type='CheckpointHook', by_epoch=False, interval=500, max_keep_ckpts=1))
+        type='CheckpointHook', by_epoch=False, interval=500, max_keep_ckpts=1
+    ),
+)
 custom_hooks = [
     # The gamma warms the average up: after n updates it reaches about
     # n / 50 of them back, never further than 1 / momentum.
@@ -21,7 +24,8 @@ custom_hooks = [
         type='EMAHook',
         ema_type='MomentumAnnealingEMA',
         momentum=0.001,
-        gamma=50),
+        gamma=50,
+    ),
     dict(type='mmdet_ddpm_moco.ExportGeneratorHook'),
 ]
 log_processor = dict(by_epoch=False)
@@ -31,5 +35,6 @@ train_dataloader = dict(
     persistent_workers=True,
     sampler=dict(type='InfiniteSampler', shuffle=True),
     collate_fn=dict(type='default_collate'),
-    dataset=dict(type='mmdet_ddpm_moco.DefectWindowDataset'))
+    dataset=dict(type='mmdet_ddpm_moco.DefectWindowDataset'),
+)
 train_cfg = dict(by_epoch=False)

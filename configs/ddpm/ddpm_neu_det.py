@@ -10,6 +10,8 @@ train_dataloader = dict(
     dataset=dict(
         ann_file=data_root + 'annotations/train.json',
         img_prefix=data_root + 'images/',
-        window=96))
+        window=96,
+    ),
+)
 train_cfg = dict(max_iters=20000)
 optim_wrapper = dict(type='mmdet_ddpm_moco.Bf16OptimWrapper')

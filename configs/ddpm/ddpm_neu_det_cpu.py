@@ -9,11 +9,15 @@ model = dict(
     unet=dict(
         block_out_channels=(32, 64, 128, 128),
         layers_per_block=1,
-        norm_num_groups=16))
+        norm_num_groups=16,
+    ),
+)
 train_dataloader = dict(
     dataset=dict(
         ann_file=data_root + 'annotations/train_20.json',
         img_prefix=data_root + 'images/',
-        window=64))
+        window=64,
+    )
+)
 train_cfg = dict(max_iters=1000)
 optim_wrapper = dict(type='mmdet_ddpm_moco.Bf16OptimWrapper')

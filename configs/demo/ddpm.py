@@ -9,7 +9,9 @@ train_dataloader = dict(
     dataset=dict(
         ann_file=data_root + 'annotations/train.json',
         img_prefix=data_root + 'images/',
-        window=48))
+        window=48,
+    )
+)
 train_cfg = dict(max_iters=700)
 optim_wrapper = dict(optimizer=dict(lr=5e-4))
 param_scheduler = [
@@ -19,5 +21,6 @@ param_scheduler = [
         by_epoch=False,
         begin=50,
         end=700,
-        eta_min=5e-5),
+        eta_min=5e-5,
+    ),
 ]

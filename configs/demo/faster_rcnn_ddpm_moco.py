@@ -7,10 +7,12 @@ custom_hooks = [
     dict(
         type='mmdet_ddpm_moco.DDPMMoCoHook',
         bank=f'{root}/bank',
-        checkpoint=f'{root}/moco/backbone.pth')
+        checkpoint=f'{root}/moco/backbone.pth',
+    )
 ]
 stages = dict(
     root=root,
     generator=dict(config='demo/ddpm.py'),
     bank=dict(num=240, max_window=96, steps=16),
-    backbone=dict(config='demo/moco.py'))
+    backbone=dict(config='demo/moco.py'),
+)

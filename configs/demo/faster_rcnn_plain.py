@@ -8,11 +8,14 @@ model = dict(
     rpn_head=dict(in_channels=64, feat_channels=64),
     roi_head=dict(
         bbox_roi_extractor=dict(out_channels=64),
-        bbox_head=dict(in_channels=64, fc_out_channels=256, num_classes=3)))
+        bbox_head=dict(in_channels=64, fc_out_channels=256, num_classes=3),
+    ),
+)
 
 data_root = 'data/demo/'
 plates = dict(
-    type='mmdet_ddpm_moco.AluminiumPlateDataset', data_root=data_root)
+    type='mmdet_ddpm_moco.AluminiumPlateDataset', data_root=data_root
+)
 train_pipeline = _base_.train_pipeline
 train_pipeline[2].scale = (160, 160)
 test_pipeline = _base_.test_pipeline
@@ -25,9 +28,12 @@ train_dataloader = dict(
         ann_file='annotations/train.json',
         pipeline=train_pipeline,
         # Plates that are declared defect-free host synthesised defects.
-        filter_cfg=dict(filter_empty_gt=False)))
+        filter_cfg=dict(filter_empty_gt=False),
+    )
+)
 val_dataloader = dict(
-    dataset=dict(**plates, ann_file=test_annotations, pipeline=test_pipeline))
+    dataset=dict(**plates, ann_file=test_annotations, pipeline=test_pipeline)
+)
 test_dataloader = val_dataloader
 val_evaluator = dict(ann_file=data_root + test_annotations)
 test_evaluator = val_evaluator

@@ -9,30 +9,37 @@ max_epochs = 30
 model = dict(
     queue_len=512,
     backbone=dict(stem_channels=32, base_channels=32),
-    neck=dict(in_channels=256, hid_channels=256))
+    neck=dict(in_channels=256, hid_channels=256),
+)
 train_dataloader = dict(
     dataset=dict(
         sources=[
             dict(
                 ann_file=data_root + 'annotations/unlabelled.json',
                 img_prefix=data_root + 'images/',
-                dataset_ids='alone'),
+                dataset_ids='alone',
+            ),
             dict(
                 ann_file=data_root + 'annotations/train.json',
                 img_prefix=data_root + 'images/',
                 dataset_ids='class',
-                repeat=2),
+                repeat=2,
+            ),
             dict(
                 ann_file=bank + 'annotations.json',
                 img_prefix=bank + 'images/',
                 dataset_ids='class',
-                crop=False),
-        ]))
+                crop=False,
+            ),
+        ]
+    )
+)
 train_cfg = dict(max_epochs=max_epochs)
 param_scheduler = [
     dict(
         type='CosineAnnealingLR',
         T_max=max_epochs,
         by_epoch=True,
-        convert_to_iter_based=True)
+        convert_to_iter_based=True,
+    )
 ]

@@ -13,16 +13,19 @@ train_dataloader = dict(
     batch_size=4,
     num_workers=1,
     sampler=dict(type='InfiniteSampler'),
-    dataset=dict(ann_file='annotations/train_20.json'))
+    dataset=dict(ann_file='annotations/train_20.json'),
+)
 train_cfg = dict(
-    type='IterBasedTrainLoop', max_iters=max_iters, val_interval=max_iters)
+    type='IterBasedTrainLoop', max_iters=max_iters, val_interval=max_iters
+)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=5e-4, weight_decay=0.05),
-    clip_grad=dict(max_norm=10))
+    clip_grad=dict(max_norm=10),
+)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.05, by_epoch=False, end=60),
     dict(
@@ -30,9 +33,11 @@ param_scheduler = [
         by_epoch=False,
         begin=60,
         end=max_iters,
-        eta_min=5e-6),
+        eta_min=5e-6,
+    ),
 ]
 default_hooks = dict(
-    checkpoint=dict(by_epoch=False, interval=250, max_keep_ckpts=1))
+    checkpoint=dict(by_epoch=False, interval=250, max_keep_ckpts=1)
+)
 log_processor = dict(by_epoch=False)
 randomness = dict(seed=0)

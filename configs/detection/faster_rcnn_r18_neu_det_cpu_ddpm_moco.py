@@ -6,7 +6,8 @@ custom_hooks = [
     dict(
         type='mmdet_ddpm_moco.DDPMMoCoHook',
         bank=f'{root}/bank',
-        checkpoint=f'{root}/moco/backbone.pth')
+        checkpoint=f'{root}/moco/backbone.pth',
+    )
 ]
 stages = dict(
     root=root,
@@ -15,5 +16,7 @@ stages = dict(
         num=320,
         max_window=96,
         steps=16,
-        mix=dict(add=0.2, replaces=0.75, null=0.05)),
-    backbone=dict(config='moco/moco_r18_neu_det_cpu.py'))
+        mix=dict(add=0.2, replaces=0.75, null=0.05),
+    ),
+    backbone=dict(config='moco/moco_r18_neu_det_cpu.py'),
+)

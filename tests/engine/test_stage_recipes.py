@@ -2,7 +2,14 @@ import pytest
 import tiny_runs  # noqa: F401  (registers what the configs name)
 from mmengine.config import Config
 from tiny_detection import write_images
-from tiny_stages import HOOK, edit, load, reads, write_configs
+from tiny_stages import (
+    HOOK,
+    edit,
+    load,
+    make_stages_quick,
+    reads,
+    write_configs,
+)
 
 from mmdet_ddpm_moco.engine.hooks.ddpm_moco_hook import DDPMMoCoHook
 from mmdet_ddpm_moco.engine.inputs import inputs_of

@@ -6,7 +6,16 @@ import tiny_runs  # noqa: F401  (registers what the configs name)
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from tiny_detection import write_images
-from tiny_stages import FRESH, edit, load, reads, refusal, state, write_configs
+from tiny_stages import (
+    FRESH,
+    edit,
+    load,
+    make_stages_quick,
+    reads,
+    refusal,
+    state,
+    write_configs,
+)
 
 from mmdet_ddpm_moco.datasets.defect_bank import DefectBank
 from mmdet_ddpm_moco.engine.stages import (

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mmdet_ddpm_moco.atomic_write import atomic_write_bytes
+
 
 def write_conversion(
     dst: Path,
@@ -45,7 +47,7 @@ def write_conversion(
                 (dst / 'images' / name).unlink()
         for key, names in lists.items():
             text = ''.join(f'{name}\n' for name in names)
-            _write(dst / 'lists' / f'{key}.txt', text)
+            atomic_write_bytes(dst / 'lists' / f'{key}.txt', text.encode())
             _write_json(dst / 'annotations' / f'{key}.json', contents[key])
         _remove_subsets(dst, keep=set(lists))
         _write_json(dst / 'report.json', report, indent=1)
@@ -100,16 +102,9 @@ def place_image(source: Path, target: Path, copy: bool) -> None:
     draft.replace(target)
 
 
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f'.{path.name}.part')
-    draft.write_text(text, encoding='utf-8', newline='\n')
-    draft.replace(path)
-
-
 def _write_json(path: Path, value: Any, indent: int | None = None) -> None:
     text = json.dumps(value, ensure_ascii=False, indent=indent)
-    _write(path, text + '\n')
+    atomic_write_bytes(path, f'{text}\n'.encode())
 
 
 def _listed_before(dst: Path) -> set[str]:

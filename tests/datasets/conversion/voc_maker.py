@@ -1,5 +1,6 @@
-"""Makes small VOC datasets for the tests."""
+"""Makes small VOC datasets for the tests and reads conversions back."""
 
+import json
 from pathlib import Path
 
 import cv2
@@ -75,4 +76,34 @@ def snapshot(root: Path) -> dict[str, bytes | str]:
         )
         for path in sorted(root.rglob('*'))
         if path.is_symlink() or path.is_file()
+    }
+
+
+def load(dst: Path, name: str) -> dict:
+    return json.loads((dst / 'annotations' / f'{name}.json').read_text())
+
+
+def by_name(dst: Path, *lists: str) -> dict[str, dict]:
+    """Image of each file name with its boxes as (class, bbox)."""
+    found = {}
+    for key in lists:
+        coco = load(dst, key)
+        names = {entry['id']: entry['name'] for entry in coco['categories']}
+        for image in coco['images']:
+            assert image['file_name'] not in found
+            found[image['file_name']] = dict(
+                image,
+                boxes=[
+                    (names[box['category_id']], box['bbox'])
+                    for box in coco['annotations']
+                    if box['image_id'] == image['id']
+                ],
+            )
+    return found
+
+
+def kinds(report) -> dict[str, list[str]]:
+    return {
+        kind: [file for file, _ in entries]
+        for kind, entries in report.findings.items()
     }

@@ -12,7 +12,7 @@ train_dataloader = dict(
         window=48,
     )
 )
-train_cfg = dict(max_iters=700)
+train_cfg = dict(max_iters=450)
 optim_wrapper = dict(optimizer=dict(lr=5e-4))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, end=50),
@@ -20,7 +20,7 @@ param_scheduler = [
         type='CosineAnnealingLR',
         by_epoch=False,
         begin=50,
-        end=700,
+        end=450,
         eta_min=5e-5,
     ),
 ]

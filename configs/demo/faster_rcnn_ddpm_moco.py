@@ -13,6 +13,6 @@ custom_hooks = [
 stages = dict(
     root=root,
     generator=dict(config='demo/ddpm.py'),
-    bank=dict(num=240, max_window=96, steps=16),
+    bank=dict(num=200, max_window=96, steps=16),
     backbone=dict(config='demo/moco.py'),
 )

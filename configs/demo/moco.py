@@ -4,7 +4,7 @@ _base_ = '../moco/moco_r18_neu_det_cpu.py'
 
 data_root = 'data/demo/'
 bank = 'work_dirs/demo/bank/'
-max_epochs = 30
+max_epochs = 24
 
 model = dict(
     queue_len=512,

@@ -36,15 +36,18 @@ class StopHook(Hook):
 
     priority = 'LOWEST'
     armed = False
+    seen = []
 
     def before_train_iter(self, runner, batch_idx, data_batch=None):
         if StopHook.armed and runner.iter == 1:
             raise Killed
+        StopHook.seen.append(runner.iter)
 
 
 @pytest.fixture(autouse=True)
 def log(monkeypatch):
     monkeypatch.setattr(StopHook, 'armed', False)
+    monkeypatch.setattr(StopHook, 'seen', [])
     return make_stages_quick(monkeypatch)
 
 
@@ -86,10 +89,6 @@ def test_a_half_finished_stage_is_gone_on_with(detector, tmp_path, log):
             'custom_hooks = [',
             "custom_hooks = [dict(type='StopHook'), ",
         )
-    expected = tmp_path / 'expected'
-    prepare(load(detector))
-    shutil.move(tmp_path / 'root', expected)
-
     StopHook.armed = True
     with pytest.raises(Killed):
         prepare(load(detector))
@@ -101,12 +100,9 @@ def test_a_half_finished_stage_is_gone_on_with(detector, tmp_path, log):
     assert any('going on with the unfinished run' in line for line in log)
     root = tmp_path / 'root'
     assert not list(root.glob('*.old-*'))
-    # The generator was trained in two goes, one iteration each.
-    (first, second) = sorted((root / 'ddpm').glob('20*'))
-    assert (
-        'Iter(train) [1/2]' not in (second / f'{second.name}.log').read_text()
-    )
-    assert first.is_dir()
+    # The generator was trained in two goes of one iteration each, and the
+    # backbone in one of four.
+    assert StopHook.seen == [0, 1, 0, 1, 2, 3]
     assert (root / 'ddpm' / 'last_checkpoint').read_text().endswith('_2.pth')
 
 

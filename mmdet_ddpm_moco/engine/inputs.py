@@ -6,7 +6,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from .pipelines import TRANSFORM, config_pipelines
+from .pipelines import TRANSFORM, config_pipelines, type_name
 
 HOOKS = ('DDPMMoCoHook', 'ContrastiveInitHook')
 
@@ -21,16 +21,14 @@ def inputs_of(cfg: Config) -> tuple[set[str], set[str]]:
         tuple[set[str], set[str]]: Folders of banks, files of checkpoints.
     """
     banks, checkpoints = set(), set()
-    for hook in cfg.get('custom_hooks') or ():
-        if str(hook.get('type')).rsplit('.', 1)[-1] in HOOKS:
+    hooks = cfg.get('custom_hooks') or ()
+    for hook in hooks:
+        if type_name(hook) in HOOKS:
             banks.add(hook.get('bank'))
             checkpoints.add(hook.get('checkpoint'))
-    for pipeline in config_pipelines(cfg.get('train_dataloader')):
-        banks |= {
-            t.get('bank')
-            for t in pipeline
-            if str(t.get('type')).endswith(TRANSFORM)
-        }
+    # A PipelineSwitchHook holds a pipeline of its own.
+    for pipeline in config_pipelines([cfg.get('train_dataloader'), *hooks]):
+        banks |= {t.get('bank') for t in pipeline if type_name(t) == TRANSFORM}
     return banks - {None}, checkpoints - {None}
 
 

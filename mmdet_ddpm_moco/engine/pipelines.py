@@ -13,7 +13,8 @@ TRANSFORM = 'DiffusionDefectAugment'
 KEYS = ('pipeline', 'switch_pipeline')
 
 
-def _type_name(transform: dict) -> str:
+def type_name(transform: dict) -> str:
+    """Name of a part's class, however its config names it."""
     kind = transform.get('type', '')
     name = kind if isinstance(kind, str) else kind.__name__
     return name.rsplit('.', 1)[-1]
@@ -30,7 +31,7 @@ def insert_config(pipeline: list[dict], transform: dict) -> bool:
         bool: False, and nothing changed, where the pipeline loads no
         annotations or has such a transform already.
     """
-    names = [_type_name(t) for t in pipeline]
+    names = [type_name(t) for t in pipeline]
     if 'LoadAnnotations' not in names or TRANSFORM in names:
         return False
     last = len(names) - 1 - names[::-1].index('LoadAnnotations')

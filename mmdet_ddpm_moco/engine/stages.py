@@ -13,7 +13,7 @@ a stage is made only if the detector reads what it makes.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,34 +69,32 @@ def stages_of(cfg: Config, launcher: str = 'none') -> list[Stage]:
     banks, checkpoints = inputs_of(cfg)
     stages = []
     bank, checkpoint = root / 'bank', root / 'moco' / 'backbone.pth'
-    if {bank} & set(map(Path, banks)) and 'bank' in recipe:
+    if _among(bank, banks) and 'bank' in recipe:
         ddpm = _stage_config(cfg, 'generator', root / 'ddpm', launcher)
-        stages.append(
-            _training_stage('generator', ddpm, root / 'ddpm' / 'generator')
-        )
-        stages.append(
-            _bank_stage(
-                ddpm, root / 'ddpm' / 'generator', bank, dict(recipe['bank'])
-            )
-        )
-    if {checkpoint} & set(map(Path, checkpoints)) and 'backbone' in recipe:
+        generator = root / 'ddpm' / 'generator'
+        stages.append(_training_stage('generator', ddpm, generator))
+        stages.append(_bank_stage(ddpm, generator, bank, recipe['bank']))
+    if _among(checkpoint, checkpoints) and 'backbone' in recipe:
         moco = _stage_config(cfg, 'backbone', root / 'moco', launcher)
         stages.append(_training_stage('backbone', moco, checkpoint))
     made = {stage.output for stage in stages}
-    for path, tool in (
-        *((b, 'tools/synthesize.py') for b in banks),
-        *(
-            (c, 'tools/train.py and a config of configs/moco')
-            for c in checkpoints
-        ),
-    ):
-        if Path(path) not in made and not Path(path).exists():
+    for path in sorted(banks | checkpoints):
+        if not _among(path, made) and not Path(path).exists():
+            tool = (
+                'tools/synthesize.py'
+                if path in banks
+                else 'tools/train.py and a config of configs/moco'
+            )
             msg = (
                 f'{path}, which {cfg.filename} reads, is not there and '
                 f'its `stages` do not make it; make it with {tool}'
             )
             raise FileNotFoundError(msg)
     return stages
+
+
+def _among(path: str | Path, others: Iterable[str | Path]) -> bool:
+    return Path(path).resolve() in {Path(other).resolve() for other in others}
 
 
 def prepare(cfg: Config, launcher: str = 'none') -> None:
@@ -179,9 +177,10 @@ def _training_stage(name: str, cfg: Config, output: Path) -> Stage:
 
 
 def _bank_stage(
-    ddpm: Config, generator: Path, out: Path, options: dict
+    ddpm: Config, generator: Path, out: Path, recipe: Mapping
 ) -> Stage:
     dataset = ddpm.train_dataloader.dataset
+    options = dict(recipe)
     num = options.pop('num')
 
     def settings() -> dict:

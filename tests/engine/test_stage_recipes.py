@@ -92,13 +92,13 @@ def test_types_may_be_classes(detector):
     assert inputs_of(Config(cfg)) == ({'b'}, {'c'})
 
 
-@pytest.mark.parametrize('form', ['root/bank/', './root/bank', '{}/root/bank'])
+@pytest.mark.parametrize('form', ['run/bank/', './run/bank', '{}/run/bank'])
 def test_a_path_may_be_written_in_other_ways(
     detector, tmp_path, monkeypatch, form
 ):
     monkeypatch.chdir(tmp_path)
     cfg = reads(detector)
-    cfg.stages.root = 'root'
+    cfg.stages.root = 'run'
     cfg.custom_hooks = [dict(type=HOOK, bank=form.format(tmp_path))]
     names = [stage.name for stage in stages_of(cfg)]
     assert names == ['generator', 'bank']

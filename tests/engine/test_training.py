@@ -7,7 +7,7 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from tiny_detection import leave_configs_unformatted, write_images
-from tiny_stages import edit, load, write_configs
+from tiny_stages import edit, load, name_runs_apart, write_configs
 
 from mmdet_ddpm_moco.engine.inputs import ann_files
 from mmdet_ddpm_moco.engine.training import (
@@ -21,8 +21,9 @@ from mmdet_ddpm_moco.engine.training import (
 
 
 @pytest.fixture(autouse=True)
-def unformatted(monkeypatch):
+def quick(monkeypatch):
     leave_configs_unformatted(monkeypatch)
+    name_runs_apart(monkeypatch)
 
 
 @pytest.fixture

@@ -40,6 +40,8 @@ def apply_options(cfg: Config, args: argparse.Namespace) -> Config:
             cfg.optim_wrapper.loss_scale = 'dynamic'
         else:
             cfg.optim_wrapper.type = 'mmdet_ddpm_moco.Bf16OptimWrapper'
+            for key in ('loss_scale', 'dtype', 'use_fsdp'):
+                cfg.optim_wrapper.pop(key, None)
     if getattr(args, 'auto_scale_lr', False):
         if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
             msg = (
@@ -93,15 +95,18 @@ def check_data(
     """
     loaders = [cfg.get(f'{part}_dataloader') for part in parts]
     for dataset in _coco_datasets(loaders):
-        file = Path(dataset.get('data_root') or '') / dataset['ann_file']
-        if '://' in dataset['ann_file'] or file.is_file():
+        name = dataset['ann_file']
+        if not name or '://' in name:
             continue
+        file = Path(dataset.get('data_root') or '') / name
         kind = DATASETS.get(dataset['type'])
         if make and hasattr(kind, 'make'):
-            if is_main_process():
+            if is_main_process() and not file.is_file():
                 print_log(f'making the data set in {dataset["data_root"]}')
                 kind.make(dataset['data_root'])
+            # Also for a rank that comes late and finds it made.
             barrier()
+        if file.is_file():
             continue
         command = getattr(kind, 'PREPARE_COMMAND', '') or (
             'python tools/prepare_dataset.py'

@@ -8,6 +8,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from mmengine.runner.base_loop import BaseLoop
 
+from ...datasets.defect_bank import DefectBank
 from ...datasets.transforms.diffusion_defect_augment import (
     DiffusionDefectAugment,
 )
@@ -16,6 +17,7 @@ from ..pipelines import (
     innermost_datasets,
     insert_config,
     loads_annotations,
+    type_name,
 )
 from .contrastive_init_hook import ContrastiveInitHook
 
@@ -109,79 +111,99 @@ class DDPMMoCoHook(Hook):
                 'DDPMMoCoHook inserts DiffusionDefectAugment; add it'
             )
             raise ValueError(msg)
-        cfg['classes'] = list(datasets[0].metainfo['classes'])
         inserted = sum(self._insert(d, cfg, runner) for d in datasets)
+        # Configs and built datasets stand in the same order.
+        classes = [list(d.metainfo['classes']) for d in datasets]
         for hook in runner.hooks:
             pipeline = getattr(hook, 'switch_pipeline', None)
             if isinstance(pipeline, list):
-                inserted += insert_config(pipeline, cfg)
+                inserted += insert_config(
+                    pipeline, dict(cfg, classes=classes[0])
+                )
         if not inserted:
             runner.logger.info(
                 'DDPMMoCoHook: DiffusionDefectAugment is in '
                 'the pipeline already, left as it is'
             )
             return
-        for part in (
-            runner.cfg.get('train_dataloader'),
-            runner.cfg.get('custom_hooks'),
-        ):
-            for pipeline in config_pipelines(part):
-                insert_config(pipeline, cfg)
-        runner.dump_config()
-        runner.message_hub.update_info('cfg', runner.cfg.pretty_text)
-        _restart_workers(runner)
+        windows, hosts, images = _usable(self.bank, datasets)
+        if not windows:
+            msg = (
+                f'no window of the defect bank {self.bank} lies on an image '
+                'of the training set; was it made from other images, or with '
+                'other file names?'
+            )
+            raise ValueError(msg)
+        usable, total = len(windows), len(DefectBank(self.bank))
+        runner.logger.info(
+            f'DDPMMoCoHook: training uses {self.bank}: {usable} of {total} '
+            f'windows lie on {hosts} of its {images} images'
+        )
+        if usable < total:
+            runner.logger.warning(
+                f'{total - usable} windows lie on images that the training '
+                'set lacks; filter_empty_gt=True in its filter_cfg, which '
+                'drops defect-free images, may be why'
+            )
+        self._change_config(runner, cfg, classes)
+        self._restart_workers(runner)
 
-    def _insert(self, dataset: Any, cfg: dict, runner: Runner) -> bool:
+    @staticmethod
+    def _insert(dataset: Any, cfg: dict, runner: Runner) -> bool:
         transforms = dataset.pipeline.transforms
         if any(isinstance(t, DiffusionDefectAugment) for t in transforms):
             return False
         transform = TRANSFORMS.build(
             dict(cfg, classes=dataset.metainfo['classes'])
         )
-        usable, hosts = _usable(transform, dataset)
-        name = type(dataset).__name__
-        if not usable:
-            msg = (
-                f'no window of the defect bank {self.bank} lies on an '
-                f'image of the training {name}; was it made from other '
-                'images, or with other file names?'
-            )
-            raise ValueError(msg)
         transforms.insert(loads_annotations(dataset) + 1, transform)
         runner.logger.info(
             f'DDPMMoCoHook: inserted {transform} after LoadAnnotations of '
-            f'the training {name}: {usable} of {len(transform.bank)} windows '
-            f'lie on {hosts} of its {len(dataset)} images'
+            f'the training {type(dataset).__name__}'
         )
-        if usable < len(transform.bank):
-            runner.logger.warning(
-                f'{len(transform.bank) - usable} windows lie on images that '
-                'the training set lacks; filter_empty_gt=True in its '
-                'filter_cfg, which drops defect-free images, may be why'
-            )
         return True
 
+    @staticmethod
+    def _change_config(
+        runner: Runner, cfg: dict, classes: list[list[str]]
+    ) -> None:
+        """Says in the dumped config what was run."""
+        order = iter(classes)
+        for pipeline in config_pipelines(runner.cfg.get('train_dataloader')):
+            if any(type_name(t) == 'LoadAnnotations' for t in pipeline):
+                own = next(order, classes[0])
+                insert_config(pipeline, dict(cfg, classes=own))
+        for pipeline in config_pipelines(runner.cfg.get('custom_hooks')):
+            insert_config(pipeline, dict(cfg, classes=classes[0]))
+        runner.dump_config()
+        runner.message_hub.update_info('cfg', runner.cfg.pretty_text)
 
-def _usable(
-    transform: DiffusionDefectAugment, dataset: Any
-) -> tuple[int, int]:
-    """Windows that lie on the dataset's images, and how many images."""
-    counts = [
-        len(transform.bank.windows_of(dataset.get_data_info(i)['img_path']))
-        for i in range(len(dataset))
-    ]
-    return sum(counts), sum(map(bool, counts))
+    def _restart_workers(self, runner: Runner) -> None:
+        """Lets workers that already run see the new pipeline.
 
-
-def _restart_workers(runner: Runner) -> None:
-    """Lets workers that already run see the new pipeline.
-
-    MMEngine before 0.10.8 calls ``iter()`` on the loader when it builds an
-    iteration-based loop.
-    """
-    iterator = getattr(runner.train_loop, 'dataloader_iterator', None)
-    if getattr(iterator, '_iterator', None) is not None:
+        MMEngine before 0.10.8 calls ``iter()`` on the loader when it builds
+        an iteration-based loop.
+        """
+        iterator = getattr(runner.train_loop, 'dataloader_iterator', None)
+        if getattr(iterator, '_iterator', None) is None:
+            return
+        # Kept: closing it would close the generator that an InfiniteSampler
+        # shares between its iterators.
+        self._replaced = iterator
         runner.train_dataloader._iterator = None
         runner.train_loop.dataloader_iterator = type(iterator)(
             runner.train_dataloader
         )
+
+
+def _usable(bank: str, datasets: list[Any]) -> tuple[set[int], int, int]:
+    """Windows that lie on training images; how many images, of how many."""
+    opened = DefectBank(bank)
+    windows, hosts, images = set(), 0, 0
+    for dataset in datasets:
+        images += len(dataset)
+        for index in range(len(dataset)):
+            found = opened.windows_of(dataset.get_data_info(index)['img_path'])
+            windows.update(window.number for window in found)
+            hosts += bool(found)
+    return windows, hosts, images

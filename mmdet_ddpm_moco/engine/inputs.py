@@ -33,10 +33,11 @@ def inputs_of(cfg: Config) -> tuple[set[str], set[str]]:
 
 
 def ann_files(part: Any) -> Iterator[str]:
-    """All annotation files that a config names, joined to their root."""
+    """All local annotation files that a config names, with their roots."""
     if isinstance(part, dict):
-        if isinstance(part.get('ann_file'), str) and part['ann_file']:
-            yield str(Path(part.get('data_root') or '') / part['ann_file'])
+        name, root = part.get('ann_file'), part.get('data_root') or ''
+        if isinstance(name, str) and name and '://' not in root + name:
+            yield str(Path(root) / name)
         for value in part.values():
             yield from ann_files(value)
     elif isinstance(part, (list, tuple)):

@@ -22,13 +22,15 @@ from mmengine.dist import barrier, is_main_process
 from mmengine.logging import print_log
 
 from ..paths import find_config
-from .inputs import inputs_of
+from .inputs import ann_files, inputs_of
 from .training import (
     can_resume,
     is_finished,
     set_aside,
     train,
 )
+
+BANK_OPTIONS = ('steps', 'strength', 'max_window', 'mix', 'seed')
 
 
 @dataclass
@@ -69,14 +71,21 @@ def stages_of(cfg: Config, launcher: str = 'none') -> list[Stage]:
     banks, checkpoints = inputs_of(cfg)
     stages = []
     bank, checkpoint = root / 'bank', root / 'moco' / 'backbone.pth'
+    moco = None
+    if _among(checkpoint, checkpoints) and 'backbone' in recipe:
+        moco = _stage_config(cfg, 'backbone', root / 'moco', launcher)
+        # Windows of the bank may join in the contrast.
+        files = ann_files(moco.get('train_dataloader'))
+        banks |= {str(bank)} & {str(Path(file).parent) for file in files}
     if _among(bank, banks) and 'bank' in recipe:
         ddpm = _stage_config(cfg, 'generator', root / 'ddpm', launcher)
         generator = root / 'ddpm' / 'generator'
-        stages.append(_training_stage('generator', ddpm, generator))
+        options = recipe['generator'].get('options')
+        stages.append(_training_stage('generator', ddpm, generator, options))
         stages.append(_bank_stage(ddpm, generator, bank, recipe['bank']))
-    if _among(checkpoint, checkpoints) and 'backbone' in recipe:
-        moco = _stage_config(cfg, 'backbone', root / 'moco', launcher)
-        stages.append(_training_stage('backbone', moco, checkpoint))
+    if moco is not None:
+        options = recipe['backbone'].get('options')
+        stages.append(_training_stage('backbone', moco, checkpoint, options))
     made = {stage.output for stage in stages}
     for path in sorted(banks | checkpoints):
         if not _among(path, made) and not Path(path).exists():
@@ -145,6 +154,9 @@ def refuse_unprepared(cfg: Config) -> None:
 def _stage_config(
     cfg: Config, name: str, work_dir: Path, launcher: str
 ) -> Config:
+    if 'config' not in cfg.stages.get(name, {}):
+        msg = f'stages of {cfg.filename} has no {name}=dict(config=...)'
+        raise ValueError(msg)
     path = find_config(cfg.stages[name]['config'], cfg.filename)
     stage = Config.fromfile(path)
     stage.merge_from_dict(dict(cfg.stages[name].get('options') or {}))
@@ -153,27 +165,27 @@ def _stage_config(
     return stage
 
 
-def _training_stage(name: str, cfg: Config, output: Path) -> Stage:
+def _training_stage(
+    name: str, cfg: Config, output: Path, options: Mapping | None
+) -> Stage:
 
     def fresh() -> bool:
         return output.exists() and is_finished(cfg)
 
     def make() -> None:
-        cfg.resume = can_resume(cfg)
-        if cfg.resume:
+        resume = can_resume(cfg)
+        if resume:
             print_log(f'going on with the unfinished run in {cfg.work_dir}')
         elif is_main_process():
             _say_aside(set_aside(cfg.work_dir))
         barrier()
-        train(cfg)
+        train(cfg, resume=resume)
 
-    return Stage(
-        name,
-        output,
-        fresh,
-        make,
-        f'python tools/train.py {cfg.filename} --work-dir {cfg.work_dir}',
-    )
+    command = f'python tools/train.py {cfg.filename} --work-dir {cfg.work_dir}'
+    if options:
+        given = ' '.join(f'{key}={value}' for key, value in options.items())
+        command += f' --cfg-options {given}'
+    return Stage(name, output, fresh, make, command)
 
 
 def _bank_stage(
@@ -181,7 +193,14 @@ def _bank_stage(
 ) -> Stage:
     dataset = ddpm.train_dataloader.dataset
     options = dict(recipe)
-    num = options.pop('num')
+    num = options.pop('num', None)
+    unknown = sorted(set(options) - set(BANK_OPTIONS))
+    if num is None or unknown:
+        wrong = f'has no {", ".join(unknown)}' if unknown else 'needs num'
+        msg = (
+            f'stages.bank {wrong}; it takes num and {", ".join(BANK_OPTIONS)}'
+        )
+        raise ValueError(msg)
 
     def settings() -> dict:
         # Synthesis needs diffusers; a detector that reuses its bank does not.

@@ -75,7 +75,7 @@ def stage_state(work_dir: str | Path) -> dict:
     return dict(fingerprint=None, finished=False)
 
 
-def train(cfg: Config) -> None:
+def train(cfg: Config, resume: bool = False) -> None:
     """Trains a config of any kind, as MMDetection's ``tools/train.py`` does.
 
     What the weights depend on is written beside them.
@@ -83,9 +83,15 @@ def train(cfg: Config) -> None:
     Args:
         cfg (Config): With ``work_dir``, ``launcher`` and, where wanted,
             ``resume`` set.
+        resume (bool): Go on from the newest checkpoint in the work folder,
+            whatever the config says of that. Defaults to False.
     """
     # Before the run: it may change what it is given.
     fingerprint = training_fingerprint(cfg)
+    if resume:
+        cfg.resume, cfg.load_from = True, None
+    if not cfg.get('resume'):
+        _forget_checkpoint(cfg.work_dir)
     _note(cfg.work_dir, fingerprint, finished=False)
     runner = (
         RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
@@ -124,6 +130,12 @@ def set_aside(folder: str | Path) -> Path | None:
         number += 1
     shutil.move(folder, aside)
     return aside
+
+
+@master_only
+def _forget_checkpoint(work_dir: str) -> None:
+    """An older run's checkpoint is not what this one goes on from."""
+    (Path(work_dir) / 'last_checkpoint').unlink(missing_ok=True)
 
 
 @master_only

@@ -20,7 +20,7 @@ class ExportGeneratorHook(Hook):
     priority = 'LOWEST'
 
     def before_train(self, runner: Runner) -> None:
-        """Checks that the model and its data speak of the same classes.
+        """Checks that the model and its data speak of the same.
 
         Raises:
             ValueError: They do not.
@@ -32,6 +32,12 @@ class ExportGeneratorHook(Hook):
                 f'the model has num_classes={model.num_classes}, but '
                 f'{dataset.ann_file} has {len(dataset.data.classes)} '
                 'categories; set model.num_classes to that'
+            )
+            raise ValueError(msg)
+        if model.channels != dataset.data.channels:
+            msg = (
+                f'the model has channels={model.channels}, its training '
+                f'windows channels={dataset.data.channels}; set both the same'
             )
             raise ValueError(msg)
 

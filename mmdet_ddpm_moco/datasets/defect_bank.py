@@ -29,6 +29,7 @@ INDEX_DTYPE = np.dtype(
         ('source', '<u8'),  # source_key() of the image the window comes from
         ('number', '<u4'),  # of the PNG
         ('kind', 'u1'),  # position in KINDS
+        ('unused', 'u1'),  # padding of its own: numpy's is not set
         ('label', '<i2'),  # position in the bank's classes, -1 for null
         ('window', '<i4', 4),  # x, y, w, h in the source image
         ('box', '<i4', 4),  # of the defect in the source image, 0 for null

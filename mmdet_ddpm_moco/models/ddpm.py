@@ -73,6 +73,11 @@ class DefectDDPM(BaseModel):
                 )
             )
         )
+        kinds = ('epsilon', 'sample', 'v_prediction')
+        kind = self.scheduler.config.prediction_type
+        if kind not in kinds:
+            msg = f'prediction_type must be one of {kinds}, got {kind!r}'
+            raise ValueError(msg)
 
     def forward(
         self,

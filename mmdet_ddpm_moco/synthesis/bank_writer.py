@@ -64,12 +64,16 @@ class BankWriter:
                     'choose another folder, or remove it first'
                 )
                 raise ValueError(msg)
-        elif self.root.exists() and any(self.root.iterdir()):
+        elif any(
+            path.is_file() and not path.name.startswith('.')
+            for path in self.root.rglob('*')
+        ):
             msg = f'{self.root} is not empty and holds no bank'
             raise ValueError(msg)
-        (self.root / 'images').mkdir(parents=True, exist_ok=True)
-        (self.root / 'records').mkdir(exist_ok=True)
+        # First, since a folder without it is taken for somebody else's.
         atomic_write_bytes(begun, to_json(settings))
+        (self.root / 'images').mkdir(exist_ok=True)
+        (self.root / 'records').mkdir(exist_ok=True)
 
     def record_path(self, block: int) -> Path:
         """File of a block's record."""
@@ -116,7 +120,7 @@ class BankWriter:
         """
         records = [
             record
-            for path in sorted((self.root / 'records').iterdir())
+            for path in sorted((self.root / 'records').glob('[0-9]*.json'))
             for record in json.loads(path.read_bytes())
         ]
         accepted = [r for r in records if r['rejected'] is None][:num]
@@ -125,9 +129,6 @@ class BankWriter:
         # ranks ran ahead, so it does not count.
         seen = [r for r in records if r['number'] <= last]
         keep = {png_name(r['number']) for r in accepted}
-        for path in (self.root / 'images').iterdir():
-            if path.name not in keep:
-                path.unlink()
         classes = self.settings['classes']
         atomic_write_bytes(
             self.root / 'annotations.json',
@@ -150,6 +151,10 @@ class BankWriter:
             kinds={name: dict(count) for name, count in kinds.items()},
         )
         atomic_write_bytes(self.root / 'manifest.json', to_json(manifest))
+        # Only now: a run killed before goes on from all of this.
+        for path in (self.root / 'images').iterdir():
+            if path.name not in keep:
+                path.unlink()
         shutil.rmtree(self.root / 'records')
         (self.root / 'settings.json').unlink()
         return manifest

@@ -44,6 +44,9 @@ def rejection(
     Returns:
         str | None: ``'nothing visible'``, or None for an accepted window.
     """
-    if kind != 'null' and visible_change(before, after, alpha) < MIN_CHANGE:
+    # Of a defect without a pixel the change is not a number.
+    if kind != 'null' and not (
+        visible_change(before, after, alpha) >= MIN_CHANGE
+    ):
         return 'nothing visible'
     return None

@@ -78,9 +78,18 @@ def save_generator(
         format_version=FORMAT_VERSION, classes=list(classes), window=window
     )
     (unfinished / EXTRA).write_text(json.dumps(extra, indent=2) + '\n')
+    old = folder.with_name(folder.name + '.old')
+    shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
-        shutil.rmtree(folder)
-    return unfinished.replace(folder)
+        shutil.move(folder, old)
+    try:
+        unfinished.replace(folder)
+    except BaseException:
+        if old.exists():
+            shutil.move(old, folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+    return folder
 
 
 def load_generator(folder: str | Path) -> Generator:
@@ -103,20 +112,38 @@ def load_generator(folder: str | Path) -> Generator:
             'with tools/train.py and a config of configs/ddpm'
         )
         raise FileNotFoundError(msg)
-    extra = json.loads((folder / EXTRA).read_text())
-    if extra['format_version'] > FORMAT_VERSION:
-        msg = (
-            f'{folder} has format {extra["format_version"]}, this version '
-            f'reads up to {FORMAT_VERSION}; upgrade mmdet-ddpm-moco'
-        )
-        raise ValueError(msg)
     try:
-        unet = UNet2DModel.from_pretrained(
-            folder / 'unet', use_safetensors=True, low_cpu_mem_usage=False
+        extra = json.loads((folder / EXTRA).read_text())
+        version = extra['format_version']
+        if version > FORMAT_VERSION:
+            msg = (
+                f'{folder} has format {version}, this version reads up to '
+                f'{FORMAT_VERSION}; upgrade mmdet-ddpm-moco'
+            )
+            raise ValueError(msg)
+        classes, window = tuple(extra['classes']), extra['window']
+        unet, info = UNet2DModel.from_pretrained(
+            folder / 'unet',
+            use_safetensors=True,
+            low_cpu_mem_usage=False,
+            output_loading_info=True,
         )
+        if info['missing_keys']:
+            raise KeyError(info['missing_keys'][0])
         scheduler = DDPMScheduler.from_pretrained(folder / 'scheduler')
-    except (OSError, SafetensorError) as error:
-        msg = f'the generator at {folder} is damaged; export it again: {error}'
+    except (
+        OSError,
+        KeyError,
+        TypeError,
+        RuntimeError,
+        SafetensorError,
+        json.JSONDecodeError,
+    ) as error:
+        first = (str(error).splitlines() or [''])[0]
+        msg = (
+            f'the generator at {folder} is damaged, export it again: '
+            f'{type(error).__name__} {first}'
+        )
         raise ValueError(msg) from error
     digest = hashlib.sha256()
     for file in sorted(folder.rglob('*')):
@@ -125,7 +152,7 @@ def load_generator(folder: str | Path) -> Generator:
     return Generator(
         unet.eval(),
         scheduler,
-        tuple(extra['classes']),
-        extra['window'],
+        classes,
+        window,
         digest.hexdigest()[:16],
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..datasets.compositing import Box, crop
+from ..datasets.compositing import Box, alpha_box, crop
 from ..datasets.defect_bank import ADD, KINDS, NULL, REPLACES
 from ..datasets.defect_geometry import (
     FEATHER,
@@ -17,7 +17,11 @@ from ..datasets.defect_geometry import (
     free_place,
     place_window,
 )
-from ..datasets.labelled_images import Defect, LabelledImages
+from ..datasets.labelled_images import (
+    Defect,
+    LabelledImage,
+    LabelledImages,
+)
 
 
 @dataclass(frozen=True)
@@ -77,13 +81,16 @@ class WindowPlanner:
             raise ValueError(msg)
         if (
             set(mix) - set(KINDS)
-            or min(mix.values()) < 0
-            or abs(sum(mix.values()) - 1) > 1e-6
+            or not all(share >= 0 for share in mix.values())
+            or not abs(sum(mix.values()) - 1) <= 1e-6
         ):
             msg = (
                 f'mix must give shares of {", ".join(KINDS)} that sum to '
                 f'1, got {dict(mix)}'
             )
+            raise ValueError(msg)
+        if seed < 0:
+            msg = f'seed must be at least 0, got {seed}'
             raise ValueError(msg)
         self.data = data
         self.max_window = max_window
@@ -136,7 +143,7 @@ class WindowPlanner:
             window,
             image.size,
             defect.box,
-            None if whole_box else image.mask(defect),
+            None if whole_box else _own_ground(image, defect),
         )
         if not (alpha == 255).any():
             return None
@@ -177,8 +184,11 @@ class WindowPlanner:
         mask[y : y + h, x : x + w] = shape
         window = place_window(box, host.size, self._size(box, rng), rng)
         alpha = defect_alpha(window, host.size, box, mask)
-        if not (alpha == 255).any():
+        tight = alpha_box(alpha)
+        if tight is None:
             return None  # a mask without a pixel
+        # Labels come from the alpha, however loose the source's box is.
+        box = (window[0] + tight[0], window[1] + tight[1], *tight[2:])
         if kind == NULL:
             return WindowPlan(
                 NULL,
@@ -201,3 +211,22 @@ class WindowPlanner:
             wanted = length + 2 * (FEATHER + 1) + rng.randint(6, 22)
             sides.append(min(-(-wanted // 16) * 16, self.max_window))
         return sides[0], sides[1]
+
+
+def _own_ground(image: LabelledImage, defect: Defect) -> np.ndarray:
+    """The pixels of a defect that belong to no other labelled defect."""
+    mask = image.mask(defect)
+    ground = np.zeros(image.size[::-1], bool)
+    crop(ground, defect.box)[:] = (
+        True if mask is None else crop(mask, defect.box)
+    )
+    for other in image.defects:
+        # Of a pair that overlaps, the larger one gives way.
+        smaller = other.box[2] * other.box[3] < defect.box[2] * defect.box[3]
+        if other is defect or not smaller:
+            continue
+        mask = image.mask(other)
+        crop(ground, other.box)[
+            ... if mask is None else crop(mask, other.box)
+        ] = False
+    return ground

@@ -1,7 +1,11 @@
 """Sampling: pure functions from a U-Net and conditions to windows."""
 
 import torch
-from diffusers import DDPMScheduler, DPMSolverMultistepScheduler
+from diffusers import (
+    DDPMScheduler,
+    DPMSolverMultistepScheduler,
+    SchedulerMixin,
+)
 
 from ..models.conditioning import unet_input
 
@@ -17,8 +21,28 @@ def fast_scheduler(trained: DDPMScheduler) -> DPMSolverMultistepScheduler:
     return DPMSolverMultistepScheduler.from_config(
         trained.config,
         algorithm_type='dpmsolver++',
+        # DDPM's own spacing, which a saved config carries over, would not
+        # start at the end of the schedule.
+        timestep_spacing='linspace',
         lambda_min_clipped=-5.1 if cosine else -float('inf'),
     )
+
+
+def check_sampling(
+    scheduler: SchedulerMixin, steps: int, strength: float
+) -> None:
+    """Checks what :func:`sample_windows` is asked for.
+
+    Raises:
+        ValueError: ``steps`` or ``strength`` out of range.
+    """
+    limit = scheduler.config.num_train_timesteps
+    if not 1 <= steps < limit:
+        msg = f'steps must be at least 1 and below {limit}, got {steps}'
+        raise ValueError(msg)
+    if not 0 < strength <= 1:
+        msg = f'strength must be in (0, 1], got {strength}'
+        raise ValueError(msg)
 
 
 @torch.inference_mode()
@@ -60,14 +84,9 @@ def sample_windows(
     Raises:
         ValueError: ``steps`` or ``strength`` out of range.
     """
-    if steps < 1:
-        msg = f'steps must be at least 1, got {steps}'
-        raise ValueError(msg)
-    if not 0 < strength <= 1:
-        msg = f'strength must be in (0, 1], got {strength}'
-        raise ValueError(msg)
+    check_sampling(scheduler, steps, strength)
     scheduler.set_timesteps(steps, device=image.device)
-    first = min(int(steps * (1 - strength)), len(scheduler.timesteps) - 1)
+    first = min(round(steps * (1 - strength)), len(scheduler.timesteps) - 1)
     timesteps = scheduler.timesteps[first:]
     scheduler.set_begin_index(first)
     if strength < 1:

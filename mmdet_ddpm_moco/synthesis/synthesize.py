@@ -19,7 +19,7 @@ from .bank_writer import BankWriter
 from .gates import rejection
 from .generator import Generator
 from .planning import WindowPlan, WindowPlanner
-from .sampling import fast_scheduler, sample_windows
+from .sampling import check_sampling, fast_scheduler, sample_windows
 from .sheet import draw_sheet
 
 # Windows per block: the unit that is written, seeded and lost at once.
@@ -59,7 +59,11 @@ def bank_settings(
 
     Returns:
         dict: JSON types.
+
+    Raises:
+        ValueError: ``steps`` or ``strength`` out of range.
     """
+    check_sampling(generator.scheduler, steps, strength)
     return dict(
         generator=generator.fingerprint,
         sampler=dict(name='dpmsolver++', steps=steps, strength=strength),

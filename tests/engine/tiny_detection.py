@@ -97,6 +97,8 @@ def coco(data_root, pipeline=(), **changes):
         data_prefix=dict(img='images/'),
         metainfo=dict(classes=CLASSES),
         pipeline=[*LOAD, *pipeline],
+        # It would collect all garbage, which takes longer than the test.
+        serialize_data=False,
         **changes,
     )
 

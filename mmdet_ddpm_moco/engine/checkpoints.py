@@ -11,8 +11,10 @@ inert objects stand in for it. To allow the real names would mean to allow
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -163,3 +165,25 @@ def weights_of(
         f'top level, only: {", ".join(map(str, checkpoint))}'
     )
     raise ValueError(msg)
+
+
+@contextmanager
+def weights_file(path: str | Path) -> Iterator[Path]:
+    """Converts a checkpoint to a file that any loader may have.
+
+    Args:
+        path (str | Path): A local checkpoint, perhaps a stranger's.
+
+    Yields:
+        Path: A file of its weights alone, of the same name, that is gone
+        afterwards.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It holds code, or no weights.
+    """
+    weights = weights_of(load_weights_only(path), path)
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / Path(path).name
+        torch.save(dict(state_dict=weights), file)
+        yield file

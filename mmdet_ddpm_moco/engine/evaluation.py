@@ -6,7 +6,7 @@ from mmengine.config import Config
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from .checkpoints import load_weights_only
+from .checkpoints import weights_file
 
 
 def test(
@@ -26,12 +26,9 @@ def test(
 
     Raises:
         FileNotFoundError: There is no such checkpoint.
-        ValueError: It holds code, or the config has several evaluators or
-            one that writes no COCO results.
+        ValueError: It holds code or no weights, or the config has several
+            evaluators or one that writes no COCO results.
     """
-    # MMEngine's own loader falls back to executing what it can not read.
-    load_weights_only(checkpoint)
-    cfg.load_from = str(checkpoint)
     if results is not None:
         evaluator = cfg.test_evaluator
         kind = (
@@ -46,8 +43,13 @@ def test(
             )
             raise ValueError(msg)
         evaluator.outfile_prefix = str(results)
-    runner = (
-        RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
-    )
-    metrics = runner.test()
+    # MMEngine's own loader falls back to executing what it can not read.
+    with weights_file(checkpoint) as file:
+        cfg.load_from = str(file)
+        runner = (
+            RUNNERS.build(cfg)
+            if 'runner_type' in cfg
+            else Runner.from_cfg(cfg)
+        )
+        metrics = runner.test()
     return metrics, results and Path(f'{results}.bbox.json')

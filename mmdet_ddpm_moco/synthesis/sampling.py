@@ -1,11 +1,7 @@
 """Sampling: pure functions from a U-Net and conditions to windows."""
 
 import torch
-from diffusers import (
-    DDPMScheduler,
-    DPMSolverMultistepScheduler,
-    SchedulerMixin,
-)
+from diffusers import DDPMScheduler, DPMSolverMultistepScheduler
 
 from ..models.conditioning import unet_input
 
@@ -29,14 +25,16 @@ def fast_scheduler(trained: DDPMScheduler) -> DPMSolverMultistepScheduler:
 
 
 def check_sampling(
-    scheduler: SchedulerMixin, steps: int, strength: float
+    scheduler: DPMSolverMultistepScheduler, steps: int, strength: float
 ) -> None:
     """Checks what :func:`sample_windows` is asked for.
 
     Raises:
         ValueError: ``steps`` or ``strength`` out of range.
     """
-    limit = scheduler.config.num_train_timesteps
+    # Of two steps that fall on one, the second divides by 0.
+    used = scheduler.lambda_t >= scheduler.config.lambda_min_clipped
+    limit = int(used.sum())
     if not 1 <= steps < limit:
         msg = f'steps must be at least 1 and below {limit}, got {steps}'
         raise ValueError(msg)

@@ -63,7 +63,7 @@ def bank_settings(
     Raises:
         ValueError: ``steps`` or ``strength`` out of range.
     """
-    check_sampling(generator.scheduler, steps, strength)
+    check_sampling(fast_scheduler(generator.scheduler), steps, strength)
     return dict(
         generator=generator.fingerprint,
         sampler=dict(name='dpmsolver++', steps=steps, strength=strength),

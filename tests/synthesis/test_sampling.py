@@ -299,3 +299,18 @@ def test_sampling_stays_on_the_gpu(strength):
 def test_the_check_finds_tensors_left_behind(name):
     with pytest.raises(RuntimeError, match=r'[Dd]evice'):
         fake_gpu_windows(1.0, **{name: 'cpu'})
+
+
+@pytest.mark.parametrize(
+    'schedule, most', [('squaredcos_cap_v2', 995), ('linear', 999)]
+)
+def test_most_steps(schedule, most):
+    """Steps closer than the schedule's own fall together."""
+    trained = v_schedule(beta_schedule=schedule)
+    oracle = Oracle(clean_windows(1, 2), trained)
+    data = {name: value[:1] for name, value in batch(size=2).items()}
+    fast = fast_scheduler(trained)
+    sampled = sample_windows(oracle, fast, **data, steps=most)
+    torch.testing.assert_close(sampled, oracle.clean, rtol=0, atol=1e-3)
+    with pytest.raises(ValueError, match=f'below {most + 1}, got'):
+        sample_windows(oracle, fast, **data, steps=most + 1)

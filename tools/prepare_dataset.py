@@ -19,7 +19,8 @@ sub-folders (one per class, say) below the folders of images and XML files:
   SRC/{images|JPEGImages}/ and SRC/annotations/
   SRC/{train,validation,valid,val,test}/{images,annotations}/
 In the second one the given splits are NOT kept: all images are pooled and
-split anew. Image and XML are paired by the stems of their names.
+split anew, or as --lists says. Image and XML are paired by the stems of
+their names.
 
 DST receives
   images/                links to the images (or copies, with --copy)
@@ -30,8 +31,9 @@ DST receives
   report.json            options, counts, and all that was odd
 
 An XML without objects declares its image free of defects. Images that
-overlap or are copies of each other stay in one split. The same input and
-options give the same bytes."""
+overlap or are copies of each other stay in one split; --lists may part them,
+and the report then counts and names those of val and test. The same input
+and options give the same bytes."""
 
 
 def parse_args() -> argparse.Namespace:
@@ -53,13 +55,26 @@ def parse_args() -> argparse.Namespace:
         '--ratio',
         type=float,
         nargs=3,
-        default=(0.7, 0.1, 0.2),
         metavar=('TRAIN', 'VAL', 'TEST'),
         help='shares of the splits, met per class as closely as groups of '
         'near duplicates allow; at least 0, with sum 1 (default: 0.7 0.1 0.2)',
     )
     voc.add_argument(
-        '--seed', type=int, default=0, help='seed of the splits (default: 0)'
+        '--lists',
+        type=Path,
+        metavar='DIR',
+        help='take the splits from DIR/train.txt and, if they exist, val.txt '
+        'and test.txt instead of drawing them: one image a line, by its name '
+        'in the COCO json, its file name or its stem; blank lines and lines '
+        'that start with # are skipped. Labelled images that no list names '
+        'are reported and go into no split. Not together with --ratio',
+    )
+    voc.add_argument(
+        '--seed',
+        type=int,
+        default=0,
+        help='seed of the drawn splits and of the few-shot subsets '
+        '(default: 0)',
     )
     voc.add_argument(
         '--few-shot',
@@ -82,8 +97,8 @@ def parse_args() -> argparse.Namespace:
         '--group-near-duplicates',
         action=argparse.BooleanOptionalAction,
         default=True,
-        help='keep images that show the same piece of surface in one split '
-        '(default: on)',
+        help='keep images that show the same piece of surface in one split, '
+        'or report where --lists part them (default: on)',
     )
     voc.add_argument(
         '--strict',
@@ -118,6 +133,7 @@ def convert(args: argparse.Namespace) -> None:
             args.src,
             args.dst,
             ratio=args.ratio,
+            lists=args.lists,
             seed=args.seed,
             few_shot=args.few_shot,
             classes=args.classes,

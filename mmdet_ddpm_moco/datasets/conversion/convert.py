@@ -1,6 +1,6 @@
 """Converts a VOC dataset to COCO json, from folders to finished files."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,14 @@ from mmdet_ddpm_moco.datasets.conversion.collect import (
     Sample,
     collect_samples,
 )
+from mmdet_ddpm_moco.datasets.conversion.given_lists import (
+    match_lists,
+    read_lists,
+)
+from mmdet_ddpm_moco.datasets.conversion.group_report import (
+    report_groups,
+    report_large_groups,
+)
 from mmdet_ddpm_moco.datasets.conversion.near_duplicates import (
     group_near_duplicates as find_groups,
 )
@@ -21,12 +29,13 @@ from mmdet_ddpm_moco.datasets.conversion.output import write_conversion
 from mmdet_ddpm_moco.datasets.conversion.progress import Progress
 from mmdet_ddpm_moco.datasets.conversion.report import FindingsError, Report
 from mmdet_ddpm_moco.datasets.conversion.splits import (
-    SPLITS,
     check_few_shot,
     check_ratio,
     few_shot_subsets,
     split_groups,
 )
+
+DEFAULT_RATIO = (0.7, 0.1, 0.2)
 
 # Stratum of images without boxes. No class can be called that: it is not a
 # name but the lack of one.
@@ -37,7 +46,8 @@ def convert_voc(
     src: Path,
     dst: Path,
     *,
-    ratio: Sequence[float] = (0.7, 0.1, 0.2),
+    ratio: Sequence[float] | None = None,
+    lists: Path | None = None,
     seed: int = 0,
     few_shot: Sequence[int] = (),
     classes: Sequence[str] | None = None,
@@ -56,15 +66,20 @@ def convert_voc(
     Args:
         src (Path): Folder of the dataset.
         dst (Path): Folder to write to; may be ``src``.
-        ratio (Sequence[float]): Shares of train, val and test, with sum 1.
-            Defaults to (0.7, 0.1, 0.2).
-        seed (int): Seed of the splits. Defaults to 0.
+        ratio (Sequence[float], optional): Shares of train, val and test, with
+            sum 1. Defaults to (0.7, 0.1, 0.2) unless ``lists`` is given.
+        lists (Path, optional): Folder of ``train.txt``, ``val.txt`` and
+            ``test.txt`` that name the images of each split, one a line.
+            Labelled images that none of them names are in no split. Defaults
+            to None: the splits are drawn.
+        seed (int): Seed of the drawn splits and of the few-shot subsets.
+            Defaults to 0.
         few_shot (Sequence[int]): Numbers of images per class, of nested
             subsets of train. Defaults to none.
         classes (Sequence[str], optional): Classes in the order of their ids.
             Defaults to all, by name.
-        group_near_duplicates (bool): Keep images that overlap in one split.
-            Defaults to True.
+        group_near_duplicates (bool): Keep images that overlap in one split,
+            or report where ``lists`` part them. Defaults to True.
         strict (bool): Refuse to convert a dataset with findings. Defaults to
             False.
         copy (bool): Copy images instead of linking them. Defaults to False.
@@ -75,13 +90,27 @@ def convert_voc(
         Report: What was odd and what was made.
 
     Raises:
-        FileNotFoundError: If ``src`` holds no dataset in a known layout.
-        ValueError: If an option is out of range.
+        FileNotFoundError: If ``src`` holds no dataset in a known layout, or
+            ``lists`` no ``train.txt``.
+        ValueError: If an option is out of range, ``ratio`` and ``lists`` are
+            both given, or a list cannot be followed to the letter.
         FindingsError: If ``strict`` and there are findings. Nothing is
             written then.
     """
     src, dst = Path(src), Path(dst)
-    shares = check_ratio(ratio)
+    if lists is not None and ratio is not None:
+        msg = (
+            'ratio and lists exclude each other; leave out one of them: '
+            'lists say which image is in which split'
+        )
+        raise ValueError(msg)
+    given = None if lists is None else read_lists(Path(lists))
+    shares = check_ratio(DEFAULT_RATIO if ratio is None else ratio)
+    origin: dict[str, Any] = (
+        dict(ratio=list(shares))
+        if given is None
+        else dict(lists_sha256=given.sha256)
+    )
     shots = check_few_shot(few_shot)
     if classes is not None and len(set(classes)) < len(classes):
         raise ValueError(
@@ -91,12 +120,14 @@ def convert_voc(
     report = Report()
     samples, names = collect_samples(src, dst, classes, report, progress)
     report.options = dict(
-        ratio=list(shares),
+        **origin,
         seed=seed,
         few_shot=shots,
         classes=names,
         group_near_duplicates=group_near_duplicates,
     )
+    if given is not None:
+        members = match_lists(given, samples, report)
     groups = list(range(len(samples)))
     if group_near_duplicates:
         groups = find_groups(
@@ -110,33 +141,39 @@ def convert_voc(
         if sample.boxes is not None
     }
     group_of = {sample.name: group for sample, group in zip(samples, groups)}
-    lists = split_groups(strata, group_of, shares, seed)
-    train = {name: strata[name] for name in lists['train']}
+    if given is None:
+        members = split_groups(strata, group_of, shares, seed)
+        report_large_groups(group_of, strata, report)
+    train = {name: strata[name] for name in members['train']}
     for shot, subset in few_shot_subsets(train, names, shots, seed).items():
-        lists[f'train_{shot}'] = subset
-    lists['unlabelled'] = [
+        members[f'train_{shot}'] = subset
+    members['unlabelled'] = [
         sample.name for sample in samples if sample.boxes is None
     ]
     records = _number(samples, groups)
-    for key, members in lists.items():
-        report.counts[key] = _count([records[name] for name in members], names)
-    _report_groups(samples, group_of, strata, lists, report)
+    contents = {
+        key: [records[name] for name in chosen]
+        for key, chosen in members.items()
+    }
+    for key, listed in contents.items():
+        report.counts[key] = _count(listed, names)
+    report_groups(samples, group_of, members, report)
     if strict and report.findings:
         raise FindingsError(report)
     info = dict(
         description='VOC annotations converted to COCO',
         version='1.0',
         seed=seed,
-        ratio=list(shares),
+        **origin,
         group_near_duplicates=group_near_duplicates,
     )
     write_conversion(
         dst,
-        images={sample.name: sample.path for sample in samples},
-        lists=lists,
+        images=_to_place(samples, members, dst),
+        lists=members,
         contents={
-            key: to_coco([records[name] for name in members], names, info)
-            for key, members in lists.items()
+            key: to_coco(listed, names, info)
+            for key, listed in contents.items()
         },
         report=report.to_dict(),
         copy=copy,
@@ -184,49 +221,19 @@ def _count(
     )
 
 
-def _report_groups(
-    samples: Sequence[Sample],
-    group_of: Mapping[str, int],
-    strata: Mapping[str, str],
-    lists: Mapping[str, Sequence[str]],
-    report: Report,
-) -> None:
-    """Describes the near-duplicate groups and what they threaten."""
-    members: dict[int, list[str]] = defaultdict(list)
-    for name, group in group_of.items():
-        members[group].append(name)
-    split_of = {
-        name: split
-        for split in (*SPLITS, 'unlabelled')
-        for name in lists[split]
+def _to_place(
+    samples: Sequence[Sample], lists: Mapping[str, Sequence[str]], dst: Path
+) -> dict[str, Path]:
+    """Files of the images that a list holds, by name.
+
+    Also of those that lie in their place from the start: they must not be
+    taken for links that an earlier conversion left behind.
+    """
+    named = set().union(*lists.values())
+    folder = (dst / 'images').resolve()
+    return {
+        sample.name: sample.path
+        for sample in samples
+        if sample.name in named
+        or sample.path.parent.resolve().is_relative_to(folder)
     }
-    shared = [names for names in members.values() if len(names) > 1]
-    shared.sort(key=lambda names: -len(names))
-    report.groups = dict(
-        groups=len(shared),
-        images=sum(map(len, shared)),
-        largest=[
-            dict(
-                size=len(names),
-                splits=sorted({split_of[name] for name in names}),
-                images=names,
-            )
-            for names in shared[:5]
-        ],
-    )
-    sizes = Counter(strata.values())
-    for names in shared:
-        inside = Counter(strata[name] for name in names if name in strata)
-        for kind, count in sorted(inside.items()):
-            if count > sizes[kind] / 2:
-                report.add(
-                    'large_group',
-                    names[0],
-                    f'{count} of {sizes[kind]} images of {kind or "no class"}',
-                )
-    held_out = {
-        group_of[name] for split in ('val', 'test') for name in lists[split]
-    }
-    for sample in samples:
-        if sample.boxes is None and group_of[sample.name] in held_out:
-            report.add('unlabelled_like_held_out', sample.label)

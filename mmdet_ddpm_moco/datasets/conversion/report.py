@@ -32,6 +32,11 @@ KINDS = dict(
     'shares of the splits cannot be met',
     unlabelled_like_held_out='unlabelled image overlaps with one of val or '
     'test; do not pretrain on it if they are to stay unseen',
+    unlisted_image='labelled image that none of the given lists names; in no '
+    'split',
+    near_duplicate_across_splits='image of val or test overlaps, directly or '
+    'through others, with images of another split; kept there, since the '
+    'lists say so',
 )
 
 
@@ -45,7 +50,10 @@ class Report:
             class and its boxes), ``without_boxes``, ``images``, ``boxes``.
         groups (dict[str, Any]): Near-duplicate groups of two and more: how
             many ``groups``, how many ``images`` they hold, the five
-            ``largest`` with their size, splits and members.
+            ``largest`` with their size, splits and members. If they were
+            looked for, also how many groups are ``parted`` and, for each
+            pair of splits, how many images of val or test are in a group
+            with one of the other split (``across``).
         findings (dict[str, list[tuple[str, str]]]): File and detail of each
             finding, by kind.
     """
@@ -161,16 +169,35 @@ def _format_groups(report: Report) -> str:
     if not report.options['group_near_duplicates']:
         return 'Near duplicates were not looked for.'
     groups = report.groups
+    fate = 'each within one split.'
+    if groups['parted']:
+        fate = f'of which the lists part {groups["parted"]}:'
     lines = [
         f'Near duplicates: {groups["images"]} images in {groups["groups"]} '
-        'groups, each within one split.'
+        f'groups, {fate}'
     ]
+    if groups['parted']:
+        lines += [*_format_across(report), 'The largest groups:']
     lines.extend(
         f'  {entry["size"]:>5} images with {entry["images"][0]} '
         f'({", ".join(entry["splits"])})'
         for entry in groups['largest']
     )
     return '\n'.join(lines)
+
+
+def _format_across(report: Report) -> list[str]:
+    lines = []
+    for pair, counts in report.groups['across'].items():
+        for split, count in counts.items():
+            (other,) = set(pair.split('_')) - {split}
+            total = report.counts[split]['images']
+            if total and report.counts[other]['images']:
+                lines.append(
+                    f'  {count:>5} of {total} {split} images in a group with '
+                    f'one of {other}'
+                )
+    return lines
 
 
 def _format_findings(report: Report, shown: int) -> str:

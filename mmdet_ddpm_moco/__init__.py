@@ -25,6 +25,7 @@ _EXPORTS = {
         (),
     ),
     'Bf16OptimWrapper': ('models.bf16_optim_wrapper', ()),
+    'EfficientNetLite': ('models.efficientnet_lite', ()),
     'DefectDDPM': ('models.ddpm', ('diffusers',)),
     'DatasetContrastiveLoss': (
         'models.losses.dataset_contrastive_loss',

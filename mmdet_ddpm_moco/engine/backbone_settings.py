@@ -5,6 +5,7 @@ norm, which suits weights of supervised ImageNet training. Contrastive
 weights of another domain need to move.
 """
 
+from mmdet.models.backbones import EfficientNet
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -21,12 +22,16 @@ def settings_that_hold_back(backbone: nn.Module) -> list[str]:
     """
     lines = []
     frozen = getattr(backbone, 'frozen_stages', -1)
-    if isinstance(frozen, int) and frozen >= 0:
-        part = f'the stem and {frozen} stages' if frozen else 'the stem'
+    # 0 freezes the stem of most backbones, and nothing of an EfficientNet.
+    if frozen > 0 or (
+        frozen == 0 and not next(backbone.parameters()).requires_grad
+    ):
+        part = 'its first stages' if frozen else 'the stem'
+        free = 0 if isinstance(backbone, EfficientNet) else -1
         lines.append(
             f'model.backbone.frozen_stages={frozen} keeps {part} from '
             'learning; contrastive weights are fine-tuned with '
-            'frozen_stages=-1'
+            f'frozen_stages={free}'
         )
     norms = [m for m in backbone.modules() if isinstance(m, _BatchNorm)]
     if norms and getattr(backbone, 'norm_eval', False):

@@ -57,7 +57,7 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.10',
     packages=find_packages(include=['mmdet_ddpm_moco*']),
-    install_requires=['numpy', 'opencv-python', 'pycocotools'],
+    install_requires=['numpy', 'opencv-python', 'pycocotools', 'scipy'],
     extras_require=dict(
         generator=GENERATOR, pretraining=PRETRAINING, metrics=METRICS, dev=DEV
     ),

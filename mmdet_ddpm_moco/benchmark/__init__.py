@@ -1,0 +1,1 @@
+"""Comparing detectors: arms and seeds, scored on one test set."""

@@ -1,0 +1,448 @@
+"""Against COCOeval itself, on test sets whose images really are repeated."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from mmdet_ddpm_moco.benchmark.average_precision import (
+    average_precision,
+    bootstrap,
+    resample_images,
+    summary,
+)
+from mmdet_ddpm_moco.benchmark.matching import match_detections
+
+# Neither in order nor without gaps. Of `unseen` there is no box, `missed`
+# is never detected.
+CATEGORIES = {7: 'crack', 2: 'unseen', 11: 'dent', 5: 'missed'}
+CLASSES = ['unseen', 'missed', 'crack', 'dent']  # by id
+
+
+def random_test_set(seed, ties='none', images=14):
+    """Boxes, crowds, oversized boxes and detections, some of them good.
+
+    Scores are all different (``none``), often the same across images
+    (``images``) or also within them (``all``).
+    """
+    rng = np.random.default_rng(seed)
+    ids = [int(number) for number in 3 + 10 * rng.permutation(images)]
+    boxes, found = [], []
+    for image in ids[1:]:  # the first has nothing
+        for category in (7, 11, 5):
+            for _ in range(rng.integers(4)):
+                x, y, w, h = rng.integers([80, 80, 30, 30]) + [0, 0, 9, 9]
+                box = [int(value) for value in (x, y, w, h)]
+                # Beyond 1e10 COCOeval ignores a box.
+                area = 2e10 if rng.random() < 0.1 else box[2] * box[3]
+                boxes.append(
+                    dict(
+                        id=len(boxes) + 1,
+                        image_id=image,
+                        category_id=category,
+                        bbox=box,
+                        area=area,
+                        iscrowd=int(rng.random() < 0.15),
+                    )
+                )
+                for _ in range(rng.integers(4) if category != 5 else 0):
+                    shift = rng.normal(0, 2, 4)
+                    found.append((image, category, [*(box + shift)]))
+        for category in (7, 11, 2):
+            for _ in range(rng.integers(3)):
+                stray = [*rng.uniform([0, 0, 9, 9], [80, 80, 40, 40])]
+                found.append((image, category, stray))
+        if rng.random() < 0.2:
+            found.append((image, 11, [0, 0, 2e5, 2e5]))
+    scores = rng.permutation(len(found)) / len(found)
+    if ties == 'all':
+        scores = np.round(scores, 1)
+    if ties == 'images':
+        # The n-th detection of an image has the n-th score: equal across
+        # images, different within each.
+        count = dict.fromkeys(ids, 0)
+        for place, (image, _, _) in enumerate(found):
+            scores[place] = count[image] * 0.37 % 1
+            count[image] += 1
+    truth = dict(
+        images=[dict(id=image, width=200, height=200) for image in ids],
+        annotations=boxes,
+        categories=[dict(id=k, name=name) for k, name in CATEGORIES.items()],
+    )
+    detections = [
+        dict(image_id=i, category_id=c, bbox=box, score=float(score))
+        for (i, c, box), score in zip(found, scores)
+    ]
+    return truth, detections
+
+
+def repeat_images(truth, detections, weights):
+    """Copies image n, in the order of ids, ``weights[n]`` times."""
+    ids = sorted(image['id'] for image in truth['images'])
+    copies = {
+        image: [1000 * image + copy for copy in range(weight)]
+        for image, weight in zip(ids, weights)
+    }
+    annotations = [
+        dict(box, image_id=copy)
+        for box in truth['annotations']
+        for copy in copies[box['image_id']]
+    ]
+    repeated = dict(
+        images=[dict(id=copy) for image in ids for copy in copies[image]],
+        annotations=[
+            dict(box, id=number + 1) for number, box in enumerate(annotations)
+        ],
+        categories=truth['categories'],
+    )
+    return repeated, [
+        dict(detection, image_id=copy)
+        for detection in detections
+        for copy in copies[detection['image_id']]
+    ]
+
+
+def write(folder, truth, detections, name='test'):
+    ann_file = folder / f'{name}.json'
+    result_file = folder / f'{name}.bbox.json'
+    ann_file.write_text(json.dumps(truth))
+    result_file.write_text(json.dumps(detections))
+    return ann_file, result_file
+
+
+def reference(ann_file, result_file):
+    """COCOeval with its own settings: AP (classes, 10) and its statistics."""
+    truth = COCO(str(ann_file))
+    evaluation = COCOeval(truth, truth.loadRes(str(result_file)), 'bbox')
+    evaluation.evaluate()
+    evaluation.accumulate()
+    evaluation.summarize()
+    # (thresholds, recalls, classes), area `all`, 100 detections
+    precision = evaluation.eval['precision'][:, :, :, 0, 2]
+    scores = precision.mean(1).T
+    scores[(precision == -1).any((0, 1))] = np.nan
+    return scores, evaluation.stats
+
+
+def assert_same(found, expected, tolerance=1e-12):
+    np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize('ties', ['none', 'images', 'all'])
+@pytest.mark.parametrize('seed', range(5))
+def test_unweighted_it_is_coco_eval(tmp_path, seed, ties):
+    files = write(tmp_path, *random_test_set(seed, ties))
+    expected, stats = reference(*files)
+    matches = match_detections(*files)
+    found = average_precision(matches)
+    assert matches.image_ids == tuple(range(3, 143, 10))
+    assert [entry.name for entry in matches.classes] == CLASSES
+    assert_same(found, expected)
+    assert np.isnan(found[0]).all()
+    assert (found[1] == 0).all()
+    assert found[2:].min() < 0.3
+    assert found[2:].max() > 0.3
+    result = summary(matches)
+    assert_same(
+        [result['AP'], result['AP50'], result['AP75']], 100 * stats[:3], 1e-10
+    )
+    for name, row in zip(CLASSES, 100 * expected):
+        scores = result['classes'][name]
+        assert_same([scores['AP'], scores['AP50']], [row.mean(), row[0]])
+
+
+@pytest.mark.parametrize('ties', ['none', 'images'])
+@pytest.mark.parametrize('seed', range(5))
+def test_weighted_it_is_coco_eval_of_repeated_images(tmp_path, seed, ties):
+    truth, detections = random_test_set(seed, ties)
+    matches = match_detections(*write(tmp_path, truth, detections))
+    rng = np.random.default_rng(seed + 100)
+    for number in range(3):
+        weights = rng.integers(0, 4, len(truth['images']))
+        repeated = repeat_images(truth, detections, weights)
+        expected, _ = reference(*write(tmp_path, *repeated, f'{number}'))
+        assert_same(average_precision(matches, weights), expected)
+
+
+@pytest.mark.parametrize('seed', range(5))
+def test_ties_within_an_image_make_a_small_difference(tmp_path, seed):
+    truth, detections = random_test_set(seed, 'all', images=60)
+    matches = match_detections(*write(tmp_path, truth, detections))
+    weights = np.random.default_rng(seed).integers(0, 3, 60)
+    repeated = repeat_images(truth, detections, weights)
+    expected, _ = reference(*write(tmp_path, *repeated, 'repeated'))
+    found = average_precision(matches, weights)
+    assert_same(found, expected, 0.01)
+    # Were the weights not used, the difference would be a large one.
+    assert np.nanmax(abs(average_precision(matches) - expected)) > 0.03
+
+
+def test_ties_within_an_image_by_hand(tmp_path):
+    # A wrong and a right detection with equal scores, of an image that
+    # counts twice: wrong, wrong, right, right and not COCOeval's wrong,
+    # right, wrong, right. Either way the precision is 1/2 at last; it is
+    # 1/2 at first as well if it never was higher.
+    truth, detections = one_class([1], [[0.9, 0.9]], right=[[False, True]])
+    matches = match_detections(*write(tmp_path, truth, detections))
+    assert_same(average_precision(matches, np.array([2]))[0, 0], 0.5)
+    # right, right, wrong, wrong, where COCOeval has right, wrong, right,
+    # wrong: precision 1 up to recall 1/2 and 2/3 behind.
+    truth, detections = one_class([1], [[0.9, 0.9]], right=[[True, False]])
+    matches = match_detections(*write(tmp_path, truth, detections))
+    assert_same(average_precision(matches, np.array([2]))[0, 0], 1)
+    repeated = write(tmp_path, *repeat_images(truth, detections, [2]), 'two')
+    assert_same(reference(*repeated)[0][0, 0], (51 + 50 * 2 / 3) / 101)
+
+
+def one_class(boxes, scores, right):
+    """Images with ``boxes`` each, detections that are exact or far off."""
+    annotations, detections = [], []
+    for image, count in enumerate(boxes):
+        for place in range(count):
+            annotations.append(
+                dict(
+                    id=len(annotations) + 1,
+                    image_id=image,
+                    category_id=1,
+                    bbox=[100 * place, 0, 50, 50],
+                    area=2500,
+                    iscrowd=0,
+                )
+            )
+        hits = 0
+        for score, hit in zip(scores[image], right[image]):
+            x, y = (100 * hits, 0) if hit else (0, 900)
+            hits += hit
+            detections.append(
+                dict(
+                    image_id=image,
+                    category_id=1,
+                    bbox=[x, y, 50, 50],
+                    score=score,
+                )
+            )
+    truth = dict(
+        images=[dict(id=image) for image in range(len(boxes))],
+        annotations=annotations,
+        categories=[dict(id=1, name='dent')],
+    )
+    return truth, detections
+
+
+def test_a_curve_by_hand(tmp_path):
+    # Ranked: right, wrong, right, and one of three boxes is never found.
+    # Precision 1 up to recall 1/3 (34 of the 101 points), 2/3 up to recall
+    # 2/3 (33 more), then 0.
+    truth, detections = one_class(
+        [2, 1], [[0.9, 0.8], [0.7]], [[True, False], [True]]
+    )
+    matches = match_detections(*write(tmp_path, truth, detections))
+    (found,) = average_precision(matches)
+    assert_same(found, np.full(10, (34 + 33 * 2 / 3) / 101))
+    # The first image alone: one of two boxes, at once.
+    (found,) = average_precision(matches, np.array([1, 0]))
+    assert_same(found, np.full(10, 51 / 101))
+    # The second alone is perfect; without any image there is no score.
+    (found,) = average_precision(matches, np.array([0, 5]))
+    assert_same(found, np.ones(10))
+    assert np.isnan(average_precision(matches, np.array([0, 0]))).all()
+
+
+def test_a_class_of_images_left_out_has_no_score(tmp_path):
+    truth, detections = one_class([1, 1], [[0.9], [0.8]], [[True], [True]])
+    truth['categories'].append(dict(id=2, name='rust'))
+    truth['annotations'][1]['category_id'] = 2
+    matches = match_detections(*write(tmp_path, truth, detections))
+    found = average_precision(matches, np.array([3, 0]))
+    assert_same(found[0], np.ones(10))
+    assert np.isnan(found[1]).all()
+    assert summary(matches)['AP'] == pytest.approx(50)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 9), st.sampled_from(['none', 'all']), st.integers(1, 9))
+def test_equal_weights_change_nothing(tmp_path_factory, seed, ties, weight):
+    folder = tmp_path_factory.mktemp('equal')
+    truth, detections = random_test_set(seed, ties)
+    matches = match_detections(*write(folder, truth, detections))
+    weights = np.full(len(truth['images']), weight)
+    assert_same(
+        average_precision(matches, weights), average_precision(matches)
+    )
+
+
+def test_only_the_100_best_detections_of_an_image_count(tmp_path):
+    scores = np.linspace(0.9, 0.1, 120)
+    for rank, expected in ((99, 1 / 100), (100, 0)):
+        right = np.arange(120) == rank
+        truth, detections = one_class([1], [scores], [right])
+        matches = match_detections(write(tmp_path, truth, [])[0], detections)
+        assert len(matches.classes[0].scores) == 100
+        assert_same(average_precision(matches)[0, 0], expected)
+
+
+@pytest.mark.parametrize('as_file', [True, False])
+def test_no_detections_score_nothing(tmp_path, as_file):
+    truth, _ = random_test_set(0)
+    ann_file, result_file = write(tmp_path, truth, [])
+    matches = match_detections(ann_file, result_file if as_file else [])
+    scores = average_precision(matches)
+    assert np.isnan(scores[0]).all()
+    assert (scores[1:] == 0).all()
+    assert summary(matches)['AP'] == 0
+    assert (bootstrap(matches, 30)['AP'] == 0).all()
+
+
+def test_the_input_stays_as_it_is_and_nothing_is_printed(tmp_path, capsys):
+    truth, detections = random_test_set(1, 'all')
+    ann_file, result_file = write(tmp_path, truth, detections)
+    from_file = average_precision(match_detections(ann_file, result_file))
+    from_list = average_precision(match_detections(ann_file, detections))
+    assert detections == json.loads(result_file.read_text())
+    assert_same(from_list, from_file, 0)
+    # Who calls from Python has other kinds of numbers and sequences.
+    others = [
+        dict(each, bbox=tuple(each['bbox']), score=np.float64(each['score']))
+        for each in detections
+    ]
+    from_others = average_precision(match_detections(ann_file, others))
+    assert_same(from_others, from_file, 0)
+    assert capsys.readouterr() == ('', '')
+
+
+def test_a_resample_is_a_draw_with_replacement():
+    drawn = resample_images(50, 4000, seed=3)
+    assert (drawn.sum(1) == 50).all()
+    # Each count is binomial with n = 50, p = 1/50: variance 0.98, and
+    # (1 - 1/50)^50 = 0.364 of the images are left out. Two images have a
+    # correlation of -1/49.
+    assert (drawn == 0).mean() == pytest.approx(0.98**50, abs=0.003)
+    assert drawn.var() == pytest.approx(0.98, abs=0.02)
+    assert abs(drawn.mean(0) - 1).max() < 0.07
+    correlation = np.corrcoef(drawn[:, :2].T)[0, 1]
+    assert correlation == pytest.approx(-1 / 49, abs=0.06)
+
+
+def test_resamples_depend_on_seed_and_number_of_images():
+    drawn = resample_images(20, 9, seed=1)
+    assert (resample_images(20, 5, seed=1) == drawn[:5]).all()
+    assert (resample_images(20, 9, seed=2) != drawn).any()
+    # Pinned, since tables of different days are compared: numpy's PCG64(0)
+    # draws 3 2 2 1 and 1 0 0 0 below 4.
+    found = resample_images(4, 2, seed=0)
+    assert found.tolist() == [[0, 1, 2, 1], [3, 1, 0, 0]]
+
+
+@pytest.mark.parametrize('resamples', [1, 25, 60])
+def test_bootstrap_scores_each_resample(tmp_path, resamples):
+    files = write(tmp_path, *random_test_set(2, 'all'))
+    matches = match_detections(*files)
+    result = bootstrap(matches, resamples, seed=5)
+    scores = [
+        100 * average_precision(matches, weights)
+        for weights in resample_images(14, resamples, seed=5)
+    ]
+    # `unseen` has no boxes, the others have some in most of the resamples.
+    with np.errstate(all='raise'):
+        expected = [np.nanmean(each.mean(1)) for each in scores]
+        assert_same(result['AP'], expected, 1e-10)
+        expected = [np.nanmean(each[:, 0]) for each in scores]
+        assert_same(result['AP50'], expected, 1e-10)
+
+
+def test_the_bootstrap_of_a_detector_without_mistakes_but_gaps(tmp_path):
+    # 97 images with a box each, 36 of them found: AP is the share of the
+    # 101 recalls that are reached. 97 is a prime: no recall is hit exactly,
+    # where a rounding error would decide.
+    scores = [[0.5 + image / 1000] * (image < 36) for image in range(97)]
+    right = [[True]] * 36 + [[]] * 61
+    files = write(tmp_path, *one_class([1] * 97, scores, right))
+    result = bootstrap(match_detections(*files), 500, seed=1)
+    found = resample_images(97, 500, seed=1)[:, :36].sum(1)
+    reached = 100 * found // 97 + 1
+    assert_same(result['AP'], 100 * reached / 101, 1e-10)
+    assert_same(result['AP50'], result['AP'])
+    # The share found is binomial.
+    spread = 100 * (36 / 97 * 61 / 97 / 97) ** 0.5
+    assert result['AP'].std() == pytest.approx(spread, rel=0.1)
+
+
+def test_two_detectors_get_the_same_resamples(tmp_path):
+    truth, detections = random_test_set(3)
+    ann_file, result_file = write(tmp_path, truth, detections)
+    first = bootstrap(match_detections(ann_file, result_file), 50)
+    # Worse than all others, these change no score.
+    extra = [
+        dict(image_id=i, category_id=7, bbox=[0, 150, 9, 9], score=-1 - i)
+        for i in (3, 13, 23)
+    ]
+    more = match_detections(ann_file, detections + extra)
+    second = bootstrap(more, 50)
+    assert first['AP'].std() > 1
+    assert_same(second['AP'], first['AP'], 0)
+    assert_same(second['AP50'], first['AP50'], 0)
+
+
+def test_a_resample_without_boxes_has_no_score(tmp_path):
+    # One of two images has the only box: a quarter of the resamples has
+    # none.
+    truth, detections = one_class([1, 0], [[0.9], []], [[True], []])
+    matches = match_detections(*write(tmp_path, truth, detections))
+    empty = resample_images(2, 200)[:, 0] == 0
+    assert 20 < empty.sum() < 80
+    for scores in bootstrap(matches).values():
+        assert (np.isnan(scores) == empty).all()
+        assert_same(scores[~empty], 100)
+
+
+@pytest.mark.parametrize(
+    'weights', [[1, 1], [1, 1, -1], [1.0, 1.0, 1.0], [[1, 1, 1]]]
+)
+def test_weights_that_are_none(tmp_path, weights):
+    truth, detections = one_class([1, 1, 1], [[]] * 3, [[]] * 3)
+    matches = match_detections(*write(tmp_path, truth, detections))
+    with pytest.raises(ValueError, match='weights must be 3 whole numbers'):
+        average_precision(matches, np.array(weights))
+    with pytest.raises(ValueError, match='draw 0 times from 3 images'):
+        bootstrap(matches, 0)
+
+
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        (dict(image_id=999), 'detection 1 is of image 999'),
+        (dict(category_id=3), 'detection 1 is of category 3; .*2, 5, 7, 11'),
+        (dict(score=float('nan')), 'detection 1 needs .* a score'),
+        (dict(bbox=[1, 2, 3]), 'detection 1 needs .* bbox of four'),
+        (dict(bbox=None), 'detection 1 needs'),
+    ],
+)
+def test_a_detection_that_does_not_fit(tmp_path, change, message):
+    truth, detections = random_test_set(0)
+    detections[1].update(change)
+    ann_file, result_file = write(tmp_path, truth, detections)
+    for source in (result_file, detections):
+        with pytest.raises(ValueError, match=message) as error:
+            match_detections(ann_file, source)
+        assert '\n' not in str(error.value)
+
+
+def test_files_that_are_something_else(tmp_path):
+    truth, detections = random_test_set(0)
+    ann_file, result_file = write(tmp_path, truth, detections)
+    with pytest.raises(ValueError, match='no COCO annotation file'):
+        match_detections(result_file, result_file)
+    with pytest.raises(ValueError, match='no list of detections'):
+        match_detections(ann_file, ann_file)
+    with pytest.raises(FileNotFoundError):
+        match_detections(ann_file, tmp_path / 'none.json')
+    result_file.write_text('[{"image_id": 3,')
+    with pytest.raises(ValueError, match=r'test\.bbox\.json is no json file'):
+        match_detections(ann_file, result_file)
+    truth['categories'][0]['name'] = 'dent'
+    with pytest.raises(ValueError, match='several categories of one name'):
+        match_detections(write(tmp_path, truth, [])[0], detections)

@@ -7,18 +7,33 @@ import pytest
 from mmengine.config import Config
 from mmengine.registry import HOOKS, MODELS, DefaultScope
 
+from mmdet_ddpm_moco.benchmark.plan import read_plan
 from mmdet_ddpm_moco.paths import find_config, shipped
 
+# Plans of benchmarks are no configs of a model.
+PLANS = sorted(shipped('configs').glob('benchmarks/*/*.py'))
 CONFIGS = sorted(
     path
     for path in shipped('configs').rglob('*.py')
-    if '_base_' not in path.parts
+    if '_base_' not in path.parts and path not in PLANS
 )
 
 
 def test_there_are_configs_of_every_kind():
     kinds = {path.parent.name for path in CONFIGS}
-    assert kinds == {'configs', 'ddpm', 'moco', 'detection', 'demo'}
+    assert kinds == {'configs', 'ddpm', 'moco', 'detection', 'demo', 'arms'}
+
+
+@pytest.mark.parametrize('path', PLANS, ids=lambda path: path.stem)
+def test_plans_are_read(path):
+    plan = read_plan(path)
+    assert plan.cells()
+    for arm in plan.arms:
+        cfg = Config.fromfile(arm.config)
+        dataset = cfg.train_dataloader.dataset
+        dataset = dataset.get('dataset', dataset)
+        assert dataset.data_root.rstrip('/') == str(plan.data_root)
+        assert dataset.ann_file == plan.shots_file
 
 
 @pytest.mark.parametrize(

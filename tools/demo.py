@@ -7,8 +7,6 @@ up to date is not done again; what was killed goes on.
 
 import json
 import re
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -17,48 +15,11 @@ from mmengine.config import Config
 from mmdet_ddpm_moco.atomic_write import atomic_write_bytes
 from mmdet_ddpm_moco.cli import one_line_errors
 from mmdet_ddpm_moco.engine.training import can_resume, is_finished
+from mmdet_ddpm_moco.logged_command import run_logged
 from mmdet_ddpm_moco.paths import shipped
 
 ROOT = Path('work_dirs/demo')
 ARMS = dict(plain='faster_rcnn_plain.py', ddpm_moco='faster_rcnn_ddpm_moco.py')
-PROGRESS = re.compile(
-    r'(?P<what>Iter|Epoch)\((?P<mode>train|test|val)\)\s+'
-    r'(?P<at>[\[\d/ \]]+).*?eta: (?P<eta>[\d:]+)'
-)
-
-
-def progress(line: str) -> str | None:
-    """What a line of a log says of the time left, if anything."""
-    if found := PROGRESS.search(line):
-        return f'{found["mode"]} {found["at"]} {found["eta"]} left'
-    return line.strip() if line.startswith('synthesising') else None
-
-
-def run(command: list[str], log: Path) -> None:
-    """Runs a command, its output in a log and its progress on the screen."""
-    print(f'$ {" ".join(command)}\n  (log: {log})')
-    log.parent.mkdir(parents=True, exist_ok=True)
-    began = time.time()
-    with (
-        log.open('w', buffering=1) as file,
-        subprocess.Popen(
-            [sys.executable, '-W', 'ignore', *command[1:]],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            bufsize=1,
-        ) as process,
-    ):
-        for line in process.stdout:
-            file.write(line)
-            if line.startswith(('stage ', 'making ', 'going on', 'error')):
-                print(f'\r  {line.strip():<76}')
-            elif (now := progress(line)) is not None:
-                print(f'\r  {now:<76.76}', end='', flush=True)
-    print(f'\r  {time.time() - began:.0f} s'.ljust(79))
-    if process.returncode:
-        tail = ''.join(log.read_text().splitlines(keepends=True)[-15:])
-        sys.exit(f'{tail}\nfailed; the whole log is {log}')
 
 
 def train(name: str, config: Path) -> float:
@@ -73,7 +34,7 @@ def train(name: str, config: Path) -> float:
         command += ['--resume'] * can_resume(cfg)
     except FileNotFoundError:
         pass  # the data set is not there yet; training makes it
-    run(command, ROOT / 'logs' / f'train_{name}.log')
+    run_logged(command, ROOT / 'logs' / f'train_{name}.log')
     return time.time() - began
 
 
@@ -82,7 +43,7 @@ def test(name: str, config: Path) -> dict[str, float]:
     work_dir = Path(Config.fromfile(config).work_dir)
     checkpoint = (work_dir / 'last_checkpoint').read_text().strip()
     log = ROOT / 'logs' / f'test_{name}.log'
-    run(
+    run_logged(
         [
             'python',
             str(shipped('tools') / 'test.py'),

@@ -128,6 +128,8 @@ def prepare(cfg: Config, launcher: str = 'none') -> None:
                 'does its config export what it trains?'
             )
             raise ValueError(msg)
+    if stages:
+        print_log('all stages are ready, the detector follows')
 
 
 def refuse_unprepared(cfg: Config) -> None:

@@ -1,0 +1,27 @@
+# The data and schedule that all arms share. train_20.json stands for the
+# shots that a seed draws; arms are scored once, at the end.
+_base_ = [
+    '../../../_base_/datasets/neu_det_detection.py',
+    '../../../_base_/schedules/adamw_cpu.py',
+    'mmdet::_base_/default_runtime.py',
+]
+
+data_root = 'data/NEU-DET-benchmark/'
+
+train_dataloader = dict(
+    batch_size=4,
+    num_workers=1,
+    sampler=dict(type='InfiniteSampler'),
+    dataset=dict(data_root=data_root, ann_file='annotations/train_20.json'),
+)
+val_dataloader = None
+val_evaluator = None
+val_cfg = None
+test_dataloader = dict(dataset=dict(data_root=data_root))
+test_evaluator = dict(ann_file=data_root + 'annotations/test.json')
+
+# The schedule counts iterations.
+default_hooks = dict(
+    checkpoint=dict(by_epoch=False, interval=120, max_keep_ckpts=1)
+)
+log_processor = dict(by_epoch=False)

@@ -1,0 +1,152 @@
+"""What makes a comparison unfair, found before anything is trained."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from ..engine.pipelines import TRANSFORM, type_name
+from .cell_configs import CellConfigs
+
+# What an arm may add to the pipeline of the reference.
+AUGMENTATIONS = (TRANSFORM, 'CopyPaste')
+
+_SAME = ('model', 'optim_wrapper', 'test_dataloader', 'randomness')
+_SAME_SCHEDULE = ('train_cfg', 'param_scheduler')
+
+
+def check_same_training(
+    name: str, arm: Config, reference: Config, own_schedule: bool = False
+) -> None:
+    """Checks that an arm differs in nothing but what it stands for.
+
+    Detector, starting weights, optimiser, schedule, batches and the base
+    augmentation must be those of the reference. An arm may add defects
+    (``DiffusionDefectAugment``, ``CopyPaste``) and hooks.
+
+    Args:
+        name (str): Of the arm.
+        arm (Config): Its detector.
+        reference (Config): That of the reference, of the same cell.
+        own_schedule (bool): Whether length and labels may differ. Defaults
+            to False.
+
+    Raises:
+        ValueError: Names the first difference.
+    """
+    for key in (*_SAME, *(() if own_schedule else _SAME_SCHEDULE)):
+        where = _difference(arm.get(key), reference.get(key), key)
+        if where:
+            msg = (
+                f'arm {name} is no fair comparison: its {where} differs from '
+                "the reference's"
+            )
+            raise ValueError(msg)
+    first, second = (_training_data(cfg) for cfg in (arm, reference))
+    if own_schedule:
+        first['dataset'].pop('ann_file', None)
+        second['dataset'].pop('ann_file', None)
+    where = _difference(first, second, 'train_dataloader')
+    if where:
+        msg = (
+            f'arm {name} is no fair comparison: its {where} differs from the '
+            "reference's"
+        )
+        raise ValueError(msg)
+
+
+def _training_data(cfg: Config) -> dict:
+    """The training data loader without the arm's own transforms."""
+    loader = cfg.train_dataloader.to_dict()
+    dataset, pipeline = loader['dataset'], []
+    while 'dataset' in dataset:  # of a wrapper, which transforms last
+        pipeline = [*dataset.get('pipeline', []), *pipeline]
+        dataset = dataset['dataset']
+    pipeline = [*dataset.pop('pipeline', []), *pipeline]
+    loader['pipeline'] = [
+        t for t in pipeline if type_name(t) not in AUGMENTATIONS
+    ]
+    loader['dataset'] = dataset
+    return loader
+
+
+def _difference(a: Any, b: Any, where: str) -> str | None:
+    """Where two configs first differ; None if nowhere."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        for key in sorted({*a, *b}, key=str):
+            found = _difference(a.get(key), b.get(key), f'{where}.{key}')
+            if found:
+                return found
+        return None
+    if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
+        if len(a) != len(b):
+            return where
+        for index, (x, y) in enumerate(zip(a, b)):
+            found = _difference(x, y, f'{where}.{index}')
+            if found:
+                return found
+        return None
+    return None if a == b else f'{where} ({a!r}, not {b!r})'
+
+
+def check_no_leak(name: str, configs: CellConfigs, score_file: Path) -> None:
+    """Checks that no stage sees an image that detectors are scored on.
+
+    Images are compared by name and by content, labels or no labels.
+
+    Args:
+        name (str): Of the arm.
+        configs (CellConfigs): Its configs.
+        score_file (Path): COCO annotations of the test images.
+
+    Raises:
+        ValueError: Names an image and what reads it.
+    """
+    scored = list(_images(configs.detector.test_dataloader.to_dict()))
+    names = {path.name for path in scored}
+    contents = {_content(path) for path in scored} - {None}
+    for cfg in configs.all():
+        for path in _images(cfg.train_dataloader.to_dict()):
+            if path.name in names or _content(path) in contents:
+                msg = (
+                    f'arm {name} leaks: {cfg.filename} trains on {path}, '
+                    f'which is one of the images of {score_file}'
+                )
+                raise ValueError(msg)
+
+
+def _images(part: Any) -> Iterator[Path]:
+    """Files of all images that a data loader reads."""
+    if isinstance(part, dict):
+        yield from _images_of(part)
+        for value in part.values():
+            yield from _images(value)
+    elif isinstance(part, (list, tuple)):
+        for value in part:
+            yield from _images(value)
+
+
+def _images_of(source: dict) -> Iterator[Path]:
+    folder = source.get('img_folder')
+    if folder:
+        yield from (p for p in Path(folder).rglob('*') if p.is_file())
+    file = source.get('ann_file')
+    if not isinstance(file, str) or not file:
+        return
+    root = Path(source.get('data_root') or '')
+    prefix = source.get('img_prefix')
+    if prefix is None:
+        prefix = root / (source.get('data_prefix') or {}).get('img', '')
+    # A bank is not there yet; it shows the images of its generator alone.
+    if (root / file).is_file():
+        for image in json.loads((root / file).read_bytes())['images']:
+            yield Path(prefix) / image['file_name']
+
+
+def _content(path: Path) -> str | None:
+    if not path.is_file():
+        return None
+    return hashlib.sha256(path.read_bytes()).hexdigest()

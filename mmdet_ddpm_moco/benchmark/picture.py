@@ -1,0 +1,59 @@
+"""A picture of a benchmark: AP50 against labelled images per class."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..atomic_write import atomic_write_bytes
+from .plan import Plan
+from .report import by_arm
+from .statistics import mean_and_error
+
+
+def draw_picture(plan: Plan, records: Sequence[dict], file: Path) -> None:
+    """Draws one line per arm, with the single seeds as dots.
+
+    Args:
+        plan (Plan): The plan.
+        records (Sequence[dict]): Its records, at least one.
+        file (Path): The PNG.
+    """
+    # Not pyplot: it would look for a screen.
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 4), layout='constrained')
+    axes = figure.subplots()
+    found = by_arm(records)
+    for number, arm in enumerate(plan.arms):
+        points = [
+            (shots, [r['AP50'] for r in found[arm.name, shots].values()])
+            for shots in plan.shots
+            if (arm.name, shots) in found
+        ]
+        if not points:
+            continue
+        # Side by side, where several arms have the same number of images.
+        shift = 1 + 0.02 * (number - (len(plan.arms) - 1) / 2)
+        xs = [shots * shift for shots, _ in points]
+        sums = [mean_and_error(scores) for _, scores in points]
+        line = axes.errorbar(
+            xs,
+            [mean for mean, _ in sums],
+            [error or 0 for _, error in sums],
+            marker='o',
+            capsize=4,
+            label=arm.name,
+        )
+        colour = line.lines[0].get_color()
+        for x, (_, scores) in zip(xs, points):
+            axes.plot([x] * len(scores), scores, '.', color=colour, alpha=0.4)
+    axes.set_xscale('log')
+    axes.set_xticks(list(plan.shots), [str(s) for s in plan.shots])
+    axes.minorticks_off()
+    axes.set_xlabel('labelled images per class')
+    axes.set_ylabel(f'AP50 on {plan.score}, per cent')
+    axes.grid(alpha=0.3)
+    axes.legend()
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format='png', dpi=120, metadata={'Software': None})
+    atomic_write_bytes(file, buffer.getvalue())

@@ -1,0 +1,308 @@
+"""Measuring the cells of a plan, one after the other.
+
+Every cell is trained and tested by the ordinary tools, in processes of their
+own. What is finished is not done again, and a run that was killed goes on
+where it was.
+"""
+
+import fcntl
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from mmengine.config import Config
+
+from ..atomic_write import atomic_write_bytes
+from ..engine.training import can_resume, is_finished
+from ..logged_command import run_logged
+from ..paths import shipped
+from ..version import __version__
+from .average_precision import bootstrap, summary
+from .cell_configs import CellConfigs, cell_configs, write_cell
+from .checks import check_no_leak, check_same_training
+from .matching import match_detections
+from .plan import Cell, Plan
+from .records import append_record, read_records
+from .shots import write_shots
+
+Command = Callable[..., float]
+
+
+def prepare_cells(
+    plan: Plan, only: Sequence[str] = ()
+) -> list[tuple[Cell, CellConfigs]]:
+    """Draws the shots and checks every cell before one is trained.
+
+    Args:
+        plan (Plan): The plan.
+        only (Sequence[str]): Names of arms; empty for all. Defaults to ().
+
+    Returns:
+        list: Cells and their configs.
+
+    Raises:
+        FileNotFoundError: Annotations are missing.
+        ValueError: An arm is no fair comparison or leaks, or there is no
+            such arm.
+    """
+    cells = plan.cells(only)
+    if not plan.score_file.is_file():
+        msg = (
+            f'no annotations at {plan.score_file}, on which {plan.file} '
+            'scores; make them with tools/prepare_dataset.py voc <folder> '
+            f'{plan.data_root} --lists <folder of the lists>'
+        )
+        raise FileNotFoundError(msg)
+    (reference,) = (a for a in plan.arms if a.name == plan.reference)
+    prepared, against = [], {}
+    for cell in cells:
+        key = (cell.shots, cell.seed)
+        if key not in against:
+            write_shots(plan.data_root, plan.pool, plan.shots_file, *key)
+            against[key] = cell_configs(plan, Cell(reference, *key)).detector
+        configs = cell_configs(plan, cell)
+        check_same_training(
+            cell.arm.name,
+            configs.detector,
+            against[key],
+            cell.arm.own_schedule,
+        )
+        if cell.seed == cells[0].seed:
+            # Other seeds draw from the same images.
+            check_no_leak(cell.arm.name, configs, plan.score_file)
+        prepared.append((cell, configs))
+    return prepared
+
+
+def valid_records(
+    plan: Plan, prepared: Sequence[tuple[Cell, CellConfigs]]
+) -> tuple[dict[str, dict], list[str]]:
+    """The plan's finished cells, by name.
+
+    Args:
+        plan (Plan): The plan.
+        prepared (Sequence): From :func:`prepare_cells`.
+
+    Returns:
+        tuple[dict[str, dict], list[str]]: The records, and a sentence about
+        each line of the results that is none.
+
+    Raises:
+        ValueError: A cell was measured with other settings than now, or
+            twice.
+    """
+    records, problems = read_records(plan.results)
+    wanted = {cell.name: c.fingerprint for cell, c in prepared}
+    found: dict[str, dict] = {}
+    for record in records:
+        name = record['cell']
+        if name not in wanted:
+            continue
+        if record['fingerprint'] != wanted[name]:
+            msg = (
+                f'{name} in {plan.results} was measured with other settings '
+                f'or images ({record["fingerprint"]}, now {wanted[name]}); '
+                'take its line out to measure it again'
+            )
+            raise ValueError(msg)
+        if name in found:
+            msg = f'{name} stands twice in {plan.results}; take one line out'
+            raise ValueError(msg)
+        found[name] = record
+    return found, problems
+
+
+def run_plan(
+    plan: Plan, only: Sequence[str] = (), command: Command = run_logged
+) -> None:
+    """Measures every cell that has no line in the results yet.
+
+    Args:
+        plan (Plan): The plan.
+        only (Sequence[str]): Names of arms; empty for all. Defaults to ().
+        command (Callable): Runs a tool. Defaults to :func:`run_logged`.
+
+    Raises:
+        BlockingIOError: Another process works in this work folder.
+        ValueError: The work folder is another plan's, or a cell is wrong.
+        ChildProcessError: A tool failed.
+    """
+    prepared = prepare_cells(plan, only)
+    with _own_work_dir(plan):
+        found, problems = valid_records(plan, prepared)
+        print(*problems, sep='\n', end='\n' * bool(problems))
+        left = [(cell, c) for cell, c in prepared if cell.name not in found]
+        print(f'{len(found)} of {len(prepared)} cells are measured')
+        took: list[float] = []
+        for number, (cell, configs) in enumerate(left):
+            rest = ''
+            if took:
+                minutes = np.mean(took) * (len(left) - number) / 60
+                rest = f', about {minutes:.0f} min left'
+            print(f'\n== cell {number + 1} of {len(left)}: {cell.name}{rest}')
+            began = time.monotonic()
+            measured = measure(plan, cell, configs, command)
+            _refuse_twins(plan, cell, measured)
+            append_record(plan.results, measured)
+            print(f'{cell.name}: AP50 {measured["AP50"]}, AP {measured["AP"]}')
+            took.append(time.monotonic() - began)
+
+
+def measure(
+    plan: Plan, cell: Cell, configs: CellConfigs, command: Command
+) -> dict:
+    """Trains, tests and scores one cell.
+
+    Args:
+        plan (Plan): The plan.
+        cell (Cell): The cell.
+        configs (CellConfigs): Its configs.
+        command (Callable): Runs a tool.
+
+    Returns:
+        dict: Its record, JSON types.
+
+    Raises:
+        ValueError: The training did not end, or the detections are not of
+            the plan's images.
+    """
+    file = write_cell(configs)
+    # As the tool will read it.
+    cfg, folder = Config.fromfile(file), file.parent
+    watch = _Stopwatch(folder, cfg)
+    train = ['python', str(shipped('tools') / 'train.py'), str(file)]
+    if not is_finished(cfg):
+        if can_resume(cfg):
+            train.append('--resume')
+        with watch:
+            command(train, folder / 'train.log', on_line=watch.line)
+    # What the tool said is not enough: a killed run says nothing.
+    if not is_finished(cfg):
+        msg = f'the training of {cell.name} did not end; start this again'
+        raise ValueError(msg)
+    checkpoint = (folder / 'last_checkpoint').read_text().strip()
+    detections = folder / 'detections.bbox.json'
+    command(
+        [
+            'python',
+            str(shipped('tools') / 'test.py'),
+            str(file),
+            checkpoint,
+            '--out',
+            str(detections),
+        ],
+        folder / 'test.log',
+    )
+    matches = match_detections(plan.score_file, detections)
+    scores = summary(matches)
+    resampled = bootstrap(matches, plan.resamples)
+    return dict(
+        cell=cell.name,
+        arm=cell.arm.name,
+        shots=cell.shots,
+        seed=cell.seed,
+        fingerprint=configs.fingerprint,
+        split=plan.score,
+        images=len(matches.image_ids),
+        version=__version__,
+        date=time.strftime('%Y-%m-%d'),
+        seconds={k: round(v) for k, v in watch.seconds().items()},
+        AP=round(scores['AP'], 2),
+        AP50=round(scores['AP50'], 2),
+        AP75=round(scores['AP75'], 2),
+        classes={
+            name: {k: round(v, 2) for k, v in row.items()}
+            for name, row in scores['classes'].items()
+        },
+        bootstrap={k: np.round(v, 2).tolist() for k, v in resampled.items()},
+    )
+
+
+def _refuse_twins(plan: Plan, cell: Cell, measured: dict) -> None:
+    """Two arms with the same figures mean something that did not load."""
+    records, _ = read_records(plan.results)
+    for other in records:
+        same = ('shots', 'seed', 'split', 'bootstrap')
+        if other['cell'] != cell.name and all(
+            other[key] == measured[key] for key in same
+        ):
+            msg = (
+                f'{cell.name} has the figures of {other["cell"]} to the last '
+                'digit: its weights or its bank were not used'
+            )
+            raise ValueError(msg)
+
+
+@contextmanager
+def _own_work_dir(plan: Plan) -> Iterator[None]:
+    """Keeps other plans, and a second process, out of the work folder."""
+    plan.work_dir.mkdir(parents=True, exist_ok=True)
+    owner = plan.work_dir / 'plan.json'
+    name = plan.file.stem
+    if owner.is_file():
+        found = json.loads(owner.read_bytes())['plan']
+        if found != name:
+            msg = (
+                f'{plan.work_dir} is the work folder of the plan {found}; '
+                f'give {plan.file} another work_dir'
+            )
+            raise ValueError(msg)
+    with (plan.work_dir / 'lock').open('w') as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            msg = (
+                f'another process works in {plan.work_dir}; wait for it, or '
+                'end it'
+            )
+            raise BlockingIOError(msg) from None
+        atomic_write_bytes(owner, json.dumps(dict(plan=name)).encode())
+        yield
+
+
+class _Stopwatch:
+    """Wall time of each stage of a cell, over all of its runs.
+
+    Stages that cells share keep theirs in the folder that they share.
+    """
+
+    def __init__(self, folder: Path, cfg: object) -> None:
+        self.own = folder / 'seconds.json'
+        root = cfg.get('stages', {}).get('root')
+        self.shared = None if root is None else Path(root) / 'seconds.json'
+        self.now: str | None = None
+
+    def __enter__(self) -> None:
+        self._switch('detector')
+
+    def __exit__(self, *_: object) -> None:
+        self._switch(None)
+
+    def line(self, line: str) -> None:
+        """Hears what tools/train.py says of its stages."""
+        if line.startswith('stage ') and ': making ' in line:
+            self._switch(line.split(', ', 1)[1].split(':')[0])
+        elif line.startswith('all stages are ready'):
+            self._switch('detector')
+
+    def _switch(self, name: str | None) -> None:
+        now = time.monotonic()
+        if self.now is not None:
+            file = self.own if self.now == 'detector' else self.shared
+            seconds = _read_seconds(file)
+            seconds[self.now] = seconds.get(self.now, 0) + now - self.began
+            atomic_write_bytes(file, json.dumps(seconds).encode())
+        self.now, self.began = name, now
+
+    def seconds(self) -> dict[str, float]:
+        """Seconds by stage."""
+        return {**_read_seconds(self.shared), **_read_seconds(self.own)}
+
+
+def _read_seconds(file: Path | None) -> dict[str, float]:
+    if file is None or not file.is_file():
+        return {}
+    return json.loads(file.read_bytes())

@@ -1,0 +1,139 @@
+"""A benchmark of configs that nobody trains, and tools that only pretend."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+from mmengine.config import Config
+
+from mmdet_ddpm_moco.engine.training import STAGE_FILE, training_fingerprint
+
+CLASSES = ('dent', 'crack')
+
+ARM = """
+model = dict(type='Detector', depth=18)
+data_root = 'data/'
+train_pipeline = [dict(type='LoadImageFromFile'),
+                  dict(type='LoadAnnotations', with_bbox=True),
+                  dict(type='RandomFlip', prob=0.5)]
+train_dataloader = dict(batch_size=4, dataset=dict(
+    type='Coco', data_root=data_root, ann_file='annotations/train_20.json',
+    data_prefix=dict(img='images/'), pipeline=train_pipeline))
+test_dataloader = dict(batch_size=1, dataset=dict(
+    type='Coco', data_root=data_root, ann_file='annotations/test.json',
+    data_prefix=dict(img='images/'), pipeline=[]))
+test_evaluator = dict(type='CocoMetric')
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=720)
+optim_wrapper = dict(optimizer=dict(type='AdamW', lr=1e-3))
+param_scheduler = [dict(type='CosineAnnealingLR', end=720)]
+randomness = dict(seed=0)
+"""
+
+PLAN = """
+arms = dict(plain='plain.py', other='other.py')
+reference = 'plain'
+shots = [1]
+seeds = [0, 1]
+data_root = 'data'
+work_dir = 'work'
+resamples = 20
+"""
+
+
+def write_coco(file, images):
+    """Annotations of images given as ``{name: class index}``, one box each."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    content = dict(
+        images=[
+            dict(id=i + 1, file_name=name, width=40, height=40)
+            for i, name in enumerate(images)
+        ],
+        annotations=[
+            dict(
+                id=i + 1,
+                image_id=i + 1,
+                category_id=label + 1,
+                bbox=[5, 5, 20, 10],
+                area=200,
+                iscrowd=0,
+            )
+            for i, label in enumerate(images.values())
+        ],
+        categories=[dict(id=i + 1, name=n) for i, n in enumerate(CLASSES)],
+    )
+    file.write_text(json.dumps(content))
+
+
+def write_images(folder, names):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        rng = np.random.RandomState(sum(name.encode()))
+        pixels = rng.randint(0, 256, (40, 40), dtype=np.uint8)
+        cv2.imwrite(str(folder / name), pixels)
+
+
+def make_plan(folder):
+    """Everything a plan needs, below ``folder``; returns the plan file."""
+    train = {f'train_{i}.png': i % 2 for i in range(12)}
+    test = {f'test_{i}.png': i % 2 for i in range(4)}
+    write_coco(folder / 'data/annotations/train.json', train)
+    write_coco(folder / 'data/annotations/test.json', test)
+    write_images(folder / 'data/images', [*train, *test])
+    (folder / 'plain.py').write_text(ARM)
+    (folder / 'other.py').write_text("_base_ = './plain.py'\n")
+    (folder / 'plan.py').write_text(PLAN)
+    return folder / 'plan.py'
+
+
+class PretendedTools:
+    """Stands in for ``run_logged``: leaves what the tools would leave.
+
+    Args:
+        wrong (dict): By name of an arm, how many test images its detector
+            gets wrong.
+    """
+
+    def __init__(self, **wrong):
+        self.wrong = wrong
+        self.calls = []
+        self.train = self._train
+
+    def trained(self):
+        """Names of the cells that were trained, in order."""
+        return [
+            Path(c[2]).parent.name for c in self.calls if 'train.py' in c[1]
+        ]
+
+    def __call__(self, command, log, on_line=None):
+        self.calls.append(command)
+        file = Path(command[2])
+        if command[1].endswith('train.py'):
+            self.train(file)
+        else:
+            self._test(file, Path(command[command.index('--out') + 1]))
+        return 1.0
+
+    def _train(self, file, finished=True):
+        cfg = Config.fromfile(file)
+        state = dict(fingerprint=training_fingerprint(cfg), finished=finished)
+        folder = Path(cfg.work_dir)
+        (folder / STAGE_FILE).write_text(json.dumps(state))
+        checkpoint = folder / 'iter_720.pth'
+        checkpoint.touch()
+        (folder / 'last_checkpoint').write_text(str(checkpoint))
+
+    def _test(self, file, out):
+        truth = json.loads(Path('data/annotations/test.json').read_bytes())
+        arm = file.parent.name.split('_')[0]
+        wrong = self.wrong.get(arm, 0)
+        results = [
+            dict(
+                image_id=a['image_id'],
+                category_id=a['category_id'],
+                bbox=[0, 30, 5, 5] if i < wrong else a['bbox'],
+                score=0.5 if i < wrong else 0.9,
+            )
+            for i, a in enumerate(truth['annotations'])
+        ]
+        out.write_text(json.dumps(results))

@@ -123,6 +123,11 @@ def test_arms_with_the_same_figures_are_refused(plan):
     assert set(measured(plan)) == {'plain_1_0'}
 
 
+def test_arms_that_find_nothing_yet_may_be_alike(plan):
+    run_plan(plan, command=PretendedTools(plain=4, other=4))
+    assert {r['AP50'] for r in measured(plan).values()} == {0}
+
+
 def test_detections_of_other_images_are_refused(plan):
     tools = PretendedTools()
 

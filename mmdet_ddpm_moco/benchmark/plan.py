@@ -134,7 +134,8 @@ def read_plan(path: str | Path) -> Plan:
         work_dir = 'work_dirs/benchmarks/neu_det'
 
     and perhaps ``pool``, ``score``, ``shots_file`` and ``resamples``, see
-    :class:`Plan`; names that start with ``_`` are the file's own. Results stand beside it, as ``<name of the plan>.jsonl``.
+    :class:`Plan`; names that start with ``_`` are the file's own. Results
+    stand beside it, as ``<name of the plan>.jsonl``.
 
     Args:
         path (str | Path): The file.

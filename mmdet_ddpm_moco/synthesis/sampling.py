@@ -24,6 +24,15 @@ def fast_scheduler(trained: DDPMScheduler) -> DPMSolverMultistepScheduler:
     )
 
 
+def most_steps(scheduler: DPMSolverMultistepScheduler) -> int:
+    """Most steps that a scheduler can take.
+
+    Of two steps that fall on one time, the second divides by 0.
+    """
+    used = scheduler.lambda_t >= scheduler.config.lambda_min_clipped
+    return int(used.sum()) - 1
+
+
 def check_sampling(
     scheduler: DPMSolverMultistepScheduler, steps: int, strength: float
 ) -> None:
@@ -32,11 +41,9 @@ def check_sampling(
     Raises:
         ValueError: ``steps`` or ``strength`` out of range.
     """
-    # Of two steps that fall on one, the second divides by 0.
-    used = scheduler.lambda_t >= scheduler.config.lambda_min_clipped
-    limit = int(used.sum())
-    if not 1 <= steps < limit:
-        msg = f'steps must be at least 1 and below {limit}, got {steps}'
+    limit = most_steps(scheduler)
+    if not 1 <= steps <= limit:
+        msg = f'steps must be from 1 to {limit}, got {steps}'
         raise ValueError(msg)
     if not 0 < strength <= 1:
         msg = f'strength must be in (0, 1], got {strength}'

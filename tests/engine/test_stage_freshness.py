@@ -75,9 +75,11 @@ def test_what_is_up_to_date_is_reused(prepared, log):
     before = files_of(prepared.parent)
     prepare(load(prepared))
     assert files_of(prepared.parent) == before
-    assert [line.split(': ')[1].split()[1:] for line in log] == [
+    *stages, last = log
+    assert [line.split(': ')[1].split()[1:] for line in stages] == [
         ['is', 'up', 'to', 'date,', 'reused']
     ] * 3
+    assert last == 'all stages are ready, the detector follows'
     refuse_unprepared(load(prepared))
 
 

@@ -273,7 +273,8 @@ class TestDetector:
         for net in ('lite0', 'r18'):
             path = CONFIG.with_name(f'faster_rcnn_{net}_fpn_small.py')
             cfg = Config.fromfile(path).model.rpn_head.anchor_generator
-            generator = TASK_UTILS.build(cfg)
+            # Not the scope that an earlier test left behind.
+            generator = TASK_UTILS.build(dict(cfg, _scope_='mmdet'))
             anchors = torch.cat(
                 generator.grid_priors(
                     [(math.ceil(224 / s),) * 2 for s, _ in generator.strides],

@@ -60,6 +60,8 @@ def table(plan: Plan, records: Sequence[dict]) -> str:
         _times(rows),
     ]
     notes = [f'- {_named(a)}: {a.note}' for a in plan.arms if a.note]
+    if any(arm.own_schedule for arm, _, _ in rows):
+        notes.append('- \\*: with a schedule or labels of its own')
     return '\n\n'.join([*parts, *(['\n'.join(notes)] * bool(notes))]) + '\n'
 
 

@@ -1,6 +1,7 @@
 """A picture of a benchmark: AP50 against labelled images per class."""
 
 import io
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -39,7 +40,8 @@ def draw_picture(plan: Plan, records: Sequence[dict], file: Path) -> None:
         line = axes.errorbar(
             xs,
             [mean for mean, _ in sums],
-            [error or 0 for _, error in sums],
+            # A single seed says nothing of the spread.
+            [math.nan if e is None else e for _, e in sums],
             marker='o',
             capsize=4,
             label=arm.name,
@@ -48,6 +50,7 @@ def draw_picture(plan: Plan, records: Sequence[dict], file: Path) -> None:
         for x, (_, scores) in zip(xs, points):
             axes.plot([x] * len(scores), scores, '.', color=colour, alpha=0.4)
     axes.set_xscale('log')
+    axes.set_xlim(min(plan.shots) / 1.5, max(plan.shots) * 1.5)
     axes.set_xticks(list(plan.shots), [str(s) for s in plan.shots])
     axes.minorticks_off()
     axes.set_xlabel('labelled images per class')

@@ -3,9 +3,11 @@
 import fcntl
 import json
 
+import cv2
 import pytest
 from tiny_plan import PretendedTools, make_plan
 
+from mmdet_ddpm_moco.benchmark.picture import draw_picture
 from mmdet_ddpm_moco.benchmark.plan import read_plan
 from mmdet_ddpm_moco.benchmark.records import append_record, read_records
 from mmdet_ddpm_moco.benchmark.report import table, write_between_marks
@@ -191,6 +193,20 @@ def test_a_cut_line_does_not_swallow_the_next(tmp_path):
     assert [r['cell'] for r in records] == ['a', 'c']
     assert len(problems) == 1
     assert 'line 2' in problems[0]
+
+
+def test_the_picture_shows_each_arm(plan):
+    run_plan(plan, command=PretendedTools(other=1))
+    records = list(measured(plan).values())
+    shown = []
+    for chosen in (records, [r for r in records if r['arm'] == 'plain']):
+        draw_picture(plan, chosen, plan.file.with_suffix('.png'))
+        shown.append(cv2.imread(str(plan.file.with_suffix('.png'))))
+    assert shown[0].shape == shown[1].shape
+    # The second colour of matplotlib, orange, is that of the second arm.
+    orange = [(abs(p.astype(int) - (14, 127, 255)).max(2) < 9) for p in shown]
+    assert orange[0].sum() > 50
+    assert not orange[1].any()
 
 
 def test_the_table_pairs_arms_by_seed(plan):

@@ -1,12 +1,11 @@
 from pathlib import Path
 
-import cv2
 import pytest
 from voc_maker import (
     by_name,
+    dents,
     kinds,
     surface,
-    write_xml,
 )
 
 from mmdet_ddpm_moco.datasets.conversion.convert import convert_voc
@@ -24,15 +23,7 @@ def overlapping(root: Path, count: int = 12) -> Path:
     strip = surface(100, 400, seed=1)
     images = [strip[:, start : start + 100] for start in range(0, 300, 50)]
     images += [surface(100, 100, seed) for seed in range(2, count - 4)]
-    (root / 'images').mkdir(parents=True)
-    for number, image in enumerate(images, start=1):
-        cv2.imwrite(str(root / 'images' / f'dent_{number}.png'), image)
-        write_xml(
-            root / 'annotations' / f'dent_{number}.xml',
-            objects=[('dent', 3, 5, 22, 14)],
-            size=(100, 100),
-        )
-    return root
+    return dents(root, images)
 
 
 def test_crops_of_a_strip_stay_in_one_split(tmp_path, dst):

@@ -1,6 +1,7 @@
 """Makes small VOC datasets for the tests and reads conversions back."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -107,3 +108,22 @@ def kinds(report) -> dict[str, list[str]]:
         kind: [file for file, _ in entries]
         for kind, entries in report.findings.items()
     }
+
+
+def write_list(folder: Path, split: str, *lines: str) -> None:
+    folder.mkdir(exist_ok=True)
+    text = ''.join(f'{line}\n' for line in lines)
+    (folder / f'{split}.txt').write_text(text, encoding='utf-8')
+
+
+def dents(root: Path, images: Sequence[np.ndarray]) -> Path:
+    """A dataset of 100 x 100 pixel images: ``dent_1.png`` and so on."""
+    (root / 'images').mkdir(parents=True)
+    for number, image in enumerate(images, start=1):
+        cv2.imwrite(str(root / 'images' / f'dent_{number}.png'), image)
+        write_xml(
+            root / 'annotations' / f'dent_{number}.xml',
+            objects=[('dent', 3, 5, 22, 14)],
+            size=(100, 100),
+        )
+    return root

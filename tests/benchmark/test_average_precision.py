@@ -1,11 +1,17 @@
 """Against COCOeval itself, on test sets whose images really are repeated."""
 
-import json
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_test_sets import (
+    CLASSES,
+    assert_same,
+    one_class,
+    random_test_set,
+    repeat_images,
+    write,
+)
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
@@ -16,102 +22,6 @@ from mmdet_ddpm_moco.benchmark.average_precision import (
     summary,
 )
 from mmdet_ddpm_moco.benchmark.matching import match_detections
-
-# Neither in order nor without gaps. Of `unseen` there is no box, `missed`
-# is never detected.
-CATEGORIES = {7: 'crack', 2: 'unseen', 11: 'dent', 5: 'missed'}
-CLASSES = ['unseen', 'missed', 'crack', 'dent']  # by id
-
-
-def random_test_set(seed, ties='none', images=14):
-    """Boxes, crowds, oversized boxes and detections, some of them good.
-
-    Scores are all different (``none``), often the same across images
-    (``images``) or also within them (``all``).
-    """
-    rng = np.random.default_rng(seed)
-    ids = [int(number) for number in 3 + 10 * rng.permutation(images)]
-    boxes, found = [], []
-    for image in ids[1:]:  # the first has nothing
-        for category in (7, 11, 5):
-            for _ in range(rng.integers(4)):
-                x, y, w, h = rng.integers([80, 80, 30, 30]) + [0, 0, 9, 9]
-                box = [int(value) for value in (x, y, w, h)]
-                # Beyond 1e10 COCOeval ignores a box.
-                area = 2e10 if rng.random() < 0.1 else box[2] * box[3]
-                boxes.append(
-                    dict(
-                        id=len(boxes) + 1,
-                        image_id=image,
-                        category_id=category,
-                        bbox=box,
-                        area=area,
-                        iscrowd=int(rng.random() < 0.15),
-                    )
-                )
-                for _ in range(rng.integers(4) if category != 5 else 0):
-                    shift = rng.normal(0, 2, 4)
-                    found.append((image, category, [*(box + shift)]))
-        for category in (7, 11, 2):
-            for _ in range(rng.integers(3)):
-                stray = [*rng.uniform([0, 0, 9, 9], [80, 80, 40, 40])]
-                found.append((image, category, stray))
-        if rng.random() < 0.2:
-            found.append((image, 11, [0, 0, 2e5, 2e5]))
-    scores = rng.permutation(len(found)) / len(found)
-    if ties == 'all':
-        scores = np.round(scores, 1)
-    if ties == 'images':
-        # The n-th detection of an image has the n-th score: equal across
-        # images, different within each.
-        count = dict.fromkeys(ids, 0)
-        for place, (image, _, _) in enumerate(found):
-            scores[place] = count[image] * 0.37 % 1
-            count[image] += 1
-    truth = dict(
-        images=[dict(id=image, width=200, height=200) for image in ids],
-        annotations=boxes,
-        categories=[dict(id=k, name=name) for k, name in CATEGORIES.items()],
-    )
-    detections = [
-        dict(image_id=i, category_id=c, bbox=box, score=float(score))
-        for (i, c, box), score in zip(found, scores)
-    ]
-    return truth, detections
-
-
-def repeat_images(truth, detections, weights):
-    """Copies image n, in the order of ids, ``weights[n]`` times."""
-    ids = sorted(image['id'] for image in truth['images'])
-    copies = {
-        image: [1000 * image + copy for copy in range(weight)]
-        for image, weight in zip(ids, weights)
-    }
-    annotations = [
-        dict(box, image_id=copy)
-        for box in truth['annotations']
-        for copy in copies[box['image_id']]
-    ]
-    repeated = dict(
-        images=[dict(id=copy) for image in ids for copy in copies[image]],
-        annotations=[
-            dict(box, id=number + 1) for number, box in enumerate(annotations)
-        ],
-        categories=truth['categories'],
-    )
-    return repeated, [
-        dict(detection, image_id=copy)
-        for detection in detections
-        for copy in copies[detection['image_id']]
-    ]
-
-
-def write(folder, truth, detections, name='test'):
-    ann_file = folder / f'{name}.json'
-    result_file = folder / f'{name}.bbox.json'
-    ann_file.write_text(json.dumps(truth))
-    result_file.write_text(json.dumps(detections))
-    return ann_file, result_file
 
 
 def reference(ann_file, result_file):
@@ -126,10 +36,6 @@ def reference(ann_file, result_file):
     scores = precision.mean(1).T
     scores[(precision == -1).any((0, 1))] = np.nan
     return scores, evaluation.stats
-
-
-def assert_same(found, expected, tolerance=1e-12):
-    np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance)
 
 
 @pytest.mark.parametrize('ties', ['none', 'images', 'all'])
@@ -198,41 +104,6 @@ def test_ties_within_an_image_by_hand(tmp_path):
     assert_same(reference(*repeated)[0][0, 0], (51 + 50 * 2 / 3) / 101)
 
 
-def one_class(boxes, scores, right):
-    """Images with ``boxes`` each, detections that are exact or far off."""
-    annotations, detections = [], []
-    for image, count in enumerate(boxes):
-        for place in range(count):
-            annotations.append(
-                dict(
-                    id=len(annotations) + 1,
-                    image_id=image,
-                    category_id=1,
-                    bbox=[100 * place, 0, 50, 50],
-                    area=2500,
-                    iscrowd=0,
-                )
-            )
-        hits = 0
-        for score, hit in zip(scores[image], right[image]):
-            x, y = (100 * hits, 0) if hit else (0, 900)
-            hits += hit
-            detections.append(
-                dict(
-                    image_id=image,
-                    category_id=1,
-                    bbox=[x, y, 50, 50],
-                    score=score,
-                )
-            )
-    truth = dict(
-        images=[dict(id=image) for image in range(len(boxes))],
-        annotations=annotations,
-        categories=[dict(id=1, name='dent')],
-    )
-    return truth, detections
-
-
 def test_a_curve_by_hand(tmp_path):
     # Ranked: right, wrong, right, and one of three boxes is never found.
     # Precision 1 up to recall 1/3 (34 of the 101 points), 2/3 up to recall
@@ -275,16 +146,6 @@ def test_equal_weights_change_nothing(tmp_path_factory, seed, ties, weight):
     )
 
 
-def test_only_the_100_best_detections_of_an_image_count(tmp_path):
-    scores = np.linspace(0.9, 0.1, 120)
-    for rank, expected in ((99, 1 / 100), (100, 0)):
-        right = np.arange(120) == rank
-        truth, detections = one_class([1], [scores], [right])
-        matches = match_detections(write(tmp_path, truth, [])[0], detections)
-        assert len(matches.classes[0].scores) == 100
-        assert_same(average_precision(matches)[0, 0], expected)
-
-
 @pytest.mark.parametrize('as_file', [True, False])
 def test_no_detections_score_nothing(tmp_path, as_file):
     truth, _ = random_test_set(0)
@@ -295,23 +156,6 @@ def test_no_detections_score_nothing(tmp_path, as_file):
     assert (scores[1:] == 0).all()
     assert summary(matches)['AP'] == 0
     assert (bootstrap(matches, 30)['AP'] == 0).all()
-
-
-def test_the_input_stays_as_it_is_and_nothing_is_printed(tmp_path, capsys):
-    truth, detections = random_test_set(1, 'all')
-    ann_file, result_file = write(tmp_path, truth, detections)
-    from_file = average_precision(match_detections(ann_file, result_file))
-    from_list = average_precision(match_detections(ann_file, detections))
-    assert detections == json.loads(result_file.read_text())
-    assert_same(from_list, from_file, 0)
-    # Who calls from Python has other kinds of numbers and sequences.
-    others = [
-        dict(each, bbox=tuple(each['bbox']), score=np.float64(each['score']))
-        for each in detections
-    ]
-    from_others = average_precision(match_detections(ann_file, others))
-    assert_same(from_others, from_file, 0)
-    assert capsys.readouterr() == ('', '')
 
 
 def test_a_resample_is_a_draw_with_replacement():
@@ -409,40 +253,3 @@ def test_weights_that_are_none(tmp_path, weights):
         average_precision(matches, np.array(weights))
     with pytest.raises(ValueError, match='draw 0 times from 3 images'):
         bootstrap(matches, 0)
-
-
-@pytest.mark.parametrize(
-    'change, message',
-    [
-        (dict(image_id=999), 'detection 1 is of image 999'),
-        (dict(category_id=3), 'detection 1 is of category 3; .*2, 5, 7, 11'),
-        (dict(score=float('nan')), 'detection 1 needs .* a score'),
-        (dict(bbox=[1, 2, 3]), 'detection 1 needs .* bbox of four'),
-        (dict(bbox=None), 'detection 1 needs'),
-    ],
-)
-def test_a_detection_that_does_not_fit(tmp_path, change, message):
-    truth, detections = random_test_set(0)
-    detections[1].update(change)
-    ann_file, result_file = write(tmp_path, truth, detections)
-    for source in (result_file, detections):
-        with pytest.raises(ValueError, match=message) as error:
-            match_detections(ann_file, source)
-        assert '\n' not in str(error.value)
-
-
-def test_files_that_are_something_else(tmp_path):
-    truth, detections = random_test_set(0)
-    ann_file, result_file = write(tmp_path, truth, detections)
-    with pytest.raises(ValueError, match='no COCO annotation file'):
-        match_detections(result_file, result_file)
-    with pytest.raises(ValueError, match='no list of detections'):
-        match_detections(ann_file, ann_file)
-    with pytest.raises(FileNotFoundError):
-        match_detections(ann_file, tmp_path / 'none.json')
-    result_file.write_text('[{"image_id": 3,')
-    with pytest.raises(ValueError, match=r'test\.bbox\.json is no json file'):
-        match_detections(ann_file, result_file)
-    truth['categories'][0]['name'] = 'dent'
-    with pytest.raises(ValueError, match='several categories of one name'):
-        match_detections(write(tmp_path, truth, [])[0], detections)

@@ -6,6 +6,7 @@ squeeze-excite, ReLU6, and plain RGB in [-1, 1].
 
 from typing import Any
 
+import torch
 from mmdet.models.backbones.efficientnet import EfficientNet
 from mmdet.registry import MODELS
 
@@ -67,6 +68,22 @@ class EfficientNetLite(EfficientNet):
         # mmdet's class does so in train() only, when DDP already waits for
         # the gradients of every parameter.
         self._freeze_stages()
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Computes the maps.
+
+        Inside, images lie channels last, which is what depthwise
+        convolutions are fast in. What leaves is contiguous again: mmcv's
+        RoIAlign reads any memory as if it were, and would be silently wrong.
+
+        Args:
+            x (torch.Tensor): Images, see above.
+
+        Returns:
+            tuple[torch.Tensor, ...]: A map for each of ``out_indices``.
+        """
+        maps = super().forward(x.contiguous(memory_format=torch.channels_last))
+        return tuple(m.contiguous() for m in maps)
 
     def train(self, mode: bool = True) -> 'EfficientNetLite':
         """As everywhere in torch; mmdet's and mmpretrain's return None.

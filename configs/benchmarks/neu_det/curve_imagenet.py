@@ -16,7 +16,8 @@ def steps(number):
     )
 
 
-arms = {f'{number}_steps': steps(number) for number in (90, 180, 360, 720)}
+_numbers = (90, 180, 360, 720, 1440, 2880)
+arms = {f'{number}_steps': steps(number) for number in _numbers}
 reference = '360_steps'
 shots = [20]
 seeds = [0, 1]

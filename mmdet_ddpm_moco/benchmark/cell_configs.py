@@ -89,11 +89,11 @@ def cell_configs(plan: Plan, cell: Cell) -> CellConfigs:
         detector.stages.bank.seed = cell.seed
     shots = plan.data_root / drawn
     trained = [Path(f) for f in ann_files(detector.train_dataloader)]
-    if trained != [shots] and not arm.own_schedule:
+    if trained != [shots] and not arm.own_labels:
         msg = (
             f'arm {arm.name} trains on {", ".join(map(str, trained))} and '
             f'not on {plan.data_root / plan.shots_file}, which stands for '
-            'the shots; only an arm with own_schedule=True may'
+            'the shots; only an arm with own_labels=True may'
         )
         raise ValueError(msg)
     scored = [Path(f) for f in ann_files(detector.test_dataloader)]

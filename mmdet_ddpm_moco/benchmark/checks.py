@@ -8,6 +8,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from ..engine.inputs import ann_files
 from ..engine.pipelines import TRANSFORM, type_name
 from .cell_configs import CellConfigs
 
@@ -19,7 +20,11 @@ _SAME_SCHEDULE = ('train_cfg', 'param_scheduler')
 
 
 def check_same_training(
-    name: str, arm: Config, reference: Config, own_schedule: bool = False
+    name: str,
+    arm: Config,
+    reference: Config,
+    own_schedule: bool = False,
+    own_labels: bool = False,
 ) -> None:
     """Checks that an arm differs in nothing but what it stands for.
 
@@ -31,8 +36,8 @@ def check_same_training(
         name (str): Of the arm.
         arm (Config): Its detector.
         reference (Config): That of the reference, of the same cell.
-        own_schedule (bool): Whether length and labels may differ. Defaults
-            to False.
+        own_schedule (bool): Whether length may differ. Defaults to False.
+        own_labels (bool): Whether labels may differ. Defaults to False.
 
     Raises:
         ValueError: Names the first difference.
@@ -46,7 +51,7 @@ def check_same_training(
             )
             raise ValueError(msg)
     first, second = (_training_data(cfg) for cfg in (arm, reference))
-    if own_schedule:
+    if own_labels:
         first['dataset'].pop('ann_file', None)
         second['dataset'].pop('ann_file', None)
     where = _difference(first, second, 'train_dataloader')
@@ -90,6 +95,44 @@ def _difference(a: Any, b: Any, where: str) -> str | None:
                 return found
         return None
     return None if a == b else f'{where} ({a!r}, not {b!r})'
+
+
+def check_labels(name: str, configs: CellConfigs, shots: Path) -> None:
+    """Checks that generator and contrast read no labels but the shots'.
+
+    Images that stand alone (``dataset_ids='alone'``) are read without their
+    labels, and what lies in the stages' folder was made from the shots.
+
+    Args:
+        name (str): Of the arm.
+        configs (CellConfigs): Its configs.
+        shots (Path): COCO annotations of the shots.
+
+    Raises:
+        ValueError: Names other labels and what reads them.
+    """
+    root = Path(configs.detector.get('stages', {}).get('root', ''))
+    for stage, cfg in configs.stages.items():
+        for file in map(Path, _labels(cfg.train_dataloader.to_dict())):
+            if file != shots and root not in file.parents:
+                msg = (
+                    f'the {stage} of arm {name} reads the labels of {file}, '
+                    f'and not only those of the shots, {shots}; only an arm '
+                    'with own_labels=True may'
+                )
+                raise ValueError(msg)
+
+
+def _labels(part: Any) -> Iterator[str]:
+    """Annotation files that are read for their labels."""
+    if isinstance(part, (list, tuple)):
+        for value in part:
+            yield from _labels(value)
+    elif isinstance(part, dict) and part.get('dataset_ids') != 'alone':
+        own = {k: part.get(k) for k in ('ann_file', 'data_root')}
+        yield from ann_files(own)
+        for value in part.values():
+            yield from _labels(value)
 
 
 def check_no_leak(name: str, configs: CellConfigs, score_file: Path) -> None:

@@ -27,8 +27,10 @@ class Arm:
         config (Path): An ordinary detector config.
         seeds (tuple[int, ...]): Seeds to measure.
         options (dict): Settings that replace those of the config.
-        own_schedule (bool): Whether it may train longer, or from more
-            labels, than the reference; the table says so.
+        own_schedule (bool): Whether it may train longer than the
+            reference; the table says so.
+        own_labels (bool): Whether it may read more labels than those of
+            the shots; the table says so.
         note (str): What the table says of it.
     """
 
@@ -37,6 +39,7 @@ class Arm:
     seeds: tuple[int, ...]
     options: dict
     own_schedule: bool
+    own_labels: bool
     note: str
 
 
@@ -194,7 +197,14 @@ def read_plan(path: str | Path) -> Plan:
 
 def _read_arm(path: Path, name: str, said: Any, seeds: Any) -> Arm:
     said = dict(config=said) if isinstance(said, str) else dict(said)
-    allowed = {'config', 'seeds', 'options', 'own_schedule', 'note'}
+    allowed = {
+        'config',
+        'seeds',
+        'options',
+        'own_schedule',
+        'own_labels',
+        'note',
+    }
     if 'config' not in said or set(said) - allowed:
         msg = (
             f'arm {name} of {path} must be a config or a dict with config '
@@ -208,6 +218,7 @@ def _read_arm(path: Path, name: str, said: Any, seeds: Any) -> Arm:
         _numbers(path, 'seeds', said.get('seeds', seeds), 0),
         dict(said.get('options', {})),
         bool(said.get('own_schedule', False)),
+        bool(said.get('own_labels', False)),
         said.get('note', ''),
     )
 

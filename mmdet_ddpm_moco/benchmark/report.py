@@ -51,7 +51,8 @@ def table(plan: Plan, records: Sequence[dict]) -> str:
         f'standard error over seeds; differences from {plan.reference} are '
         "paired by seed, with the 95 % interval of Student's t over seeds "
         'and, taking the detectors as they are, of a bootstrap over test '
-        'images.',
+        'images. Generator and labels see the shots only, but for arms with '
+        '†; contrast may see the whole training part without its labels.',
         _scores(plan, rows, found),
         'AP50 by class:',
         _classes(rows),
@@ -61,7 +62,9 @@ def table(plan: Plan, records: Sequence[dict]) -> str:
     ]
     notes = [f'- {_named(a)}: {a.note}' for a in plan.arms if a.note]
     if any(arm.own_schedule for arm, _, _ in rows):
-        notes.append('- \\*: with a schedule or labels of its own')
+        notes.append('- \\*: with a schedule of its own')
+    if any(arm.own_labels for arm, _, _ in rows):
+        notes.append('- †: reads more labels than those of the shots')
     return '\n\n'.join([*parts, *(['\n'.join(notes)] * bool(notes))]) + '\n'
 
 
@@ -88,7 +91,7 @@ def write_between_marks(file: Path, name: str, text: str) -> bool:
 
 
 def _named(arm: Arm) -> str:
-    return arm.name + ('*' if arm.own_schedule else '')
+    return arm.name + '*' * arm.own_schedule + '†' * arm.own_labels
 
 
 def _scores(plan: Plan, rows: Sequence[tuple], found: By) -> str:

@@ -22,7 +22,7 @@ from ..paths import shipped
 from ..version import __version__
 from .average_precision import bootstrap, summary
 from .cell_configs import CellConfigs, cell_configs, write_cell
-from .checks import check_no_leak, check_same_training
+from .checks import check_labels, check_no_leak, check_same_training
 from .matching import match_detections
 from .plan import Cell, Plan
 from .records import append_record, read_records
@@ -57,11 +57,13 @@ def prepare_cells(
         )
         raise FileNotFoundError(msg)
     (reference,) = (a for a in plan.arms if a.name == plan.reference)
-    prepared, against = [], {}
+    prepared, against, shots = [], {}, {}
     for cell in cells:
         key = (cell.shots, cell.seed)
         if key not in against:
-            write_shots(plan.data_root, plan.pool, plan.shots_file, *key)
+            shots[key] = write_shots(
+                plan.data_root, plan.pool, plan.shots_file, *key
+            )
             against[key] = cell_configs(plan, Cell(reference, *key)).detector
         configs = cell_configs(plan, cell)
         check_same_training(
@@ -69,7 +71,10 @@ def prepare_cells(
             configs.detector,
             against[key],
             cell.arm.own_schedule,
+            cell.arm.own_labels,
         )
+        if not cell.arm.own_labels:
+            check_labels(cell.arm.name, configs, shots[key])
         if cell.seed == cells[0].seed:
             # Other seeds draw from the same images.
             check_no_leak(cell.arm.name, configs, plan.score_file)

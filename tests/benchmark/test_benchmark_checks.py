@@ -80,18 +80,79 @@ def test_what_an_arm_stands_for_may_differ(file, change):
     assert len(prepare_cells(read_plan(file))) == 4
 
 
+def declare(file, flag):
+    arm = f"other=dict(config='other.py', {flag}=True)"
+    text = file.read_text()
+    file.write_text(text.replace("other='other.py'", arm))
+
+
 def test_an_own_schedule_must_be_declared(file):
+    change_arm(file, 'train_cfg = dict(max_iters=9)')
+    declare(file, 'own_labels')  # which is another thing
+    with pytest.raises(ValueError, match='max_iters'):
+        prepare_cells(read_plan(file))
+    file.write_text(file.read_text().replace('own_labels', 'own_schedule'))
+    assert len(prepare_cells(read_plan(file))) == 4
+
+
+def test_more_labels_must_be_declared(file):
     change_arm(
         file,
-        'train_cfg = dict(max_iters=9)\n'
         "train_dataloader = dict(dataset=dict(ann_file='annotations/"
         "train.json'))",
     )
-    with pytest.raises(ValueError, match='own_schedule=True'):
+    with pytest.raises(ValueError, match='own_labels=True'):
         prepare_cells(read_plan(file))
-    text = file.read_text()
-    arm = "other=dict(config='other.py', own_schedule=True)"
-    file.write_text(text.replace("other='other.py'", arm))
+    declare(file, 'own_labels')
+    assert len(prepare_cells(read_plan(file))) == 4
+
+
+POOL = 'data/annotations/train.json'
+
+
+@pytest.mark.parametrize(
+    'stage, dataset, fair',
+    [
+        ('generator', f"dict(ann_file='{POOL}')", False),
+        (
+            'generator',
+            "dict(data_root='data/', ann_file='annotations/train.json')",
+            False,
+        ),
+        (
+            'generator',
+            "dict(ann_file='data/annotations/train_20.json')",
+            True,
+        ),
+        (
+            'backbone',
+            f"dict(sources=[dict(ann_file='{POOL}', dataset_ids='class')])",
+            False,
+        ),
+        (
+            'backbone',
+            f"dict(sources=[dict(ann_file='{POOL}', dataset_ids='alone'), "
+            "dict(ann_file='run/bank/annotations.json', "
+            "dataset_ids='class')])",
+            True,
+        ),
+    ],
+)
+def test_stages_read_the_labels_of_the_shots_alone(file, stage, dataset, fair):
+    (file.parent / 'stage.py').write_text(
+        f'train_dataloader = dict(dataset={dataset})\n'
+    )
+    change_arm(
+        file,
+        "custom_hooks = [dict(type='DDPMMoCoHook', bank='run/bank')]\n"
+        f"stages = dict(root='run', {stage}=dict(config='stage.py'), "
+        'bank=dict(num=9))',
+    )
+    if not fair:
+        named = f'{stage} of arm other reads the labels of .*train.json'
+        with pytest.raises(ValueError, match=named):
+            prepare_cells(read_plan(file))
+        declare(file, 'own_labels')
     assert len(prepare_cells(read_plan(file))) == 4
 
 

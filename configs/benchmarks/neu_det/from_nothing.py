@@ -1,4 +1,4 @@
-# What there is without this package, from nothing.
+# What there is without this package, to a ResNet-18 that starts from nothing.
 arms = dict(
     plain='arms/nothing_plain.py',
     copypaste='arms/nothing_copypaste.py',
@@ -7,4 +7,4 @@ reference = 'plain'
 shots = [20]
 seeds = [0, 1, 2]
 data_root = 'data/NEU-DET-benchmark'
-work_dir = 'work_dirs/benchmarks/neu_det_rivals_nothing'
+work_dir = 'work_dirs/benchmarks/neu_det_from_nothing'

@@ -1,0 +1,29 @@
+# Classification of the training images by their folder names, with the
+# schedule of the contrast and as many views.
+_base_ = './imagenet_weak_labels.py'
+
+loading = _base_.train_pipeline[:2]
+view = _base_.train_pipeline[2].transforms[0]
+train_dataloader = dict(
+    dataset=dict(
+        sources=[dict(_base_.images, repeat=2)],
+        pipeline=[
+            *loading,
+            *view,
+            dict(
+                type='KeyMapper',
+                mapping=dict(kind='dataset_id'),
+                remapping=dict(kind='gt_label'),
+            ),
+            dict(type='PackInputs'),
+        ],
+    )
+)
+model = dict(
+    _delete_=True,
+    type='ImageClassifier',
+    data_preprocessor=dict(mean=[127.5] * 3, std=[127.5] * 3, to_rgb=True),
+    backbone=_base_.model.backbone,
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(type='LinearClsHead', num_classes=6, in_channels=320),
+)

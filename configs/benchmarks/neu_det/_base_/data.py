@@ -20,6 +20,10 @@ val_cfg = None
 test_dataloader = dict(dataset=dict(data_root=data_root))
 test_evaluator = dict(ann_file=data_root + 'annotations/test.json')
 
+# 5,760 image-steps: see the learning curve in the README.
+train_cfg = dict(max_iters=1440)
+param_scheduler = _base_.param_scheduler
+param_scheduler[1].end = 1440
 # The schedule counts iterations.
 default_hooks = dict(
     checkpoint=dict(by_epoch=False, interval=120, max_keep_ckpts=1)

@@ -24,6 +24,10 @@ _EXPORTS = {
         'datasets.transforms.diffusion_defect_augment',
         (),
     ),
+    'ProceduralDefectAugment': (
+        'datasets.transforms.procedural_defect_augment',
+        (),
+    ),
     'Bf16OptimWrapper': ('models.bf16_optim_wrapper', ()),
     'EfficientNetLite': ('models.efficientnet_lite', ()),
     'DefectDDPM': ('models.ddpm', ('diffusers',)),

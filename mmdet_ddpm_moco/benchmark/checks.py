@@ -13,7 +13,7 @@ from ..engine.pipelines import TRANSFORM, type_name
 from .cell_configs import CellConfigs
 
 # What an arm may add to the pipeline of the reference.
-AUGMENTATIONS = (TRANSFORM, 'CopyPaste')
+AUGMENTATIONS = (TRANSFORM, 'CopyPaste', 'ProceduralDefectAugment')
 
 _SAME = ('model', 'optim_wrapper', 'test_dataloader', 'randomness')
 _SAME_SCHEDULE = ('train_cfg', 'param_scheduler')

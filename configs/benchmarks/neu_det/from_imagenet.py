@@ -2,6 +2,7 @@
 arms = dict(
     plain=dict(config='arms/imagenet_plain.py', seeds=[0, 1, 2, 3, 4]),
     copypaste='arms/imagenet_copypaste.py',
+    procedural='arms/imagenet_procedural.py',
     ddpm='arms/imagenet_ddpm.py',
     moco='arms/imagenet_moco.py',
     dmoco='arms/imagenet_dmoco.py',

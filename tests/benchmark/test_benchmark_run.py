@@ -209,6 +209,24 @@ def test_the_picture_shows_each_arm(plan):
     assert not orange[1].any()
 
 
+def test_the_picture_of_several_numbers_of_images_has_lines(plan):
+    run_plan(plan, command=PretendedTools(other=1))
+    more = [
+        dict(r, shots=shots)
+        for r in measured(plan).values()
+        for shots in (1, 5)
+    ]
+    object.__setattr__(plan, 'shots', (1, 5))
+    file = plan.file.with_suffix('.png')
+    shown = []
+    for chosen in (more, [r for r in more if r['shots'] == 1]):
+        draw_picture(plan, chosen, file)
+        orange = abs(cv2.imread(str(file)).astype(int) - (14, 127, 255))
+        shown.append((orange.max(2) < 9).any(0).sum())
+    # A line spans the picture, a dot does not.
+    assert shown[0] > 3 * shown[1]
+
+
 def test_the_table_pairs_arms_by_seed(plan):
     run_plan(plan, command=PretendedTools(other=1))
     text = table(plan, list(measured(plan).values()))

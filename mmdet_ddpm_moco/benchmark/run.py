@@ -5,11 +5,9 @@ own. What is finished is not done again, and a run that was killed goes on
 where it was.
 """
 
-import fcntl
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,12 +21,15 @@ from ..version import __version__
 from .average_precision import bootstrap, summary
 from .cell_configs import CellConfigs, cell_configs, write_cell
 from .checks import check_labels, check_no_leak, check_same_training
+from .locks import alone, claim_work_dir
 from .matching import match_detections
 from .plan import Cell, Plan
 from .records import append_record, read_records
 from .shots import write_shots
 
 Command = Callable[..., float]
+# Seconds between looks at what other processes are making.
+WAIT = 10
 
 
 def prepare_cells(
@@ -125,35 +126,68 @@ def run_plan(
 ) -> None:
     """Measures every cell that has no line in the results yet.
 
+    Several processes may do so at once, such as one for each GPU: each takes
+    the next cell of which no other makes a part, and all end when the last
+    cell is measured.
+
     Args:
         plan (Plan): The plan.
         only (Sequence[str]): Names of arms; empty for all. Defaults to ().
         command (Callable): Runs a tool. Defaults to :func:`run_logged`.
 
     Raises:
-        BlockingIOError: Another process works in this work folder.
         ValueError: The work folder is another plan's, or a cell is wrong.
         ChildProcessError: A tool failed.
     """
     prepared = prepare_cells(plan, only)
-    with _own_work_dir(plan):
-        found, problems = valid_records(plan, prepared)
-        print(*problems, sep='\n', end='\n' * bool(problems))
-        left = [(cell, c) for cell, c in prepared if cell.name not in found]
-        print(f'{len(found)} of {len(prepared)} cells are measured')
-        took: list[float] = []
+    claim_work_dir(plan)
+    found, problems = valid_records(plan, prepared)
+    print(*problems, sep='\n', end='\n' * bool(problems))
+    left = [(cell, c) for cell, c in prepared if cell.name not in found]
+    print(f'{len(found)} of {len(prepared)} cells are measured')
+    took: list[float] = []
+    while left:
+        busy = []
         for number, (cell, configs) in enumerate(left):
-            rest = ''
-            if took:
-                minutes = np.mean(took) * (len(left) - number) / 60
-                rest = f', about {minutes:.0f} min left'
-            print(f'\n== cell {number + 1} of {len(left)}: {cell.name}{rest}')
-            began = time.monotonic()
-            measured = measure(plan, cell, configs, command)
-            _refuse_twins(plan, cell, measured)
-            append_record(plan.results, measured)
-            print(f'{cell.name}: AP50 {measured["AP50"]}, AP {measured["AP"]}')
-            took.append(time.monotonic() - began)
+            with alone(plan.work_dir / 'locks', _parts(configs)) as free:
+                if not free:
+                    busy.append((cell, configs))
+                    continue
+                if cell.name in valid_records(plan, prepared)[0]:
+                    continue  # by another process, meanwhile
+                rest = len(left) - number + len(busy)
+                say = f'\n== {cell.name}, {rest} cells left'
+                if took:
+                    say += f', about {np.mean(took) * rest / 60:.0f} min'
+                print(say, flush=True)
+                began = time.monotonic()
+                measured = measure(plan, cell, configs, command)
+                _refuse_twins(plan, cell, measured)
+                append_record(plan.results, measured)
+                print(
+                    f'{cell.name}: AP50 {measured["AP50"]}, '
+                    f'AP {measured["AP"]}'
+                )
+                took.append(time.monotonic() - began)
+        if len(busy) == len(left):
+            names = ', '.join(cell.name for cell, _ in busy)
+            print(f'waiting for other processes: {names}', flush=True)
+            while not any(_is_free(plan, configs) for _, configs in busy):
+                time.sleep(WAIT)
+        left = busy
+
+
+def _parts(configs: CellConfigs) -> list[str]:
+    """Names of what a cell makes: its detector and its stages."""
+    parts = [Path(configs.detector.work_dir).name]
+    if 'stages' in configs.detector:
+        parts.append(f'stages-{Path(configs.detector.stages.root).name}')
+    return parts
+
+
+def _is_free(plan: Plan, configs: CellConfigs) -> bool:
+    with alone(plan.work_dir / 'locks', _parts(configs)) as free:
+        return free
 
 
 def measure(
@@ -241,33 +275,6 @@ def _refuse_twins(plan: Plan, cell: Cell, measured: dict) -> None:
                 'digit: its weights or its bank were not used'
             )
             raise ValueError(msg)
-
-
-@contextmanager
-def _own_work_dir(plan: Plan) -> Iterator[None]:
-    """Keeps other plans, and a second process, out of the work folder."""
-    plan.work_dir.mkdir(parents=True, exist_ok=True)
-    owner = plan.work_dir / 'plan.json'
-    name = plan.file.stem
-    if owner.is_file():
-        found = json.loads(owner.read_bytes())['plan']
-        if found != name:
-            msg = (
-                f'{plan.work_dir} is the work folder of the plan {found}; '
-                f'give {plan.file} another work_dir'
-            )
-            raise ValueError(msg)
-    with (plan.work_dir / 'lock').open('w') as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            msg = (
-                f'another process works in {plan.work_dir}; wait for it, or '
-                'end it'
-            )
-            raise BlockingIOError(msg) from None
-        atomic_write_bytes(owner, json.dumps(dict(plan=name)).encode())
-        yield
 
 
 class _Stopwatch:

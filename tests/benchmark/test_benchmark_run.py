@@ -2,11 +2,13 @@
 
 import fcntl
 import json
+from pathlib import Path
 
 import cv2
 import pytest
 from tiny_plan import PretendedTools, make_plan
 
+from mmdet_ddpm_moco.benchmark import run
 from mmdet_ddpm_moco.benchmark.picture import draw_picture
 from mmdet_ddpm_moco.benchmark.plan import read_plan
 from mmdet_ddpm_moco.benchmark.records import append_record, read_records
@@ -151,17 +153,61 @@ def test_two_plans_do_not_share_a_work_folder(plan):
         run_plan(read_plan(second), command=PretendedTools())
 
 
-def test_two_processes_do_not_share_a_work_folder(plan):
-    plan.work_dir.mkdir()
-    with (plan.work_dir / 'lock').open('w') as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(BlockingIOError, match='another process'):
-            run_plan(plan, command=PretendedTools())
-    run_plan(plan, command=PretendedTools(other=1))
+class Elsewhere:
+    """Another process that holds locks until it is told to measure."""
+
+    def __init__(self, plan, *names):
+        self.files = [(plan.work_dir / 'locks' / n).open('w') for n in names]
+        for file in self.files:
+            fcntl.flock(file, fcntl.LOCK_EX)
+
+    def end(self):
+        for file in self.files:
+            file.close()
 
 
-def test_stages_are_timed_and_shared(plan):
+def test_a_cell_of_another_process_is_left_to_it(plan, monkeypatch):
+    run_plan(plan, only=['plain'], command=PretendedTools())
+    lines = plan.results.read_text()
+    plan.results.unlink()
+    other = Elsewhere(plan, 'plain_1_0', 'plain_1_1')
+
+    def wait(_):
+        """Meanwhile the other process measures its cells."""
+        plan.results.write_text(plan.results.read_text() + lines)
+        other.end()
+
+    monkeypatch.setattr(run.time, 'sleep', wait)
     tools = PretendedTools(other=1)
+    run_plan(plan, command=tools)
+    assert tools.trained() == ['other_1_0', 'other_1_1']
+    assert len(measured(plan)) == 4
+
+
+def test_a_cell_of_a_process_that_died_is_taken_over(plan, monkeypatch):
+    (plan.work_dir / 'locks').mkdir(parents=True)
+    other = Elsewhere(plan, 'plain_1_0')
+    monkeypatch.setattr(run.time, 'sleep', lambda _: other.end())
+    tools = PretendedTools(other=1)
+    run_plan(plan, command=tools)
+    assert tools.trained()[-1] == 'plain_1_0'
+    assert len(measured(plan)) == 4
+
+
+def test_a_stage_is_made_by_one_process_at_a_time(plan, monkeypatch):
+    """Two arms with one recipe share a stage; who makes it has both."""
+    add_generator(plan)
+    (plan.work_dir / 'locks').mkdir(parents=True)
+    configs = {cell.name: c for cell, c in prepare_cells(plan)}
+    root = Path(configs['other_1_0'].detector.stages.root).name
+    other = Elsewhere(plan, f'stages-{root}')
+    monkeypatch.setattr(run.time, 'sleep', lambda _: other.end())
+    tools = PretendedTools(other=1)
+    run_plan(plan, command=tools)
+    assert tools.trained()[-1] == 'other_1_0'
+
+
+def add_generator(plan):
     with (plan.file.parent / 'other.py').open('a') as file:
         file.write(
             "stages = dict(root='run', generator=dict(config='ddpm.py'))\n"
@@ -170,6 +216,11 @@ def test_stages_are_timed_and_shared(plan):
         "train_dataloader = dict(dataset=dict(type='W', "
         "ann_file='data/annotations/train_20.json'))\n"
     )
+
+
+def test_stages_are_timed_and_shared(plan):
+    tools = PretendedTools(other=1)
+    add_generator(plan)
 
     def command(command, log, on_line=None):
         if on_line and 'other' in command[2]:

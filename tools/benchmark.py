@@ -17,8 +17,8 @@ def parse_args() -> argparse.Namespace:
         description='Trains and scores the cells (arms x labelled images per '
         'class x seeds) of a plan. A seed draws everything anew. Finished '
         'cells are noted beside the plan, as <plan>.jsonl, and not measured '
-        'again; a run that was killed goes on when it is started again. Several processes, '
-        'such as one for each GPU, may share a plan. Then '
+        'again; a run that was killed goes on when it is started again. '
+        'Several processes, such as one for each GPU, may share a plan. Then '
         'the table goes between the marks <!-- begin <plan> --> and '
         '<!-- end <plan> --> of the README.md there, the picture beside it.',
     )

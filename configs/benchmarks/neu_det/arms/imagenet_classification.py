@@ -1,13 +1,4 @@
 # The rival of weak labels: the same labels, learnt by classification.
-_base_ = './imagenet_plain.py'
+_base_ = './imagenet_moco.py'
 
-root = 'work_dirs/neu_det_imagenet'
-custom_hooks = [
-    dict(
-        type='mmdet_ddpm_moco.DDPMMoCoHook',
-        checkpoint=f'{root}/moco/backbone.pth',
-    )
-]
-stages = dict(
-    root=root, backbone=dict(config='../stages/imagenet_classification.py')
-)
+stages = dict(backbone=dict(config='../stages/imagenet_classification.py'))

@@ -1,13 +1,4 @@
 # Contrast with weak labels: the folder name of every training image.
-_base_ = './imagenet_plain.py'
+_base_ = './imagenet_moco.py'
 
-root = 'work_dirs/neu_det_imagenet'
-custom_hooks = [
-    dict(
-        type='mmdet_ddpm_moco.DDPMMoCoHook',
-        checkpoint=f'{root}/moco/backbone.pth',
-    )
-]
-stages = dict(
-    root=root, backbone=dict(config='../stages/imagenet_weak_labels.py')
-)
+stages = dict(backbone=dict(config='../stages/imagenet_weak_labels.py'))

@@ -60,7 +60,12 @@ def table(plan: Plan, records: Sequence[dict]) -> str:
         'once.',
         _times(rows),
     ]
-    notes = [f'- {_named(a)}: {a.note}' for a in plan.arms if a.note]
+    shown = {arm.name for arm, _, _ in rows}
+    notes = [
+        f'- {_named(arm)}: {arm.note}'
+        for arm in plan.arms
+        if arm.note and arm.name in shown
+    ]
     if any(arm.own_schedule for arm, _, _ in rows):
         notes.append('- \\*: with a schedule of its own')
     if any(arm.own_labels for arm, _, _ in rows):

@@ -50,13 +50,11 @@ def alone(folder: Path, names: Sequence[str]) -> Iterator[bool]:
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as held:
         free = True
-        for name in names:
-            file = held.enter_context((folder / name).open('w'))
-            try:
+        try:
+            for name in names:
+                file = held.enter_context((folder / name).open('w'))
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                free = False
-                break
-        if not free:
+        except BlockingIOError:
+            free = False
             held.close()
         yield free

@@ -5,7 +5,6 @@ own. What is finished is not done again, and a run that was killed goes on
 where it was.
 """
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,7 +12,6 @@ from pathlib import Path
 import numpy as np
 from mmengine.config import Config
 
-from ..atomic_write import atomic_write_bytes
 from ..engine.training import can_resume, is_finished
 from ..logged_command import run_logged
 from ..paths import shipped
@@ -26,6 +24,7 @@ from .matching import match_detections
 from .plan import Cell, Plan
 from .records import append_record, read_records
 from .shots import write_shots
+from .stopwatch import Stopwatch
 
 Command = Callable[..., float]
 # Seconds between looks at what other processes are making.
@@ -211,7 +210,7 @@ def measure(
     file = write_cell(configs)
     # As the tool will read it.
     cfg, folder = Config.fromfile(file), file.parent
-    watch = _Stopwatch(folder, cfg)
+    watch = Stopwatch(folder, cfg)
     train = ['python', str(shipped('tools') / 'train.py'), str(file)]
     if not is_finished(cfg):
         if can_resume(cfg):
@@ -275,48 +274,3 @@ def _refuse_twins(plan: Plan, cell: Cell, measured: dict) -> None:
                 'digit: its weights or its bank were not used'
             )
             raise ValueError(msg)
-
-
-class _Stopwatch:
-    """Wall time of each stage of a cell, over all of its runs.
-
-    Stages that cells share keep theirs in the folder that they share.
-    """
-
-    def __init__(self, folder: Path, cfg: object) -> None:
-        self.own = folder / 'seconds.json'
-        root = cfg.get('stages', {}).get('root')
-        self.shared = None if root is None else Path(root) / 'seconds.json'
-        self.now: str | None = None
-
-    def __enter__(self) -> None:
-        self._switch('detector')
-
-    def __exit__(self, *_: object) -> None:
-        self._switch(None)
-
-    def line(self, line: str) -> None:
-        """Hears what tools/train.py says of its stages."""
-        if line.startswith('stage ') and ': making ' in line:
-            self._switch(line.split(', ', 1)[1].split(':')[0])
-        elif line.startswith('all stages are ready'):
-            self._switch('detector')
-
-    def _switch(self, name: str | None) -> None:
-        now = time.monotonic()
-        if self.now is not None:
-            file = self.own if self.now == 'detector' else self.shared
-            seconds = _read_seconds(file)
-            seconds[self.now] = seconds.get(self.now, 0) + now - self.began
-            atomic_write_bytes(file, json.dumps(seconds).encode())
-        self.now, self.began = name, now
-
-    def seconds(self) -> dict[str, float]:
-        """Seconds by stage."""
-        return {**_read_seconds(self.shared), **_read_seconds(self.own)}
-
-
-def _read_seconds(file: Path | None) -> dict[str, float]:
-    if file is None or not file.is_file():
-        return {}
-    return json.loads(file.read_bytes())

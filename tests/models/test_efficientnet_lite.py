@@ -151,6 +151,17 @@ class TestBackbone:
             for channels, stride in zip(CHANNELS, STRIDES)
         ]
 
+    def test_channels_are_last_inside_and_contiguous_outside(self):
+        """mmcv's RoIAlign takes any memory for contiguous."""
+        network, inside = build_backbone().eval(), []
+        network.layers[3].register_forward_hook(
+            lambda module, args, out: inside.append(out)
+        )
+        maps = network(torch.rand(2, 3, 64, 64))
+        assert inside[0].is_contiguous(memory_format=torch.channels_last)
+        assert not inside[0].is_contiguous()
+        assert all(m.is_contiguous() for m in maps)
+
     def test_trains_wholly_by_default(self):
         backbone = build_backbone().train()
         assert all(p.requires_grad for p in backbone.parameters())

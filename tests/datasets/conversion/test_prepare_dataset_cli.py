@@ -4,7 +4,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from voc_maker import flat_dataset, snapshot
+from voc_maker import (
+    by_name,
+    flat_dataset,
+    listed,
+    snapshot,
+    write_list,
+    write_lists,
+)
 
 from mmdet_ddpm_moco.datasets import demo_plates
 
@@ -123,3 +130,35 @@ def test_demo_makes_the_demo_set(run, tmp_path, monkeypatch):
     assert code in (0, None)
     assert made == [(tmp_path / 'demo', 4)]
     assert str(tmp_path / 'demo') in out
+
+
+def test_tool_takes_lists(run, src, tmp_path):
+    lists, dst = write_lists(tmp_path / 'lists'), tmp_path / 'dst'
+    code, out, err = run('voc', src, dst, '--lists', lists)
+    assert code in (0, None)
+    assert err == ''
+    rows = {line.split()[0]: line.split()[1:] for line in out.splitlines()[:5]}
+    assert rows['all'][::3] == ['12', '4', '4', '0']
+    assert list(by_name(dst, 'val')) == listed('val')
+
+
+@pytest.mark.parametrize(
+    ('args', 'told'),
+    [
+        (('--lists', 'lists', '--ratio', '0.7', '0.1', '0.2'), 'exclude'),
+        (('--lists', 'nowhere'), 'not a folder'),
+        (('--lists', 'src'), 'train.txt is missing'),
+        (('--lists', 'wrong'), 'no readable image'),
+    ],
+)
+def test_tool_tells_wrong_lists_in_one_line(
+    run, src, tmp_path, monkeypatch, args, told
+):
+    monkeypatch.chdir(tmp_path)
+    write_lists(tmp_path / 'lists')
+    write_list(tmp_path / 'wrong', 'train', 'dent_1', 'nobody')
+    code, out, err = run('voc', 'src', 'dst', *args)
+    assert (code, out) == (1, '')
+    assert len(err.splitlines()) == 1
+    assert told in err
+    assert not (tmp_path / 'dst').exists()

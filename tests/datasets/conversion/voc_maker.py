@@ -127,3 +127,19 @@ def dents(root: Path, images: Sequence[np.ndarray]) -> Path:
             size=(100, 100),
         )
     return root
+
+
+SPLITS = ('train', 'val', 'test')
+_NUMBERS = dict(train=(1, 2, 3, 4, 5, 6), val=(7, 8), test=(9, 10))
+
+
+def listed(split: str) -> list[str]:
+    """Images of :func:`flat_dataset` that are given to a split."""
+    return [f'{c}_{n}.png' for c in ('dent', 'rust') for n in _NUMBERS[split]]
+
+
+def write_lists(folder: Path) -> Path:
+    """Lists that name each image of :func:`flat_dataset` once."""
+    for split in SPLITS:
+        write_list(folder, split, *listed(split))
+    return folder

@@ -35,10 +35,20 @@ def parse_args() -> argparse.Namespace:
         '--num', required=True, type=int, help='windows to keep'
     )
     parser.add_argument(
-        '--steps',
-        type=int,
-        default=20,
-        help='steps of the sampler (DPM-Solver++)',
+        '--sampler',
+        choices=('dpmsolver++', 'ddim', 'unipc', 'ddpm'),
+        default='dpmsolver++',
+        help='sampler; ddim and ddpm want more steps than the other two',
+    )
+    parser.add_argument(
+        '--steps', type=int, default=20, help='steps of the sampler'
+    )
+    parser.add_argument(
+        '--guidance',
+        type=float,
+        default=1.0,
+        help='weight of the class; other than 1 it needs a generator trained '
+        'with class_dropout, and twice the time',
     )
     parser.add_argument(
         '--strength',
@@ -86,7 +96,9 @@ def main() -> None:
         dataset.img_prefix,
         args.out,
         num=args.num,
+        sampler=args.sampler,
         steps=args.steps,
+        guidance=args.guidance,
         strength=args.strength,
         max_window=args.max_window,
         mix=dict(args.mix),

@@ -27,6 +27,7 @@ custom_hooks = [
         gamma=50,
     ),
     dict(type='mmdet_ddpm_moco.ExportGeneratorHook'),
+    dict(type='mmdet_ddpm_moco.SampleGridHook'),
 ]
 log_processor = dict(by_epoch=False)
 train_dataloader = dict(

@@ -30,7 +30,15 @@ from .training import (
     train,
 )
 
-BANK_OPTIONS = ('steps', 'strength', 'max_window', 'mix', 'seed')
+BANK_OPTIONS = (
+    'sampler',
+    'steps',
+    'strength',
+    'guidance',
+    'max_window',
+    'mix',
+    'seed',
+)
 
 
 @dataclass

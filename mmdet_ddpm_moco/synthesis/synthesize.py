@@ -15,11 +15,13 @@ from ..datasets.compositing import composite, crop
 from ..datasets.defect_bank import DefectBank
 from ..datasets.defect_window_dataset import to_tensor
 from ..datasets.labelled_images import LabelledImages
+from ..models.conditioning import MASK
 from .bank_writer import BankWriter
-from .gates import rejection
+from .gates import QualityGates
 from .generator import Generator
 from .planning import WindowPlan, WindowPlanner
-from .sampling import check_sampling, fast_scheduler, sample_windows
+from .samplers import build_sampler
+from .sampling import check_sampling, sample_windows
 from .sheet import draw_sheet
 
 # Windows per block: the unit that is written, seeded and lost at once.
@@ -38,8 +40,10 @@ def bank_settings(
     generator: Generator,
     ann_file: str | Path,
     *,
+    sampler: str = 'dpmsolver++',
     steps: int = 20,
     strength: float = 0.6,
+    guidance: float = 1.0,
     max_window: int = 128,
     mix: Mapping[str, float] = DEFAULT_MIX,
     seed: int = 0,
@@ -49,9 +53,12 @@ def bank_settings(
     Args:
         generator (Generator): From :func:`load_generator`.
         ann_file (str | Path): COCO json of the training images.
+        sampler (str): One of ``SAMPLERS``. Defaults to 'dpmsolver++'.
         steps (int): Sampler steps from pure noise. Defaults to 20.
         strength (float): How far ``replaces`` windows go from their source,
             in (0, 1]. Others start from pure noise. Defaults to 0.6.
+        guidance (float): Weight of the class, see :func:`sample_windows`.
+            Defaults to 1.0.
         max_window (int): Largest window side in pixels. Defaults to 128.
         mix (Mapping[str, float]): Share of ``add``, ``replaces`` and
             ``null`` windows. Defaults to 0.4, 0.5 and 0.1.
@@ -61,12 +68,30 @@ def bank_settings(
         dict: JSON types.
 
     Raises:
-        ValueError: ``steps`` or ``strength`` out of range.
+        ValueError: An argument is out of range, or nothing the generator
+            can do.
     """
-    check_sampling(fast_scheduler(generator.scheduler), steps, strength)
+    check_sampling(
+        build_sampler(sampler, generator.scheduler), steps, strength
+    )
+    if generator.conditioning != MASK:
+        msg = (
+            "a bank needs a generator with conditioning='mask', this one "
+            f'has {generator.conditioning!r}: nobody knows where in a window '
+            'its defects lie'
+        )
+        raise ValueError(msg)
+    if guidance != 1 and generator.no_class is None:
+        msg = (
+            f'guidance={guidance} needs a generator that was trained with '
+            'class_dropout above 0; train one, or use guidance 1'
+        )
+        raise ValueError(msg)
     return dict(
         generator=generator.fingerprint,
-        sampler=dict(name='dpmsolver++', steps=steps, strength=strength),
+        sampler=dict(
+            name=sampler, steps=steps, strength=strength, guidance=guidance
+        ),
         max_window=max_window,
         mix=dict(mix),
         seed=seed,
@@ -127,9 +152,8 @@ def synthesize_bank(
     )
     writer = BankWriter(out, settings)
     device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
-    painter = WindowPainter(
-        generator, data, sampler['steps'], sampler['strength'], seed, device
-    )
+    gates = QualityGates(data, planner)
+    painter = WindowPainter(generator, data, gates, sampler, seed, device)
 
     kept = block = 0
     with tqdm(total=num, desc='synthesising', unit='window') as bar:
@@ -164,8 +188,9 @@ class WindowPainter:
     Args:
         generator (Generator): The generator.
         data (LabelledImages): The hosts.
-        steps (int): Sampler steps from pure noise.
-        strength (float): Strength of ``replaces`` windows.
+        gates (QualityGates): What judges them.
+        sampler (Mapping): ``name``, ``steps``, ``strength`` and
+            ``guidance``, as in :func:`bank_settings`.
         seed (int): Seed of the noise.
         device (str): Where the U-Net runs.
     """
@@ -174,17 +199,20 @@ class WindowPainter:
         self,
         generator: Generator,
         data: LabelledImages,
-        steps: int,
-        strength: float,
+        gates: QualityGates,
+        sampler: Mapping,
         seed: int,
         device: str,
     ) -> None:
         self.unet = generator.unet.to(device)
-        self.scheduler = fast_scheduler(generator.scheduler)
+        self.sampler = build_sampler(sampler['name'], generator.scheduler)
         self.multiple = generator.multiple
+        self.no_class = generator.no_class
         self.data = data
-        self.steps = steps
-        self.strength = strength
+        self.gates = gates
+        self.steps = sampler['steps']
+        self.strength = sampler['strength']
+        self.guidance = sampler['guidance']
         self.seed = seed
         self.device = device
 
@@ -207,7 +235,7 @@ class WindowPainter:
         for number, plan in plans.items():
             before = crop(self.data.read(plan.image), plan.window)
             after = composite(before, painted[number], plan.alpha)
-            failed = rejection(plan.kind, before, after, plan.alpha)
+            failed = self.gates.rejection(plan, before, after)
             records.append(
                 dict(
                     number=number,
@@ -247,7 +275,7 @@ class WindowPainter:
         numbers: list[int],
         plans: Mapping[int, WindowPlan],
     ) -> dict[int, np.ndarray]:
-        images, masks, noises = [], [], []
+        images, masks, noises, sources = [], [], [], []
         for number in numbers:
             plan = plans[number]
             image = to_tensor(crop(self.data.read(plan.image), plan.window))
@@ -258,6 +286,7 @@ class WindowPainter:
             source = torch.Generator().manual_seed(
                 _noise_seed(self.seed, number)
             )
+            sources.append(source)
             noises.append(torch.randn(image.shape, generator=source))
         h, w = images[0].shape[1:]
         extra = (0, -w % self.multiple, 0, -h % self.multiple)
@@ -270,13 +299,16 @@ class WindowPainter:
         )
         sampled = sample_windows(
             self.unet,
-            self.scheduler,
+            self.sampler,
             image,
             mask,
             label,
             noise,
             steps=self.steps,
             strength=strength,
+            guidance=self.guidance,
+            no_class=self.no_class,
+            generators=sources,
         )[..., :h, :w]
         pixels = ((sampled.cpu() + 1) * 127.5).round().to(torch.uint8)
         return dict(zip(numbers, pixels.permute(0, 2, 3, 1).numpy()))

@@ -7,6 +7,7 @@ import torch
 from tiny_banks import (
     CLASSES,
     OPTIONS,
+    UNET,
     files_of,
     noise_image,
     write_generator,
@@ -16,8 +17,9 @@ from tiny_banks import (
 from mmdet_ddpm_moco.datasets.compositing import crop
 from mmdet_ddpm_moco.datasets.defect_bank import DefectBank
 from mmdet_ddpm_moco.datasets.labelled_images import LabelledImages
-from mmdet_ddpm_moco.synthesis import synthesize
-from mmdet_ddpm_moco.synthesis.generator import load_generator
+from mmdet_ddpm_moco.models.ddpm import DefectDDPM
+from mmdet_ddpm_moco.synthesis import gates, synthesize
+from mmdet_ddpm_moco.synthesis.generator import load_generator, save_generator
 from mmdet_ddpm_moco.synthesis.planning import WindowPlanner
 from mmdet_ddpm_moco.synthesis.synthesize import (
     bank_settings,
@@ -38,15 +40,16 @@ def images(tmp_path):
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
     monkeypatch.setattr(synthesize, 'BLOCK', 4)
+    # Noise has seams everywhere, and resembles other noise.
+    monkeypatch.setattr(gates, 'seam', lambda *_: 0.0)
+    monkeypatch.setattr(gates.SeenDefects, 'is_copy', lambda *_: False)
 
 
 @pytest.fixture
 def no_unet(monkeypatch):
     """Paints the noise itself: a bank in milliseconds."""
 
-    def noise_itself(
-        unet, scheduler, image, mask, label, noise, *, steps, strength
-    ):
+    def noise_itself(unet, sampler, image, mask, label, noise, **_):
         assert image.shape == noise.shape
         return noise.clamp(-1, 1)
 
@@ -193,6 +196,8 @@ def test_classes_of_another_data_set(tmp_path, generator):
         (dict(max_window=8), 'max_window'),
         (dict(mix=dict(add=0.3)), 'mix'),
         (dict(seed=-1), 'seed'),
+        (dict(sampler='euler'), 'sampler'),
+        (dict(guidance=2.0), 'class_dropout'),
     ],
 )
 def test_an_argument_out_of_range_costs_nothing(
@@ -201,6 +206,23 @@ def test_an_argument_out_of_range_costs_nothing(
     """No folder is begun, so that the corrected command can use it."""
     with pytest.raises(ValueError, match=word):
         make(generator, images, tmp_path / 'bank', **changes)
+    assert not (tmp_path / 'bank').exists()
+
+
+@pytest.mark.parametrize('conditioning', ['class', 'none'])
+def test_a_generator_that_knows_no_masks_makes_no_bank(
+    tmp_path, images, conditioning
+):
+    model = DefectDDPM(3, UNET, conditioning=conditioning)
+    folder = save_generator(
+        tmp_path / 'g',
+        model.unet,
+        model.scheduler,
+        classes=CLASSES,
+        window=32,
+    )
+    with pytest.raises(ValueError, match=f"'{conditioning}'.*where"):
+        make(load_generator(folder), images, tmp_path / 'bank')
     assert not (tmp_path / 'bank').exists()
 
 

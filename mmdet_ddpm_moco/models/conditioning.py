@@ -1,7 +1,6 @@
 """What the U-Net is shown."""
 
 import torch
-from torch.nn import functional
 
 MASK, CLASS, NONE = 'mask', 'class', 'none'
 CONDITIONINGS = (MASK, CLASS, NONE)
@@ -37,49 +36,12 @@ def known_part(image: torch.Tensor, alpha: torch.Tensor) -> torch.Tensor:
     """What is known of a window before its defect is painted.
 
     Args:
-        image (torch.Tensor): float (N, C, H, W) in [-1, 1], the window
-            itself; what lies under the alpha is removed here.
+        image (torch.Tensor): float (N, C, H, W), the window in units of its
+            ground's contrast; what lies under the alpha is removed here.
         alpha (torch.Tensor): float (N, 1, H, W) in [0, 1].
 
     Returns:
         torch.Tensor: float (N, C + 1, H, W): alpha, and the window with its
-        masked part removed, see :func:`fill_hole`.
+        masked part 0, which is the mean tone of the ground.
     """
-    return torch.cat([alpha, fill_hole(image, alpha)], dim=1)
-
-
-def fill_hole(image: torch.Tensor, alpha: torch.Tensor) -> torch.Tensor:
-    """Removes what lies under the alpha and lets the surroundings run in.
-
-    A hole of one fixed value, as is usual, leaves the U-Net to find out the
-    tone of the ground from afar; trained on few images it then paints
-    patches of the mean tone. The hole is filled from a pyramid of means of
-    what is known, the push-pull interpolation of Gortler et al., The
-    Lumigraph, 1996: smooth, and of the tone of its surroundings.
-
-    Args:
-        image (torch.Tensor): float (N, C, H, W).
-        alpha (torch.Tensor): float (N, 1, H, W) in [0, 1].
-
-    Returns:
-        torch.Tensor: float (N, C, H, W). ``image`` where alpha is 0; no
-        value depends on a pixel where alpha is 1. Where nothing is known at
-        all, 0.
-    """
-    known = 1 - alpha
-    levels = [(image * known, known)]
-    while max(levels[-1][1].shape[-2:]) > 1:
-        levels.append(
-            tuple(
-                functional.avg_pool2d(part, 2, ceil_mode=True)
-                for part in levels[-1]
-            )
-        )
-    value, weight = levels.pop()
-    filled = value / weight.clamp(min=torch.finfo(weight.dtype).tiny)
-    for value, weight in reversed(levels):
-        filled = functional.interpolate(
-            filled, size=weight.shape[-2:], mode='bilinear'
-        )
-        filled = value + (1 - weight) * filled
-    return filled
+    return torch.cat([alpha, image * (1 - alpha)], dim=1)

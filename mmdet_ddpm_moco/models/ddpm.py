@@ -13,6 +13,7 @@ from .conditioning import (
     known_part,
     unet_input,
 )
+from .ground_contrast import encode, ground_contrast
 from .losses.denoising_loss import denoising_loss, min_snr_weight
 from .noise_schedule import build_schedule
 
@@ -22,7 +23,8 @@ class DefectDDPM(BaseModel):
     """Denoising diffusion model that paints a defect into a window.
 
     Its U-Net sees the noisy window, the alpha of the defect and the window
-    with the masked part removed, and the class as an embedding. It is fully
+    with the masked part removed, and the class as an embedding; windows are
+    in units of their ground's contrast, see :func:`encode`. It is fully
     convolutional: windows of any size whose sides are multiples of
     ``2 ** (levels - 1)`` go through it.
 
@@ -136,6 +138,8 @@ class DefectDDPM(BaseModel):
         if mode not in ('loss', 'tensor'):
             msg = f"mode must be 'loss' or 'tensor', got {mode!r}"
             raise ValueError(msg)
+        if self.conditioning == MASK:
+            image = encode(image, *ground_contrast(image, mask))
         noise = torch.randn_like(image)
         steps = torch.randint(
             self.scheduler.config.num_train_timesteps,

@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from ..models.conditioning import CLASS, MASK, NONE
 
 EXTRA = 'defect_ddpm.json'
-# 2: holes are filled from their surroundings, see models/conditioning.py.
+# 2: windows are in units of their ground's contrast.
 FORMAT_VERSION = 2
 
 

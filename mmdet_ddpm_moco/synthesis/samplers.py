@@ -8,6 +8,11 @@ from diffusers import (
     UniPCMultistepScheduler,
 )
 
+from ..models.ground_contrast import ENCODED_RANGE
+
+# Both clip the window that they predict, to a range that is not ours.
+_CLIPPED = dict(timestep_spacing='trailing', clip_sample_range=ENCODED_RANGE)
+
 # Lowest half log-SNR that sampling starts from. Schedules may end in almost
 # pure noise, where the solver's logarithms run away; this is the bound that
 # diffusers documents.
@@ -24,11 +29,11 @@ _SAMPLERS = {
         ),
     ),
     # Song et al., Denoising Diffusion Implicit Models, 2021.
-    'ddim': (DDIMScheduler, dict(timestep_spacing='trailing')),
+    'ddim': (DDIMScheduler, _CLIPPED),
     # Zhao et al., UniPC, 2023.
     'unipc': (UniPCMultistepScheduler, dict(timestep_spacing='linspace')),
     # Ho et al., Denoising Diffusion Probabilistic Models, 2020.
-    'ddpm': (DDPMScheduler, dict(timestep_spacing='trailing')),
+    'ddpm': (DDPMScheduler, _CLIPPED),
 }
 SAMPLERS = tuple(_SAMPLERS)
 

@@ -7,6 +7,7 @@ import torch
 from diffusers import SchedulerMixin
 
 from ..models.conditioning import known_part, unet_input
+from ..models.ground_contrast import decode, encode, ground_contrast
 from .samplers import most_steps
 
 
@@ -82,6 +83,8 @@ def sample_windows(
     timesteps = sampler.timesteps[first:]
     if hasattr(sampler, 'set_begin_index'):
         sampler.set_begin_index(first)
+    ground = ground_contrast(image, mask)
+    image = encode(image, *ground)
     if strength < 1:
         start = timesteps[:1].expand(len(image))
         sample = sampler.add_noise(image, noise, start)
@@ -107,4 +110,4 @@ def sample_windows(
         sample = sampler.step(
             prediction.float(), timestep, sample, **more
         ).prev_sample
-    return sample.clamp(-1, 1)
+    return decode(sample, *ground).clamp(-1, 1)

@@ -11,7 +11,6 @@ from tiny_stages import load, write_configs
 
 from mmdet_ddpm_moco.datasets.defect_window_dataset import DefectWindowDataset
 from mmdet_ddpm_moco.engine.hooks.sample_grid_hook import SampleGridHook
-from mmdet_ddpm_moco.models.conditioning import fill_hole
 from mmdet_ddpm_moco.models.noise_schedule import build_schedule
 from mmdet_ddpm_moco.synthesis.picture_rows import CELL, GAP, HEAD
 
@@ -74,7 +73,7 @@ class Painter(torch.nn.Module):
         self.weight = torch.nn.Parameter(torch.zeros(1))
 
     def forward(self, shown, timestep, class_labels):
-        sample = torch.ones_like(shown[:, :1])
+        sample = torch.full_like(shown[:, :1], 3.0)
         return type('Output', (), dict(sample=sample))
 
 
@@ -109,14 +108,7 @@ def test_the_groups_are_what_they_say(tmp_path):
         for part in (masked, made):
             assert np.abs(part.astype(int) - real)[ground].max() <= 3
         assert (made[hole] == 255).all()
-        filled = fill_hole(
-            torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1)[None]
-            / 127.5
-            - 1,
-            torch.from_numpy(alpha.astype(np.float32) / 255)[None, None],
-        )
-        expected = ((filled[0, 0].numpy() + 1) * 127.5).round()
-        assert abs(masked.mean() - expected.mean()) < 3
+        assert (np.abs(masked[hole] - 127.5) <= 1).all()
 
 
 def test_only_generators_with_masks_are_shown(config):

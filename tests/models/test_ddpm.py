@@ -6,11 +6,11 @@ from mmengine.registry import MODELS
 from tiny_ddpm import UNET, batch, build
 
 from mmdet_ddpm_moco.models.conditioning import (
-    fill_hole,
     known_part,
     unet_input,
 )
 from mmdet_ddpm_moco.models.ddpm import DefectDDPM
+from mmdet_ddpm_moco.models.ground_contrast import encode, ground_contrast
 
 STEPS = 1000
 
@@ -57,7 +57,6 @@ def test_pinned_numbers_of_the_schedule(step, alpha_bar):
 def slow_input(noisy, image, mask):
     """What the U-Net is shown, one pixel after the other."""
     n, c, h, w = image.shape
-    filled = fill_hole(image, mask)
     shown = torch.empty(n, 2 * c + 1, h, w)
     for i in range(n):
         for y in range(h):
@@ -66,12 +65,17 @@ def slow_input(noisy, image, mask):
                 shown[i, c, y, x] = a
                 for k in range(c):
                     shown[i, k, y, x] = noisy[i, k, y, x]
-                    shown[i, c + 1 + k, y, x] = filled[i, k, y, x]
+                    shown[i, c + 1 + k, y, x] = image[i, k, y, x] * (1 - a)
     return shown
+
+
+def encoded(image, mask):
+    return encode(image, *ground_contrast(image, mask))
 
 
 def slow_loss(model, image, mask, label, seed, kind):
     """The loss from the definitions, window by window and pixel by pixel."""
+    image = encoded(image, mask)
     torch.manual_seed(seed)
     noise = torch.randn_like(image)
     steps = torch.randint(STEPS, (len(image),))
@@ -127,8 +131,9 @@ def test_tensor_mode_gives_what_the_loss_is_computed_from():
     assert prediction.shape == data['image'].shape
     torch.manual_seed(7)
     noise, steps = torch.randn_like(data['image']), torch.randint(STEPS, (2,))
-    noisy = model.scheduler.add_noise(data['image'], noise, steps)
-    shown = slow_input(noisy, data['image'], data['mask'])
+    image = encoded(data['image'], data['mask'])
+    noisy = model.scheduler.add_noise(image, noise, steps)
+    shown = slow_input(noisy, image, data['mask'])
     expected = model.unet(shown, steps, class_labels=data['label']).sample
     torch.testing.assert_close(prediction, expected)
 
@@ -210,9 +215,10 @@ def test_min_snr_counts_an_error_of_the_window_alike_in_every_target(
         step = torch.randint(STEPS, (1,))
         signal = math.sqrt(alpha_bar[step])
         spread = math.sqrt(1 - alpha_bar[step])
-        noisy = signal * data['image'] + spread * noise
+        image = encoded(data['image'], data['mask'])
+        noisy = signal * image + spread * noise
         out = model.unet(
-            unet_input(noisy, known_part(data['image'], data['mask'])),
+            unet_input(noisy, known_part(image, data['mask'])),
             step,
             class_labels=data['label'],
         ).sample
@@ -221,7 +227,7 @@ def test_min_snr_counts_an_error_of_the_window_alike_in_every_target(
             'epsilon': (noisy - spread * out) / signal,
             'sample': out,
         }[kind]
-        error = (window - data['image']).square().mean().item()
+        error = (window - image).square().mean().item()
         snr = (signal / spread) ** 2
         assert loss == pytest.approx(min(snr, gamma) * error, rel=2e-2)
 

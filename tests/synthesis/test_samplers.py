@@ -3,6 +3,7 @@ import torch
 from test_sampling import Oracle, batch, clean_windows
 from tiny_banks import random_unet, v_schedule
 
+from mmdet_ddpm_moco.models.ground_contrast import encode, ground_contrast
 from mmdet_ddpm_moco.models.noise_schedule import build_schedule
 from mmdet_ddpm_moco.synthesis.samplers import (
     SAMPLERS,
@@ -31,7 +32,7 @@ def test_every_sampler_follows_an_oracle(name, steps, schedule):
         steps=steps,
         generators=generators(0, 1),
     )
-    torch.testing.assert_close(sampled, oracle.clean, rtol=0, atol=2e-3)
+    torch.testing.assert_close(sampled, oracle.image, rtol=0, atol=2e-3)
     assert len(oracle.calls) == steps
     # From where all is noise, whatever spacing a saved schedule names.
     assert trained.alphas_cumprod[oracle.calls[0][0]] < 1e-3
@@ -48,7 +49,7 @@ def test_as_many_steps_as_it_can_and_no_more(name):
     sampled = sample_windows(
         oracle, sampler, **data, steps=most, generators=generators(0)
     )
-    torch.testing.assert_close(sampled, oracle.clean, rtol=0, atol=5e-3)
+    torch.testing.assert_close(sampled, oracle.image, rtol=0, atol=5e-3)
     with pytest.raises(ValueError, match=f'from 1 to {most}, got'):
         sample_windows(oracle, sampler, **data, steps=most + 1)
 
@@ -90,14 +91,16 @@ def test_guidance_goes_beyond_the_class():
     levels = {}
     for guidance in (1.0, 0.0, 3.0):
         unet = Levels()
-        levels[guidance] = sample_windows(
+        sampled = sample_windows(
             unet,
             build_sampler('dpmsolver++', trained),
             **data,
             steps=1,
             guidance=guidance,
             no_class=4,
-        )[:, 0, 0, 0].tolist()
+        )
+        ground = ground_contrast(data['image'], data['mask'])
+        levels[guidance] = encode(sampled, *ground)[:, 0, 0, 0].tolist()
         assert unet.calls == (1 if guidance == 1 else 2)
     assert levels[1.0] == pytest.approx([0.1, 0.2], abs=1e-2)
     assert levels[0.0] == pytest.approx([0.4, 0.4], abs=1e-2)

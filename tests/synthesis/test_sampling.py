@@ -6,7 +6,7 @@ import pytest
 import torch
 from tiny_banks import random_unet, v_schedule, write_generator
 
-from mmdet_ddpm_moco.models.conditioning import fill_hole
+from mmdet_ddpm_moco.models.ground_contrast import encode, ground_contrast
 from mmdet_ddpm_moco.synthesis import samplers, sampling
 from mmdet_ddpm_moco.synthesis.generator import load_generator
 from mmdet_ddpm_moco.synthesis.samplers import build_sampler
@@ -37,9 +37,12 @@ def batch(number=2, size=16, seed=0):
 class Oracle(torch.nn.Module):
     """Knows the clean windows and answers with the exact v (or noise)."""
 
-    def __init__(self, clean, trained):
+    def __init__(self, clean, trained, data=None):
         super().__init__()
-        self.clean = clean
+        data = batch(len(clean), clean.shape[-1]) if data is None else data
+        self.image = clean
+        ground = ground_contrast(data['image'], data['mask'])
+        self.clean = encode(clean, *ground)
         self.alpha_bar = trained.alphas_cumprod
         self.kind = trained.config.prediction_type
         self.calls = []
@@ -85,14 +88,14 @@ def test_an_oracle_is_followed_to_the_clean_windows(kind, steps, strength):
     )
     assert sampled.dtype == torch.float32
     tolerance = 0.02 if kind == 'epsilon' else 1e-3
-    torch.testing.assert_close(sampled, oracle.clean, rtol=0, atol=tolerance)
+    torch.testing.assert_close(sampled, oracle.image, rtol=0, atol=tolerance)
 
 
 def test_another_schedule_works_too():
     trained = v_schedule(beta_schedule='linear')
     oracle = Oracle(clean_windows(), trained)
     sampled = sample_windows(oracle, solver(trained), **batch(), steps=10)
-    torch.testing.assert_close(sampled, oracle.clean, rtol=0, atol=1e-3)
+    torch.testing.assert_close(sampled, oracle.image, rtol=0, atol=1e-3)
 
 
 def sampled_steps(steps, strength, trained=None):
@@ -170,16 +173,19 @@ def test_the_start_is_noise_alone_or_the_noised_window():
         assert torch.equal(labels, data['label'])
         alpha_bar = trained.alphas_cumprod[step]
         start = data['noise']
+        encoded = encode(
+            data['image'], *ground_contrast(data['image'], data['mask'])
+        )
         if strength < 1:
             start = (
-                alpha_bar.sqrt() * data['image']
+                alpha_bar.sqrt() * encoded
                 + (1 - alpha_bar).sqrt() * data['noise']
             )
         torch.testing.assert_close(shown[:, :1], start, rtol=0, atol=1e-4)
         # The rest never changes: alpha, and the window without that part.
         for _, _, shown in oracle.calls:
             assert torch.equal(shown[:, 1:2], data['mask'])
-            hidden = fill_hole(data['image'], data['mask'])
+            hidden = encoded * (1 - data['mask'])
             assert torch.equal(shown[:, 2:], hidden)
 
 
@@ -187,8 +193,11 @@ def test_at_full_strength_what_is_masked_does_not_matter():
     unet, trained = random_unet().eval(), v_schedule()
     data = batch()
     data['mask'] = torch.ones_like(data['mask'])
+    data['mask'][..., :2] = 0
     sampled = sample_windows(unet, solver(trained), **data, steps=3)
-    data['image'] = torch.zeros_like(data['image'])
+    hidden = torch.where(data['mask'] == 1, 0.7, data['image'])
+    assert not torch.equal(hidden, data['image'])
+    data['image'] = hidden
     again = sample_windows(unet, solver(trained), **data, steps=3)
     assert torch.equal(sampled, again)
 
@@ -324,6 +333,6 @@ def test_most_steps(schedule, most):
     data = {name: value[:1] for name, value in batch(size=2).items()}
     fast = solver(trained)
     sampled = sample_windows(oracle, fast, **data, steps=most)
-    torch.testing.assert_close(sampled, oracle.clean, rtol=0, atol=1e-3)
+    torch.testing.assert_close(sampled, oracle.image, rtol=0, atol=1e-3)
     with pytest.raises(ValueError, match=f'from 1 to {most}, got'):
         sample_windows(oracle, fast, **data, steps=most + 1)

@@ -9,7 +9,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from ...datasets.defect_window_dataset import to_tensor
-from ...models.conditioning import MASK, known_part
+from ...models.conditioning import MASK
 from ...synthesis.picture_rows import draw_cell, draw_row
 from ...synthesis.samplers import build_sampler
 from ...synthesis.sampling import sample_windows
@@ -24,7 +24,7 @@ class SampleGridHook(Hook):
     """Sends a grid of windows to the Visualizer's backends.
 
     A row for each class, ``background`` last: real windows, what the
-    generator is told of them, and what it makes of that. With MMEngine's
+    generator is shown of them, and what it makes of that. With MMEngine's
     default backend the pictures are
     ``<work_dir>/<time>/vis_data/vis_image/windows_<iteration>.png``.
 
@@ -131,7 +131,7 @@ class SampleGridHook(Hook):
             ).cpu()
             shown = dict(
                 real=image,
-                masked=known_part(image, mask)[:, 1:],
+                masked=image * (1 - mask),
                 # As in a bank: only what is masked comes from the generator.
                 synthesised=image * (1 - mask) + made * mask,
             )

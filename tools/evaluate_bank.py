@@ -85,13 +85,10 @@ def main() -> None:
     check_module('torch_fidelity')
     from mmdet_ddpm_moco.datasets.defect_bank import DefectBank
     from mmdet_ddpm_moco.datasets.labelled_images import LabelledImages
-    from mmdet_ddpm_moco.engine.checkpoints import (
-        load_weights_only,
-        weights_of,
-    )
+    from mmdet_ddpm_moco.engine.checkpoints import load_weights_only
+    from mmdet_ddpm_moco.engine.judging import load_judge
     from mmdet_ddpm_moco.evaluation.evaluate import evaluate_bank
     from mmdet_ddpm_moco.evaluation.extractors import choose_extractor
-    from mmdet_ddpm_moco.evaluation.judge import Judge
 
     device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
     bank = DefectBank(args.bank)
@@ -102,18 +99,7 @@ def main() -> None:
         args.real_ann, args.real_prefix or dataset.img_prefix, channels
     )
     extractor = choose_extractor(args.features, load_weights_only)
-    judge = None
-    if args.judge:
-        config, checkpoint = args.judge
-        loaded = load_weights_only(checkpoint)
-        judge = Judge(
-            Config.fromfile(config),
-            weights_of(loaded, checkpoint),
-            loaded.get('meta') or {},
-            bank.classes,
-            checkpoint,
-            device,
-        )
+    judge = args.judge and load_judge(*args.judge, bank.classes, device)
     out = Path(args.out or Path(args.bank) / 'evaluation')
     evaluate_bank(
         bank,

@@ -5,10 +5,12 @@ windows of the bank: so the bank does not depend on the order in which its
 windows are made.
 """
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 
-from ..datasets.compositing import alpha_box, crop
+from ..datasets.compositing import Box, alpha_box, crop
 from ..datasets.defect_bank import NULL, REPLACES
 from ..datasets.labelled_images import LabelledImages
 from .near_copies import SeenDefects, distance, thumbnail
@@ -18,6 +20,7 @@ from .seams import seam
 NOTHING_VISIBLE = 'nothing visible'
 SEAM = 'seam'
 NEAR_COPY = 'near copy'
+NOT_DETECTED = 'not detected'
 
 # Grey levels; below this a person sees no difference on a screen.
 MIN_CHANGE = 2.0
@@ -57,7 +60,7 @@ def visible_change(
 class QualityGates:
     """The gates of a bank.
 
-    Three things keep a window out:
+    Four things keep a window out:
 
     - ``nothing visible``: it should show a defect, and its ground hardly
       changed, see :func:`visible_change`.
@@ -65,13 +68,24 @@ class QualityGates:
       than in 99 of 100 windows before they were painted.
     - ``near copy``: an added defect is one of the training set, see
       :class:`SeenDefects`; a variation is its source.
+    - ``not detected``: a detector does not find the defect in its host.
 
     Args:
         data (LabelledImages): The training images.
         planner (WindowPlanner): Says where windows lie.
+        detects (Callable, optional): From an image, BGR uint8 (H, W, 3), a
+            box and a label to whether a detector finds them, such as a
+            :class:`JudgeGate`. Defaults to None, which is not asked.
     """
 
-    def __init__(self, data: LabelledImages, planner: WindowPlanner) -> None:
+    def __init__(
+        self,
+        data: LabelledImages,
+        planner: WindowPlanner,
+        detects: Callable[[np.ndarray, Box, int], bool] | None = None,
+    ) -> None:
+        self.data = data
+        self.detects = detects
         self.seen = SeenDefects(data)
         plans = map(planner.plan, range(SEAM_WINDOWS))
         self.max_seam = float(
@@ -115,4 +129,13 @@ class QualityGates:
             copied = distance(thumbnail(defect), source) < MIN_VARIATION
         else:
             copied = self.seen.is_copy(defect, plan.label)
-        return NEAR_COPY if copied else None
+        if copied:
+            return NEAR_COPY
+        if self.detects is None:
+            return None
+        host = self.data.read(plan.image).copy()
+        crop(host, plan.window)[:] = after
+        if host.shape[2] == 1:
+            host = cv2.cvtColor(host, cv2.COLOR_GRAY2BGR)
+        found = self.detects(host, plan.box, plan.label)
+        return None if found else NOT_DETECTED

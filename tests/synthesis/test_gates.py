@@ -190,3 +190,36 @@ def test_the_limit_is_that_of_windows_before_they_are_painted(tmp_path):
         real = crop(data.read(plan.image), plan.window)
         over += seam(real, plan.alpha) > gates.max_seam
     assert 0 < over < 40
+
+
+def test_a_detector_may_have_the_last_word(tmp_path):
+    """It is shown the whole host, with the window in its place."""
+    data = LabelledImages(*write_images(tmp_path / 'data'))
+    planner = WindowPlanner(
+        data, max_window=32, mix=dict(add=0.5, null=0.5), seed=0
+    )
+    asked = []
+
+    def detects(image, box, label):
+        asked.append((image, box, label))
+        return len(asked) > 1
+
+    gates = QualityGates(data, planner, detects)
+    host = data.read(0)
+    before = crop(host, (0, 0, 20, 24))
+    gates.max_seam = np.inf
+    after = painted(before, 60)
+    assert judged(gates, 'add', before, after) == 'not detected'
+    assert judged(gates, 'add', before, after) is None
+    # Of nothing visible and of a window without defect it is not asked.
+    assert judged(gates, 'add', before, before) == 'nothing visible'
+    assert judged(gates, 'null', before, after) is None
+    assert len(asked) == 2
+    image, box, label = asked[0]
+    assert (box, label) == ((5, 7, 11, 11), 0)
+    assert image.shape == (40, 48, 3)
+    for channel in range(3):
+        assert np.array_equal(image[:24, :20, channel], after[..., 0])
+        assert np.array_equal(image[24:, :, channel], host[24:, :, 0])
+        assert np.array_equal(image[:, 20:, channel], host[:, 20:, 0])
+    assert np.array_equal(crop(data.read(0), (0, 0, 20, 24)), before)

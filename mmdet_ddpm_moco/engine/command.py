@@ -38,6 +38,12 @@ def apply_options(cfg: Config, args: argparse.Namespace) -> Config:
         if torch.cuda.is_available():
             cfg.optim_wrapper.type = 'AmpOptimWrapper'
             cfg.optim_wrapper.loss_scale = 'dynamic'
+        elif cfg.get('default_scope') == 'mmdet':
+            msg = (
+                "--amp needs a GPU for a detector: mmcv's operators know no "
+                'bfloat16 on a CPU; leave it out'
+            )
+            raise ValueError(msg)
         else:
             cfg.optim_wrapper.type = 'mmdet_ddpm_moco.Bf16OptimWrapper'
             for key in ('loss_scale', 'dtype', 'use_fsdp'):

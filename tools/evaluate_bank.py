@@ -89,14 +89,17 @@ def main() -> None:
     from mmdet_ddpm_moco.engine.judging import load_judge
     from mmdet_ddpm_moco.evaluation.evaluate import evaluate_bank
     from mmdet_ddpm_moco.evaluation.extractors import choose_extractor
+    from mmdet_ddpm_moco.evaluation.generator_config import training_images
+    from mmdet_ddpm_moco.paths import find_config
 
     device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
     bank = DefectBank(args.bank)
-    dataset = Config.fromfile(args.config).train_dataloader.dataset
-    channels = dataset.get('channels', 1)
-    train = LabelledImages(dataset.ann_file, dataset.img_prefix, channels)
+    given = training_images(Config.fromfile(find_config(args.config)))
+    train = LabelledImages(**given)
     held_out = args.real_ann and LabelledImages(
-        args.real_ann, args.real_prefix or dataset.img_prefix, channels
+        args.real_ann,
+        args.real_prefix or given['img_prefix'],
+        given['channels'],
     )
     extractor = choose_extractor(args.features, load_weights_only)
     judge = args.judge and load_judge(*args.judge, bank.classes, device)

@@ -6,6 +6,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from ..evaluation.judge import Judge
+from ..paths import find_config
 from .checkpoints import load_weights_only, weights_of
 
 
@@ -32,7 +33,7 @@ def load_judge(
     """
     loaded = load_weights_only(checkpoint)
     return Judge(
-        Config.fromfile(config),
+        Config.fromfile(find_config(config)),
         weights_of(loaded, checkpoint),
         loaded.get('meta') or {},
         classes,

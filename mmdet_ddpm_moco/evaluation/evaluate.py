@@ -51,8 +51,8 @@ def evaluate_bank(
     Args:
         bank (DefectBank): The bank.
         train (LabelledImages): The images it was made from.
-        held_out (LabelledImages | None): Real images to compare with; None
-            takes the training images.
+        held_out (LabelledImages | None): Real images to compare with, none
+            of them among the training images; None takes these.
         extractor (FeatureExtractor): Ours, or one of the same interface.
         out (str | Path): Folder of the report.
         judge (Judge | None): A detector trained on real data, for label
@@ -86,6 +86,8 @@ def evaluate_bank(
             f'the training images {", ".join(train.classes)}'
         )
         raise ValueError(msg)
+    if held_out is not None:
+        _check_apart(train, held_out)
     hosts = _some(find_hosts(bank, train), most)
     limit = largest_window(bank)
     sets = dict(
@@ -141,6 +143,18 @@ def evaluate_bank(
     text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False)
     atomic_write_bytes(out / 'report.json', (text + '\n').encode())
     return report
+
+
+def _check_apart(train: LabelledImages, held_out: LabelledImages) -> None:
+    seen = {image.path.resolve() for image in train.images}
+    both = [i for i in held_out.images if i.path.resolve() in seen]
+    if both:
+        msg = (
+            f'{len(both)} of the real images, {both[0].path} for one, are '
+            'training images of the generator: give others, or none to '
+            'compare with the training images'
+        )
+        raise ValueError(msg)
 
 
 def _some(

@@ -27,6 +27,8 @@ SIZES = (1_000, 10_000, 100_000, 1_000_000)
 OPENED = 100_000
 PER_IMAGE = 10
 LOOK_UPS = 200
+# The numbers in /proc/self/status may lag behind.
+STATUS = Path('/proc/self/smaps_rollup')
 CLASSES = ('pit', 'scratch', 'scale')
 
 
@@ -169,9 +171,8 @@ def _open(root: Path) -> tuple[float, int | None, int | None]:
 
 
 def _resident_bytes() -> int | None:
-    status = Path('/proc/self/smaps_rollup')
     try:
-        text = status.read_text()
+        text = STATUS.read_text()
     except OSError:
         return None
     line = next(x for x in text.splitlines() if x.startswith('Rss:'))

@@ -97,5 +97,7 @@ def speed_json(rows: Sequence[Row], setting: Mapping[str, object]) -> dict:
 
 def _value(row: Row) -> str:
     if row.value is None:
-        return '–'
-    return f'{row.value:.3g} {row.unit}'.rstrip()
+        return '-'
+    # Three digits, but no 1.23e+03.
+    digits = '.0f' if abs(row.value) >= 1000 else '.3g'
+    return f'{row.value:{digits}} {row.unit}'.rstrip()

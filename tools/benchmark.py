@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 from pathlib import Path
 
 from mmdet_ddpm_moco.benchmark.speed_table import PARTS
@@ -138,6 +139,8 @@ def run_detection(args: argparse.Namespace) -> None:
 
 
 def run_synthesis(args: argparse.Namespace) -> None:
+    # Before torch: its profiler complains of every GPU that is not there.
+    os.environ.setdefault('KINETO_LOG_LEVEL', '6')
     from mmengine.config import Config
 
     from mmdet_ddpm_moco.stack import check_module

@@ -103,6 +103,33 @@ def bank_settings(
     )
 
 
+def host_images(
+    generator: Generator, ann_file: str | Path, img_prefix: str | Path
+) -> LabelledImages:
+    """Opens the training images of a generator, the hosts of its windows.
+
+    Args:
+        generator (Generator): From :func:`load_generator`.
+        ann_file (str | Path): COCO json of the training images.
+        img_prefix (str | Path): Folder that its file names start from.
+
+    Returns:
+        LabelledImages: The images.
+
+    Raises:
+        FileNotFoundError: The json is missing.
+        ValueError: Its classes are not those of the generator.
+    """
+    data = LabelledImages(ann_file, img_prefix, generator.channels)
+    if data.classes != generator.classes:
+        msg = (
+            f'the generator knows the classes {generator.classes}, '
+            f'{ann_file} has {data.classes}; train a generator on it'
+        )
+        raise ValueError(msg)
+    return data
+
+
 def synthesize_bank(
     generator: Generator,
     ann_file: str | Path,
@@ -138,13 +165,7 @@ def synthesize_bank(
     if num < 1:
         msg = f'num must be at least 1, got {num}'
         raise ValueError(msg)
-    data = LabelledImages(ann_file, img_prefix, generator.channels)
-    if data.classes != generator.classes:
-        msg = (
-            f'the generator knows the classes {generator.classes}, '
-            f'{ann_file} has {data.classes}; train a generator on it'
-        )
-        raise ValueError(msg)
+    data = host_images(generator, ann_file, img_prefix)
     settings = bank_settings(generator, ann_file, **options)
     sampler, seed = settings['sampler'], settings['seed']
     planner = WindowPlanner(

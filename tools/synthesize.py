@@ -2,7 +2,7 @@
 
 import argparse
 
-from mmdet_ddpm_moco.cli import one_line_errors
+from mmdet_ddpm_moco.cli import add_launcher, one_line_errors, set_local_rank
 
 
 def share(text: str) -> tuple[str, float]:
@@ -13,7 +13,9 @@ def share(text: str) -> tuple[str, float]:
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=f'{__doc__} A run that was killed goes on when it is '
-        'started again with the same settings.',
+        'started again with the same settings. On a CPU as many blocks of '
+        'windows are painted at once as OMP_NUM_THREADS says; with a launcher '
+        'all ranks share the work. The bank depends on neither.',
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument(
@@ -65,23 +67,31 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--seed', type=int, default=0, help='seed')
     parser.add_argument('--device', help='cuda where there is a GPU')
+    add_launcher(parser)
     return parser.parse_args()
 
 
 @one_line_errors
 def main() -> None:
     args = parse_args()
+    set_local_rank(args)
     from mmengine.config import Config
 
     from mmdet_ddpm_moco.stack import check_module
 
     check_module('diffusers')
+    from mmengine.dist import is_main_process
+
+    from mmdet_ddpm_moco.ranks import start_ranks, together
     from mmdet_ddpm_moco.synthesis.generator import load_generator
     from mmdet_ddpm_moco.synthesis.synthesize import synthesize_bank
 
-    dataset = Config.fromfile(args.config).train_dataloader.dataset
+    cfg = Config.fromfile(args.config)
+    dataset = cfg.train_dataloader.dataset
+    env = cfg.get('env_cfg') or {}
+    start_ranks(args.launcher, **(env.get('dist_cfg') or {}))
     manifest = synthesize_bank(
-        load_generator(args.generator),
+        together(lambda: load_generator(args.generator)),
         dataset.ann_file,
         dataset.img_prefix,
         args.out,
@@ -93,6 +103,8 @@ def main() -> None:
         seed=args.seed,
         device=args.device,
     )
+    if not is_main_process():
+        return
     print(
         f'{manifest["kept"]} windows in {args.out}; rejected: '
         f'{manifest["rejected"] or "none"}'

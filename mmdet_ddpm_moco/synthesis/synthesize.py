@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +10,22 @@ import cv2
 import numpy as np
 import torch
 from torch.nn.functional import pad
-from tqdm import tqdm
 
+from ..atomic_write import atomic_write_bytes
 from ..datasets.compositing import composite, crop
 from ..datasets.defect_bank import DefectBank
 from ..datasets.defect_window_dataset import to_tensor
 from ..datasets.labelled_images import LabelledImages
+from ..ranks import on_main, patient_ranks, together
+from .bank_claim import begun
 from .bank_writer import BankWriter
+from .fill_bank import Painter, fill_bank
 from .gates import rejection
 from .generator import Generator
 from .planning import WindowPlan, WindowPlanner
 from .sampling import check_sampling, fast_scheduler, sample_windows
 from .sheet import draw_sheet
+from .steady_arithmetic import steady_arithmetic
 
 # Windows per block: the unit that is written, seeded and lost at once.
 BLOCK = 32
@@ -91,6 +96,9 @@ def synthesize_bank(
     """Synthesises a defect bank, or finishes one that was begun.
 
     ``sheet.png`` in its folder shows real defects beside synthesised ones.
+    All ranks of a distributed run share the work. What they make does not
+    depend on how many there are, nor on threads: on a CPU each block is
+    painted by one thread, and torch's others paint blocks of their own.
 
     Args:
         generator (Generator): From :func:`load_generator`.
@@ -99,17 +107,70 @@ def synthesize_bank(
         img_prefix (str | Path): Folder that its file names start from.
         out (str | Path): Folder of the bank.
         num (int): Windows to keep, at least 1.
-        device (str | None): Defaults to CUDA where there is a GPU.
+        device (str | None): Defaults to CUDA where there is a GPU, the one
+            of this rank.
         **options: Those of :func:`bank_settings`.
 
     Returns:
         dict: The manifest.
 
     Raises:
+        OSError: The folder can not be written.
         ValueError: An argument is out of range, the generator does not fit
             the images, the folder can not be used, or the gates refused
             nearly everything.
+        SystemExit: Another rank failed, and tells why.
+        KeyboardInterrupt: Says how to go on.
     """
+    with ExitStack() as held:
+        group = held.enter_context(patient_ranks())
+        device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
+        hands = held.enter_context(steady_arithmetic(device))
+
+        def prepare() -> tuple[LabelledImages, dict, list[Painter]]:
+            data = _hosts(generator, ann_file, img_prefix, num)
+            settings = bank_settings(generator, ann_file, **options)
+            painters = _painters(generator, data, settings, device, hands)
+            return data, settings, painters
+
+        data, settings, painters = together(prepare, group)
+        writer = BankWriter(out, settings)
+
+        def begin() -> bool:
+            held.enter_context(begun(out, settings))
+            return writer.is_derived(num)
+
+        def draw() -> None:
+            sheet = draw_sheet(DefectBank(out), data)
+            png = cv2.imencode('.png', sheet)[1].tobytes()
+            atomic_write_bytes(Path(out) / 'sheet.png', png)
+
+        try:
+            if not on_main(begin, group):
+                fill_bank(
+                    writer,
+                    painters,
+                    num,
+                    block_size=BLOCK,
+                    most_blocks=-(-(MAX_TRIES * num + BLOCK) // BLOCK),
+                    group=group,
+                )
+            return on_main(lambda: writer.close(num, draw), group)
+        except KeyboardInterrupt:
+            msg = (
+                f'stopped; {out} is unfinished, started again with the same '
+                'command it goes on'
+            )
+            raise KeyboardInterrupt(msg) from None
+
+
+def _hosts(
+    generator: Generator,
+    ann_file: str | Path,
+    img_prefix: str | Path,
+    num: int,
+) -> LabelledImages:
+    """The images to paint on, if they and the number are in order."""
     if num < 1:
         msg = f'num must be at least 1, got {num}'
         raise ValueError(msg)
@@ -120,42 +181,37 @@ def synthesize_bank(
             f'{ann_file} has {data.classes}; train a generator on it'
         )
         raise ValueError(msg)
-    settings = bank_settings(generator, ann_file, **options)
-    sampler, seed = settings['sampler'], settings['seed']
+    return data
+
+
+def _painters(
+    generator: Generator,
+    data: LabelledImages,
+    settings: Mapping[str, Any],
+    device: str,
+    number: int,
+) -> list[Painter]:
+    """Painters that can work at the same time."""
+    seed, sampler = settings['seed'], settings['sampler']
     planner = WindowPlanner(
         data, max_window=settings['max_window'], mix=settings['mix'], seed=seed
     )
-    writer = BankWriter(out, settings)
-    device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
-    painter = WindowPainter(
-        generator, data, sampler['steps'], sampler['strength'], seed, device
-    )
 
-    kept = block = 0
-    with tqdm(total=num, desc='synthesising', unit='window') as bar:
-        while kept < num:
-            if block * BLOCK >= MAX_TRIES * num + BLOCK:
-                msg = (
-                    f'only {kept} of {block * BLOCK} windows passed the '
-                    'quality gates; train the generator longer or raise '
-                    'the strength'
-                )
-                raise ValueError(msg)
-            records = writer.read_block(block)
-            if records is None:
-                numbers = range(block * BLOCK, (block + 1) * BLOCK)
-                plans = {n: planner.plan(n) for n in numbers}
-                records, pictures = painter.paint(plans)
-                writer.write_block(block, records, pictures)
-            accepted = sum(r['rejected'] is None for r in records)
-            bar.update(min(accepted, num - kept))
-            kept += accepted
-            block += 1
-    manifest = writer.close(num)
-    cv2.imwrite(
-        str(Path(out) / 'sheet.png'), draw_sheet(DefectBank(out), data)
-    )
-    return manifest
+    def painter() -> Painter:
+        # Each has a scheduler of its own; they share the U-Net.
+        windows = WindowPainter(
+            generator,
+            data,
+            sampler['steps'],
+            sampler['strength'],
+            seed,
+            device,
+        )
+        return lambda numbers: windows.paint(
+            {n: planner.plan(n) for n in numbers}
+        )
+
+    return [painter() for _ in range(number)]
 
 
 class WindowPainter:

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 from tiny_banks import (
     OPTIONS,
     files_of,
@@ -29,6 +30,14 @@ def images(tmp_path):
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
     monkeypatch.setattr(synthesize, 'BLOCK', 4)
+
+
+@pytest.fixture(autouse=True)
+def one_block_at_a_time():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture

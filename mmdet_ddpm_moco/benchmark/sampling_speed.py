@@ -10,7 +10,7 @@ from ..synthesis.gates import QualityGates
 from ..synthesis.generator import Generator
 from ..synthesis.planning import WindowPlanner
 from ..synthesis.samplers import build_sampler
-from ..synthesis.synthesize import WindowPainter
+from ..synthesis.window_painter import WindowPainter
 from .plain_sampling import plain_sampling
 from .speed_table import Row
 from .timing import seconds

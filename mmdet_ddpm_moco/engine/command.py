@@ -8,8 +8,10 @@ from typing import Any
 import torch
 from mmdet.registry import DATASETS
 from mmengine.config import Config
-from mmengine.dist import barrier, init_dist, is_distributed, is_main_process
+from mmengine.dist import barrier, is_main_process
 from mmengine.logging import print_log
+
+from ..ranks import start_ranks
 
 
 def apply_options(cfg: Config, args: argparse.Namespace) -> Config:
@@ -60,12 +62,10 @@ def apply_options(cfg: Config, args: argparse.Namespace) -> Config:
     if resume is not None:
         cfg.resume = True
         cfg.load_from = None if resume == 'auto' else resume
-    if args.launcher != 'none' and not is_distributed():
-        # The stages before the detector need to know their rank, too.
-        init_dist(
-            args.launcher,
-            **(cfg.get('env_cfg') or {}).get('dist_cfg', dict(backend='nccl')),
-        )
+    # The stages before the detector need to know their rank, too.
+    start_ranks(
+        args.launcher, **((cfg.get('env_cfg') or {}).get('dist_cfg') or {})
+    )
     return cfg
 
 

@@ -18,7 +18,7 @@ from mmdet_ddpm_moco.datasets.compositing import crop
 from mmdet_ddpm_moco.datasets.defect_bank import DefectBank
 from mmdet_ddpm_moco.datasets.labelled_images import LabelledImages
 from mmdet_ddpm_moco.models.ddpm import DefectDDPM
-from mmdet_ddpm_moco.synthesis import gates, synthesize
+from mmdet_ddpm_moco.synthesis import gates, synthesize, window_painter
 from mmdet_ddpm_moco.synthesis.generator import load_generator, save_generator
 from mmdet_ddpm_moco.synthesis.planning import WindowPlanner
 from mmdet_ddpm_moco.synthesis.synthesize import (
@@ -53,7 +53,7 @@ def no_unet(monkeypatch):
         assert image.shape == noise.shape
         return noise.clamp(-1, 1)
 
-    monkeypatch.setattr(synthesize, 'sample_windows', noise_itself)
+    monkeypatch.setattr(window_painter, 'sample_windows', noise_itself)
 
 
 def make(generator, images, out, num=6, **options):
@@ -150,7 +150,7 @@ def test_rejected_windows_are_counted_and_left_out(
                 out[i] = image[i]
         return out
 
-    monkeypatch.setattr(synthesize, 'sample_windows', sometimes)
+    monkeypatch.setattr(window_painter, 'sample_windows', sometimes)
     manifest = make(
         generator, images, tmp_path / 'bank', num=8, mix=dict(add=1.0)
     )
@@ -165,7 +165,7 @@ def test_gates_that_refuse_everything_end_it(
     tmp_path, generator, images, monkeypatch
 ):
     monkeypatch.setattr(
-        synthesize, 'sample_windows', lambda u, s, image, *_, **__: image
+        window_painter, 'sample_windows', lambda u, s, image, *_, **__: image
     )
     with pytest.raises(ValueError, match='quality gates') as error:
         make(generator, images, tmp_path / 'bank', mix=dict(replaces=1.0))

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 from tiny_banks import (
     OPTIONS,
     files_of,
@@ -8,7 +9,12 @@ from tiny_banks import (
     write_images,
 )
 
-from mmdet_ddpm_moco.synthesis import bank_writer, gates, synthesize
+from mmdet_ddpm_moco.synthesis import (
+    bank_writer,
+    gates,
+    synthesize,
+    window_painter,
+)
 from mmdet_ddpm_moco.synthesis.bank_writer import BankWriter
 from mmdet_ddpm_moco.synthesis.generator import load_generator
 from mmdet_ddpm_moco.synthesis.synthesize import (
@@ -34,6 +40,14 @@ def small_blocks(monkeypatch):
     monkeypatch.setattr(gates.SeenDefects, 'is_copy', lambda *_: False)
 
 
+@pytest.fixture(autouse=True)
+def one_block_at_a_time():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture
 def no_unet(monkeypatch):
     """Paints the noise itself: a bank in milliseconds."""
@@ -42,7 +56,7 @@ def no_unet(monkeypatch):
         assert image.shape == noise.shape
         return noise.clamp(-1, 1)
 
-    monkeypatch.setattr(synthesize, 'sample_windows', noise_itself)
+    monkeypatch.setattr(window_painter, 'sample_windows', noise_itself)
 
 
 def make(generator, images, out, num=6, **options):

@@ -12,13 +12,11 @@ from tiny_banks import (
 from mmdet_ddpm_moco.datasets.compositing import crop
 from mmdet_ddpm_moco.datasets.defect_bank import DefectBank
 from mmdet_ddpm_moco.datasets.labelled_images import LabelledImages
-from mmdet_ddpm_moco.synthesis import gates, synthesize
+from mmdet_ddpm_moco.synthesis import gates, synthesize, window_painter
 from mmdet_ddpm_moco.synthesis.generator import load_generator, save_generator
 from mmdet_ddpm_moco.synthesis.planning import WindowPlanner
-from mmdet_ddpm_moco.synthesis.synthesize import (
-    WindowPainter,
-    synthesize_bank,
-)
+from mmdet_ddpm_moco.synthesis.synthesize import synthesize_bank
+from mmdet_ddpm_moco.synthesis.window_painter import WindowPainter
 
 
 @pytest.fixture
@@ -67,7 +65,7 @@ def test_windows_are_padded_to_what_the_unet_needs_and_cropped(
         assert torch.equal(image[..., 26, :], image[..., 27, :])
         return ramp.clone()
 
-    monkeypatch.setattr(synthesize, 'sample_windows', noise_itself)
+    monkeypatch.setattr(window_painter, 'sample_windows', noise_itself)
     make(generator, images, tmp_path / 'bank', num=3)
     assert seen
     bank = DefectBank(tmp_path / 'bank')
@@ -112,7 +110,7 @@ def test_what_is_sampled_with_what(tmp_path, generator, images, monkeypatch):
         calls.append((options, image, mask, label, noise))
         return image
 
-    monkeypatch.setattr(synthesize, 'sample_windows', watched)
+    monkeypatch.setattr(window_painter, 'sample_windows', watched)
     data, one = painter(generator, images)
     planner = WindowPlanner(
         data, max_window=32, mix=synthesize.DEFAULT_MIX, seed=0
@@ -179,7 +177,7 @@ def test_guidance_uses_the_class_that_is_none(
         seen.append((options['guidance'], options['no_class']))
         return -image
 
-    monkeypatch.setattr(synthesize, 'sample_windows', watched)
+    monkeypatch.setattr(window_painter, 'sample_windows', watched)
     make(generator, images, tmp_path / 'plain', num=2)
     folder = save_generator(
         tmp_path / 'guidable',
@@ -203,7 +201,7 @@ def test_noise_belongs_to_the_number(tmp_path, generator, images, monkeypatch):
     def noise_itself(unet, scheduler, image, mask, label, noise, **_):
         return noise.clamp(-1, 1)
 
-    monkeypatch.setattr(synthesize, 'sample_windows', noise_itself)
+    monkeypatch.setattr(window_painter, 'sample_windows', noise_itself)
     _, together = one.paint(plans)
     alone = [one.paint({n: plans[n]})[1][0] for n in plans]
     for a, b in zip(together, alone):
@@ -224,7 +222,7 @@ def test_batches_hold_a_bounded_number_of_pixels(generator, images):
         sizes = {plans[n].window[2:] for n in numbers}
         assert len(sizes) == 1
         (w, h) = sizes.pop()
-        assert len(numbers) * w * h <= synthesize.BATCH_PIXELS
+        assert len(numbers) * w * h <= window_painter.BATCH_PIXELS
         assert {plans[n].kind == 'replaces' for n in numbers} == {
             strength == 0.6
         }

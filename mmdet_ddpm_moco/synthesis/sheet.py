@@ -1,5 +1,7 @@
 """A picture of a bank: real defects beside synthesised ones."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..datasets.compositing import Box, crop, intersect
@@ -17,7 +19,8 @@ def draw_sheet(bank: DefectBank, data: LabelledImages) -> np.ndarray:
     """Draws one row per class: real on the left, synthesised on the right.
 
     Boxes are green for real defects, blue for ``add`` and red for
-    ``replaces`` windows. Which ones are shown depends on the bank alone.
+    ``replaces`` windows. Beside background stands the same ground before it
+    was synthesised. What is shown depends on the bank alone.
 
     Args:
         bank (DefectBank): The bank.
@@ -29,26 +32,17 @@ def draw_sheet(bank: DefectBank, data: LabelledImages) -> np.ndarray:
     rng = np.random.RandomState(0)
     windows = [bank[i] for i in range(len(bank))]
     rows = []
-    for label, name in enumerate([*bank.classes, BACKGROUND]):
-        wanted = -1 if name == BACKGROUND else label
-        found = [w for w in windows if w.label == wanted]
-        made = []
-        for i in rng.permutation(len(found))[:COLUMNS]:
-            window = found[i]
-            box = (
-                None
-                if window.kind == NULL
-                else _inside(window.box, window.window)
+    for label, name in enumerate(bank.classes):
+        found = [w for w in windows if w.label == label]
+        made = [
+            draw_cell(
+                bank.read(w)[0], _inside(w.box, w.window), COLOURS[w.kind]
             )
-            made.append(
-                draw_cell(bank.read(window)[0], box, COLOURS.get(window.kind))
-            )
+            for w in _some(found, rng)
+        ]
         real = []
-        known = data.by_class[label] if wanted >= 0 else []
-        for i in rng.permutation(len(known))[:COLUMNS]:
-            index, defect = known[i]
-            image = data.images[index]
-            window = grow(defect.box, 16, image.size)
+        for index, defect in _some(data.by_class[label], rng):
+            window = grow(defect.box, 16, data.images[index].size)
             real.append(
                 draw_cell(
                     crop(data.read(index), window),
@@ -59,7 +53,24 @@ def draw_sheet(bank: DefectBank, data: LabelledImages) -> np.ndarray:
         if made or real:
             sides = dict(real=real, synthesised=made)
             rows.append(draw_row(name, sides, COLUMNS))
+    null = [
+        (index, window)
+        for index, image in enumerate(data.images)
+        for window in bank.windows_of(image.file_name)
+        if window.kind == NULL
+    ]
+    if null:
+        shown = _some(null, rng)
+        sides = dict(
+            real=[draw_cell(crop(data.read(i), w.window)) for i, w in shown],
+            synthesised=[draw_cell(bank.read(w)[0]) for _, w in shown],
+        )
+        rows.append(draw_row(BACKGROUND, sides, COLUMNS))
     return np.vstack(rows)
+
+
+def _some(found: Sequence, rng: np.random.RandomState) -> list:
+    return [found[i] for i in rng.permutation(len(found))[:COLUMNS]]
 
 
 def _inside(box: Box, window: Box) -> Box:

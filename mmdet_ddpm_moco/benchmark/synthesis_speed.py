@@ -10,7 +10,8 @@ import diffusers
 import torch
 
 from ..synthesis.generator import load_generator
-from ..synthesis.synthesize import BLOCK, bank_settings, host_images
+from ..synthesis.bank_settings import bank_settings
+from ..synthesis.synthesize import BLOCK, host_images
 from .bank_speed import bank_rows
 from .process_scaling import Work, scaling_rows
 from .sampling_speed import painting_rows, sampling_rows

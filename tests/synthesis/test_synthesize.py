@@ -19,12 +19,13 @@ from mmdet_ddpm_moco.datasets.defect_bank import DefectBank
 from mmdet_ddpm_moco.datasets.labelled_images import LabelledImages
 from mmdet_ddpm_moco.models.ddpm import DefectDDPM
 from mmdet_ddpm_moco.synthesis import gates, synthesize, window_painter
+from mmdet_ddpm_moco.synthesis.bank_settings import (
+    DEFAULT_MIX,
+    bank_settings,
+)
 from mmdet_ddpm_moco.synthesis.generator import load_generator, save_generator
 from mmdet_ddpm_moco.synthesis.planning import WindowPlanner
-from mmdet_ddpm_moco.synthesis.synthesize import (
-    bank_settings,
-    synthesize_bank,
-)
+from mmdet_ddpm_moco.synthesis.synthesize import synthesize_bank
 
 
 @pytest.fixture
@@ -113,7 +114,7 @@ def test_windows_are_those_planned(tmp_path, generator, images, no_unet):
     make(generator, images, tmp_path / 'bank', num=12, seed=5)
     data = LabelledImages(*images)
     planner = WindowPlanner(
-        data, max_window=32, mix=synthesize.DEFAULT_MIX, seed=5
+        data, max_window=32, mix=DEFAULT_MIX, seed=5
     )
     bank = DefectBank(tmp_path / 'bank')
     for i in range(len(bank)):

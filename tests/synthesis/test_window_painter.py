@@ -13,6 +13,7 @@ from mmdet_ddpm_moco.datasets.compositing import crop
 from mmdet_ddpm_moco.datasets.defect_bank import DefectBank
 from mmdet_ddpm_moco.datasets.labelled_images import LabelledImages
 from mmdet_ddpm_moco.synthesis import gates, synthesize, window_painter
+from mmdet_ddpm_moco.synthesis.bank_settings import DEFAULT_MIX
 from mmdet_ddpm_moco.synthesis.generator import load_generator, save_generator
 from mmdet_ddpm_moco.synthesis.planning import WindowPlanner
 from mmdet_ddpm_moco.synthesis.synthesize import synthesize_bank
@@ -113,7 +114,7 @@ def test_what_is_sampled_with_what(tmp_path, generator, images, monkeypatch):
     monkeypatch.setattr(window_painter, 'sample_windows', watched)
     data, one = painter(generator, images)
     planner = WindowPlanner(
-        data, max_window=32, mix=synthesize.DEFAULT_MIX, seed=0
+        data, max_window=32, mix=DEFAULT_MIX, seed=0
     )
     plans = {number: planner.plan(number) for number in range(30)}
     assert {p.kind for p in plans.values()} == {'add', 'replaces', 'null'}
@@ -194,7 +195,7 @@ def test_noise_belongs_to_the_number(tmp_path, generator, images, monkeypatch):
     """Which windows share a block or a batch changes no window's noise."""
     data, one = painter(generator, images)
     planner = WindowPlanner(
-        data, max_window=32, mix=synthesize.DEFAULT_MIX, seed=0
+        data, max_window=32, mix=DEFAULT_MIX, seed=0
     )
     plans = {number: planner.plan(number) for number in range(8)}
 
@@ -213,7 +214,7 @@ def test_noise_belongs_to_the_number(tmp_path, generator, images, monkeypatch):
 def test_batches_hold_a_bounded_number_of_pixels(generator, images):
     data, one = painter(generator, images)
     planner = WindowPlanner(
-        data, max_window=32, mix=synthesize.DEFAULT_MIX, seed=0
+        data, max_window=32, mix=DEFAULT_MIX, seed=0
     )
     plans = {number: planner.plan(number) for number in range(200)}
     batches = one._batches(plans)

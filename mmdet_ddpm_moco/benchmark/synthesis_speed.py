@@ -9,8 +9,8 @@ from pathlib import Path
 import diffusers
 import torch
 
-from ..synthesis.generator import load_generator
 from ..synthesis.bank_settings import bank_settings
+from ..synthesis.generator import load_generator
 from ..synthesis.synthesize import BLOCK, host_images
 from .bank_speed import bank_rows
 from .process_scaling import Work, scaling_rows

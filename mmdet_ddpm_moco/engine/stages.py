@@ -217,8 +217,8 @@ def _bank_stage(
 
     def settings() -> dict:
         # Synthesis needs diffusers; a detector that reuses its bank does not.
-        from ..synthesis.generator import load_generator
         from ..synthesis.bank_settings import bank_settings
+        from ..synthesis.generator import load_generator
 
         return bank_settings(
             load_generator(generator), dataset.ann_file, **options

@@ -9,7 +9,6 @@ from .generator import Generator
 from .samplers import build_sampler
 from .sampling import check_sampling
 
-
 DEFAULT_MIX = dict(add=0.4, replaces=0.5, null=0.1)
 
 

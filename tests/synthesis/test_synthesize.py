@@ -113,9 +113,7 @@ def test_manifest_and_annotations_agree(tmp_path, generator, images):
 def test_windows_are_those_planned(tmp_path, generator, images, no_unet):
     make(generator, images, tmp_path / 'bank', num=12, seed=5)
     data = LabelledImages(*images)
-    planner = WindowPlanner(
-        data, max_window=32, mix=DEFAULT_MIX, seed=5
-    )
+    planner = WindowPlanner(data, max_window=32, mix=DEFAULT_MIX, seed=5)
     bank = DefectBank(tmp_path / 'bank')
     for i in range(len(bank)):
         window, plan = bank[i], planner.plan(bank[i].number)

@@ -113,9 +113,7 @@ def test_what_is_sampled_with_what(tmp_path, generator, images, monkeypatch):
 
     monkeypatch.setattr(window_painter, 'sample_windows', watched)
     data, one = painter(generator, images)
-    planner = WindowPlanner(
-        data, max_window=32, mix=DEFAULT_MIX, seed=0
-    )
+    planner = WindowPlanner(data, max_window=32, mix=DEFAULT_MIX, seed=0)
     plans = {number: planner.plan(number) for number in range(30)}
     assert {p.kind for p in plans.values()} == {'add', 'replaces', 'null'}
     one.paint(plans)
@@ -194,9 +192,7 @@ def test_guidance_uses_the_class_that_is_none(
 def test_noise_belongs_to_the_number(tmp_path, generator, images, monkeypatch):
     """Which windows share a block or a batch changes no window's noise."""
     data, one = painter(generator, images)
-    planner = WindowPlanner(
-        data, max_window=32, mix=DEFAULT_MIX, seed=0
-    )
+    planner = WindowPlanner(data, max_window=32, mix=DEFAULT_MIX, seed=0)
     plans = {number: planner.plan(number) for number in range(8)}
 
     def noise_itself(unet, scheduler, image, mask, label, noise, **_):
@@ -213,9 +209,7 @@ def test_noise_belongs_to_the_number(tmp_path, generator, images, monkeypatch):
 
 def test_batches_hold_a_bounded_number_of_pixels(generator, images):
     data, one = painter(generator, images)
-    planner = WindowPlanner(
-        data, max_window=32, mix=DEFAULT_MIX, seed=0
-    )
+    planner = WindowPlanner(data, max_window=32, mix=DEFAULT_MIX, seed=0)
     plans = {number: planner.plan(number) for number in range(200)}
     batches = one._batches(plans)
     assert sorted(n for _, batch in batches for n in batch) == list(range(200))

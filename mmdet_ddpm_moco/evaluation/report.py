@@ -26,7 +26,7 @@ def markdown(report: Mapping) -> str:
         f'({windows["evaluated"]} of {windows["in_bank"]} windows of the bank '
         f'were looked at) against {windows[real]} windows of {real} images, '
         'cut in the same way. '
-        f'{_NO}: fewer than {MIN_WINDOWS} windows on a side.',
+        f'`{_NO}`: fewer than {MIN_WINDOWS} windows on a side.',
         *_warnings(report),
         f'## Distributions ({features["name"]}, {features["dimensions"]} '
         'features)',

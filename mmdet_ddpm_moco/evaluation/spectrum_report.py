@@ -12,6 +12,8 @@ from .fidelity import MIN_WINDOWS
 from .spectrum import CENTRES, mean_absolute, spectral_difference
 
 COLUMNS = 4
+# The same in every diagram, whichever kinds it shows.
+COLOURS = dict(all='black', add='#145ac8', replaces='#dc5a14')
 
 
 def compare_spectra(
@@ -92,7 +94,7 @@ def draw_spectra(
         rows, COLUMNS, sharex=True, sharey=True, squeeze=False
     )
     for axes, name in zip(grid.flat, names):
-        axes.axhline(0, color='black', linewidth=0.8)
+        axes.axhline(0, color='0.4', linewidth=0.8)
         axes.grid(alpha=0.3)
         counts = []
         for kind, found in compared.items():
@@ -113,6 +115,7 @@ def draw_spectra(
                 CENTRES,
                 np.array(here['bank']['bands'], float),
                 label=kind,
+                color=COLOURS[kind],
                 marker='.',
                 linewidth=2 if kind == ALL else 1,
             )

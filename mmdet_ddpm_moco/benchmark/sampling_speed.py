@@ -66,7 +66,7 @@ def sampling_rows(
             f'plain DDPM, {steps} steps, fp32',
             number / plain,
             'windows/s',
-            f'1 run of {number} windows',
+            f'1 run of a batch of {number}',
         ),
         Row(PART, name, number / took, 'windows/s', runs),
         Row(PART, f'{name} against plain', plain / took, 'x', runs, least=40),

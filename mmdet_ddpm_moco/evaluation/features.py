@@ -134,7 +134,8 @@ def backbone_features(
         raise ValueError(msg)
     arch = {k: v for k, v in arch.items() if k != 'init_cfg'}
     try:
-        backbone = MODELS.build(arch)
+        # Whatever scope is the default, a bare name is one of mmdet's.
+        backbone = MODELS.build(dict(arch, _scope_='mmdet'))
         backbone.load_state_dict(
             {
                 key.removeprefix(_PREFIX): value

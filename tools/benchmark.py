@@ -1,16 +1,27 @@
 """Measures what a change is worth."""
 
 import argparse
+import json
+import os
 from pathlib import Path
 
+from mmdet_ddpm_moco.benchmark.speed_table import PARTS
 from mmdet_ddpm_moco.cli import one_line_errors
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description=__doc__, epilog='See also: %(prog)s detection --help'
+        description=__doc__,
+        epilog='See also: %(prog)s detection --help, '
+        '%(prog)s synthesis --help',
     )
     commands = parser.add_subparsers(dest='command', required=True)
+    add_detection(commands)
+    add_synthesis(commands)
+    return parser.parse_args()
+
+
+def add_detection(commands: argparse._SubParsersAction) -> None:
     detection = commands.add_parser(
         'detection',
         help='what arms, each an ordinary detector config, do to AP',
@@ -37,12 +48,64 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='make the table and the picture of what is measured, and stop',
     )
-    return parser.parse_args()
+    detection.set_defaults(run=run_detection)
 
 
-@one_line_errors
-def main() -> None:
-    args = parse_args()
+def add_synthesis(commands: argparse._SubParsersAction) -> None:
+    synthesis = commands.add_parser(
+        'synthesis',
+        help='how fast windows are synthesised, and banks read',
+        description='Compares, on this machine: our sampling with all steps '
+        'of plain DDPM; the U-Net in other number formats and layouts; two '
+        'processes with one. Then it opens made-up banks, up to a million '
+        'windows large. OMP_NUM_THREADS sets the threads of all but the '
+        'processes. On a CPU the plain DDPM takes minutes.',
+    )
+    synthesis.add_argument(
+        'config',
+        help='config of the generator (configs/ddpm): names the training '
+        'images',
+    )
+    synthesis.add_argument(
+        '--generator',
+        required=True,
+        metavar='DIR',
+        help='folder of the trained generator: <work dir of its training>/'
+        'generator',
+    )
+    synthesis.add_argument(
+        '--only',
+        nargs='+',
+        default=PARTS,
+        choices=PARTS,
+        help='measure these parts',
+    )
+    synthesis.add_argument(
+        '--batch', type=int, default=4, help='windows at once (default: 4)'
+    )
+    synthesis.add_argument(
+        '--windows',
+        type=int,
+        default=32,
+        help='windows to put through the quality gates (default: 32)',
+    )
+    synthesis.add_argument(
+        '--repeats',
+        type=int,
+        default=5,
+        help='runs that a median is taken of (default: 5)',
+    )
+    synthesis.add_argument(
+        '--compile',
+        action='store_true',
+        help='also try torch.compile, which takes minutes',
+    )
+    synthesis.add_argument('--device', help='cuda where there is a GPU')
+    synthesis.add_argument('--out', metavar='FILE', help='json to write')
+    synthesis.set_defaults(run=run_synthesis)
+
+
+def run_detection(args: argparse.Namespace) -> None:
     from mmdet_ddpm_moco.benchmark.picture import draw_picture
     from mmdet_ddpm_moco.benchmark.plan import read_plan
     from mmdet_ddpm_moco.benchmark.report import table, write_between_marks
@@ -73,6 +136,42 @@ def main() -> None:
         readme = Path(plan.file).parent / 'README.md'
         if write_between_marks(readme, name, text):
             print(f'The table is in {readme}, the picture is {picture}.')
+
+
+def run_synthesis(args: argparse.Namespace) -> None:
+    # Before torch: its profiler complains of every GPU that is not there.
+    os.environ.setdefault('KINETO_LOG_LEVEL', '6')
+    from mmengine.config import Config
+
+    from mmdet_ddpm_moco.stack import check_module
+
+    check_module('diffusers')
+    from mmdet_ddpm_moco.atomic_write import atomic_write_bytes
+    from mmdet_ddpm_moco.benchmark.speed_table import speed_json, speed_table
+    from mmdet_ddpm_moco.benchmark.synthesis_speed import measure_synthesis
+
+    dataset = Config.fromfile(args.config).train_dataloader.dataset
+    rows, setting = measure_synthesis(
+        args.generator,
+        dataset.ann_file,
+        dataset.img_prefix,
+        parts=args.only,
+        batch=args.batch,
+        windows=args.windows,
+        repeats=args.repeats,
+        compiled=args.compile,
+        device=args.device,
+    )
+    print(speed_table(rows, setting))
+    if args.out:
+        text = json.dumps(speed_json(rows, setting), indent=1) + '\n'
+        atomic_write_bytes(args.out, text.encode())
+
+
+@one_line_errors
+def main() -> None:
+    args = parse_args()
+    args.run(args)
 
 
 if __name__ == '__main__':

@@ -2,7 +2,7 @@
 
 import argparse
 
-from mmdet_ddpm_moco.cli import one_line_errors
+from mmdet_ddpm_moco.cli import add_launcher, one_line_errors, set_local_rank
 
 
 def share(text: str) -> tuple[str, float]:
@@ -13,7 +13,9 @@ def share(text: str) -> tuple[str, float]:
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=f'{__doc__} A run that was killed goes on when it is '
-        'started again with the same settings.',
+        'started again with the same settings. On a CPU as many blocks of '
+        'windows are painted at once as OMP_NUM_THREADS says; with a launcher '
+        'all ranks share the work. The bank depends on neither.',
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument(
@@ -35,10 +37,20 @@ def parse_args() -> argparse.Namespace:
         '--num', required=True, type=int, help='windows to keep'
     )
     parser.add_argument(
-        '--steps',
-        type=int,
-        default=20,
-        help='steps of the sampler (DPM-Solver++)',
+        '--sampler',
+        choices=('dpmsolver++', 'ddim', 'unipc', 'ddpm'),
+        default='dpmsolver++',
+        help='sampler; ddim and ddpm want more steps than the other two',
+    )
+    parser.add_argument(
+        '--steps', type=int, default=20, help='steps of the sampler'
+    )
+    parser.add_argument(
+        '--guidance',
+        type=float,
+        default=1.0,
+        help='weight of the class; other than 1 it needs a generator trained '
+        'with class_dropout, and twice the time',
     )
     parser.add_argument(
         '--strength',
@@ -63,36 +75,75 @@ def parse_args() -> argparse.Namespace:
         help='shares of defects on free ground (add), variations of real '
         'defects in their place (replaces) and windows without defect (null)',
     )
+    parser.add_argument(
+        '--judge',
+        nargs=2,
+        metavar=('CONFIG', 'CHECKPOINT'),
+        help='a detector trained on the same labelled images, that must find '
+        'each defect',
+    )
+    parser.add_argument(
+        '--min-iou',
+        type=float,
+        default=0.5,
+        help='overlap from which on the judge has found a defect',
+    )
     parser.add_argument('--seed', type=int, default=0, help='seed')
     parser.add_argument('--device', help='cuda where there is a GPU')
+    add_launcher(parser)
     return parser.parse_args()
+
+
+def judge_gate(args: argparse.Namespace, generator):
+    import torch
+
+    from mmdet_ddpm_moco.engine.judging import load_judge
+    from mmdet_ddpm_moco.synthesis.judge_gate import JudgeGate
+
+    device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
+    judge = load_judge(*args.judge, generator.classes, device)
+    return JudgeGate(judge, args.judge[1], iou=args.min_iou)
 
 
 @one_line_errors
 def main() -> None:
     args = parse_args()
+    set_local_rank(args)
     from mmengine.config import Config
 
     from mmdet_ddpm_moco.stack import check_module
 
     check_module('diffusers')
+    from mmengine.dist import is_main_process
+
+    from mmdet_ddpm_moco.ranks import start_ranks, together
     from mmdet_ddpm_moco.synthesis.generator import load_generator
     from mmdet_ddpm_moco.synthesis.synthesize import synthesize_bank
 
-    dataset = Config.fromfile(args.config).train_dataloader.dataset
+    cfg = Config.fromfile(args.config)
+    dataset = cfg.train_dataloader.dataset
+    env = cfg.get('env_cfg') or {}
+    start_ranks(args.launcher, **(env.get('dist_cfg') or {}))
+    generator = together(lambda: load_generator(args.generator))
+    judge = args.judge and together(lambda: judge_gate(args, generator))
     manifest = synthesize_bank(
-        load_generator(args.generator),
+        generator,
         dataset.ann_file,
         dataset.img_prefix,
         args.out,
         num=args.num,
+        sampler=args.sampler,
         steps=args.steps,
+        guidance=args.guidance,
         strength=args.strength,
         max_window=args.max_window,
         mix=dict(args.mix),
         seed=args.seed,
+        judge=judge,
         device=args.device,
     )
+    if not is_main_process():
+        return
     print(
         f'{manifest["kept"]} windows in {args.out}; rejected: '
         f'{manifest["rejected"] or "none"}'

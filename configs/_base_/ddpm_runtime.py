@@ -4,7 +4,7 @@ randomness = dict(seed=0)
 
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=2e-4, weight_decay=0.0),
+    optimizer=dict(type='AdamW', lr=4e-4, weight_decay=0.0),
     clip_grad=dict(max_norm=1.0),
 )
 param_scheduler = [
@@ -27,6 +27,7 @@ custom_hooks = [
         gamma=50,
     ),
     dict(type='mmdet_ddpm_moco.ExportGeneratorHook'),
+    dict(type='mmdet_ddpm_moco.SampleGridHook'),
 ]
 log_processor = dict(by_epoch=False)
 train_dataloader = dict(

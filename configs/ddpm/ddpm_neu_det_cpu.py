@@ -19,5 +19,5 @@ train_dataloader = dict(
         window=64,
     )
 )
-train_cfg = dict(max_iters=1000)
+train_cfg = dict(max_iters=2000)
 optim_wrapper = dict(type='mmdet_ddpm_moco.Bf16OptimWrapper')

@@ -90,12 +90,29 @@ class DefectWindowDataset(Dataset):
             label=torch.tensor(label),
         )
 
+    @property
+    def labels(self) -> list[int]:
+        """Labels that windows are drawn of; the last is background's."""
+        return [*self.data.present, len(self.data.classes)]
+
     def draw(
-        self, rng: np.random.RandomState
+        self, rng: np.random.RandomState, label: int | None = None
     ) -> tuple[np.ndarray, np.ndarray, int]:
-        """Draws pixels (H, W, C) uint8, alpha (H, W) uint8 and a label."""
-        labels = [*self.data.present, len(self.data.classes)]
-        label = labels[rng.randint(len(labels))]
+        """Draws a window.
+
+        Args:
+            rng (np.random.RandomState): Source of randomness.
+            label (int, optional): One of ``labels``. Defaults to None, any
+                of them.
+
+        Returns:
+            tuple: Pixels uint8 (H, W, C), alpha uint8 (H, W) and the label;
+            that of a defect where background was asked for and no ground
+            is free.
+        """
+        labels = self.labels
+        if label is None:
+            label = labels[rng.randint(len(labels))]
         if label == len(self.data.classes):
             drawn = self._draw_background(rng)
             if drawn is not None:

@@ -8,8 +8,10 @@ from typing import Any
 import torch
 from mmdet.registry import DATASETS
 from mmengine.config import Config
-from mmengine.dist import barrier, init_dist, is_distributed, is_main_process
+from mmengine.dist import barrier, is_main_process
 from mmengine.logging import print_log
+
+from ..ranks import start_ranks
 
 
 def apply_options(cfg: Config, args: argparse.Namespace) -> Config:
@@ -38,6 +40,12 @@ def apply_options(cfg: Config, args: argparse.Namespace) -> Config:
         if torch.cuda.is_available():
             cfg.optim_wrapper.type = 'AmpOptimWrapper'
             cfg.optim_wrapper.loss_scale = 'dynamic'
+        elif cfg.get('default_scope') == 'mmdet':
+            msg = (
+                "--amp needs a GPU for a detector: mmcv's operators know no "
+                'bfloat16 on a CPU; leave it out'
+            )
+            raise ValueError(msg)
         else:
             cfg.optim_wrapper.type = 'mmdet_ddpm_moco.Bf16OptimWrapper'
             for key in ('loss_scale', 'dtype', 'use_fsdp'):
@@ -54,12 +62,10 @@ def apply_options(cfg: Config, args: argparse.Namespace) -> Config:
     if resume is not None:
         cfg.resume = True
         cfg.load_from = None if resume == 'auto' else resume
-    if args.launcher != 'none' and not is_distributed():
-        # The stages before the detector need to know their rank, too.
-        init_dist(
-            args.launcher,
-            **(cfg.get('env_cfg') or {}).get('dist_cfg', dict(backend='nccl')),
-        )
+    # The stages before the detector need to know their rank, too.
+    start_ranks(
+        args.launcher, **((cfg.get('env_cfg') or {}).get('dist_cfg') or {})
+    )
     return cfg
 
 

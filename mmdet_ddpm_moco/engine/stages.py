@@ -14,6 +14,7 @@ a stage is made only if the detector reads what it makes.
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from mmengine.dist import barrier, is_main_process
 from mmengine.logging import print_log
 
 from ..paths import find_config
+from ..ranks import on_main, together
 from .inputs import ann_files, inputs_of
 from .training import (
     can_resume,
@@ -30,7 +32,15 @@ from .training import (
     train,
 )
 
-BANK_OPTIONS = ('steps', 'strength', 'max_window', 'mix', 'seed')
+BANK_OPTIONS = (
+    'sampler',
+    'steps',
+    'strength',
+    'guidance',
+    'max_window',
+    'mix',
+    'seed',
+)
 
 
 @dataclass
@@ -116,7 +126,8 @@ def prepare(cfg: Config, launcher: str = 'none') -> None:
     stages = stages_of(cfg, launcher)
     for number, stage in enumerate(stages, 1):
         head = f'stage {number} of {len(stages)}, {stage.name}: '
-        if stage.fresh():
+        # The others would look while it already works.
+        if on_main(stage.fresh):
             print_log(f'{head}{stage.output} is up to date, reused')
             continue
         print_log(f'{head}making {stage.output}')
@@ -206,8 +217,8 @@ def _bank_stage(
 
     def settings() -> dict:
         # Synthesis needs diffusers; a detector that reuses its bank does not.
+        from ..synthesis.bank_settings import bank_settings
         from ..synthesis.generator import load_generator
-        from ..synthesis.synthesize import bank_settings
 
         return bank_settings(
             load_generator(generator), dataset.ann_file, **options
@@ -215,24 +226,32 @@ def _bank_stage(
 
     def fresh() -> bool:
         manifest = out / 'manifest.json'
-        if not manifest.is_file() or not generator.exists():
+        # Settings are left where a run was killed before it cleared up.
+        if not manifest.is_file() or (out / 'settings.json').exists():
+            return False
+        if not generator.exists():
             return False
         found = json.loads(manifest.read_bytes())
         return found['asked'] == num and settings().items() <= found.items()
+
+    def clear_the_way() -> None:
+        from ..synthesis.bank_claim import claimed, is_begun
+
+        if not out.exists() or is_begun(out, settings()):
+            return
+        with ExitStack() as held:
+            if (out / 'settings.json').exists():
+                # Another run may be writing what is to be moved.
+                held.enter_context(claimed(out))
+            _say_aside(set_aside(out))
 
     def make() -> None:
         from ..synthesis.generator import load_generator
         from ..synthesis.synthesize import synthesize_bank
 
-        if not is_main_process():
-            return
-        begun = out / 'settings.json'
-        if out.exists() and not (
-            begun.is_file() and json.loads(begun.read_bytes()) == settings()
-        ):
-            _say_aside(set_aside(out))
+        on_main(clear_the_way)
         synthesize_bank(
-            load_generator(generator),
+            together(lambda: load_generator(generator)),
             dataset.ann_file,
             dataset.img_prefix,
             out,

@@ -2,20 +2,46 @@
 
 import torch
 
+MASK, CLASS, NONE = 'mask', 'class', 'none'
+CONDITIONINGS = (MASK, CLASS, NONE)
 
-def unet_input(
-    noisy: torch.Tensor, image: torch.Tensor, alpha: torch.Tensor
-) -> torch.Tensor:
+
+def input_channels(conditioning: str, channels: int) -> int:
+    """Channels of the U-Net's input.
+
+    Args:
+        conditioning (str): One of ``CONDITIONINGS``.
+        channels (int): Channels of a window, 1 or 3.
+
+    Returns:
+        int: ``2 * channels + 1`` for ``'mask'``, ``channels`` otherwise.
+    """
+    return 2 * channels + 1 if conditioning == MASK else channels
+
+
+def unet_input(noisy: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
     """Joins the noisy window with what is known of it.
 
     Args:
         noisy (torch.Tensor): float (N, C, H, W), the window at some step.
-        image (torch.Tensor): float (N, C, H, W) in [-1, 1], the window
-            itself; what lies under the alpha is removed here.
+        known (torch.Tensor): float (N, C + 1, H, W), of :func:`known_part`.
+
+    Returns:
+        torch.Tensor: float (N, 2C + 1, H, W).
+    """
+    return torch.cat([noisy, known], dim=1)
+
+
+def known_part(image: torch.Tensor, alpha: torch.Tensor) -> torch.Tensor:
+    """What is known of a window before its defect is painted.
+
+    Args:
+        image (torch.Tensor): float (N, C, H, W), the window in units of its
+            ground's contrast; what lies under the alpha is removed here.
         alpha (torch.Tensor): float (N, 1, H, W) in [0, 1].
 
     Returns:
-        torch.Tensor: float (N, 2C + 1, H, W): noisy window, alpha, and the
-        window with its masked part removed.
+        torch.Tensor: float (N, C + 1, H, W): alpha, and the window with its
+        masked part 0, which is the mean tone of the ground.
     """
-    return torch.cat([noisy, alpha, image * (1 - alpha)], dim=1)
+    return torch.cat([alpha, image * (1 - alpha)], dim=1)

@@ -1,12 +1,21 @@
 """The generator: an inpainting DDPM, trained by MMEngine's Runner."""
 
 import torch
-from diffusers import DDPMScheduler, UNet2DModel
+from diffusers import UNet2DModel
 from mmengine.model import BaseModel
 from mmengine.registry import MODELS
 
-from .conditioning import unet_input
-from .losses.denoising_loss import denoising_loss
+from .conditioning import (
+    CONDITIONINGS,
+    MASK,
+    NONE,
+    input_channels,
+    known_part,
+    unet_input,
+)
+from .ground_contrast import encode, ground_contrast
+from .losses.denoising_loss import denoising_loss, min_snr_weight
+from .noise_schedule import build_schedule
 
 
 @MODELS.register_module()
@@ -14,9 +23,14 @@ class DefectDDPM(BaseModel):
     """Denoising diffusion model that paints a defect into a window.
 
     Its U-Net sees the noisy window, the alpha of the defect and the window
-    with the masked part removed, and the class as an embedding. It is fully
+    with the masked part removed, and the class as an embedding; windows are
+    in units of their ground's contrast, see :func:`encode`. It is fully
     convolutional: windows of any size whose sides are multiples of
     ``2 ** (levels - 1)`` go through it.
+
+    It may be told less: with ``conditioning='class'`` only the class of a
+    window, with ``'none'`` nothing, as in the DDPM-MoCo paper. It then
+    paints whole windows, and nobody knows where in them the defect is.
 
     Ho et al., Denoising Diffusion Probabilistic Models, 2020, with
     v-prediction (Salimans and Ho, 2022) by default.
@@ -27,14 +41,22 @@ class DefectDDPM(BaseModel):
         channels (int): 1 for grey windows, 3 for colour. Defaults to 1.
         unet (dict): Arguments of diffusers' ``UNet2DModel``; channels and
             class embedding are filled in.
-        scheduler (dict): Arguments of diffusers' ``DDPMScheduler``.
-            Defaults to a cosine schedule of 1000 steps with v-prediction.
+        scheduler (dict, optional): The schedule, see :func:`build_schedule`.
+            Defaults to None, a cosine schedule of 1000 steps with
+            v-prediction.
+        conditioning (str): ``'mask'``, ``'class'`` or ``'none'``. Defaults
+            to ``'mask'``.
         outside_weight (float): Weight of errors outside the defect, see
-            :func:`denoising_loss`. Defaults to 0.1.
+            :func:`denoising_loss`; of no meaning without masks. Defaults to
+            0.1.
+        snr_gamma (float, optional): Weighs the steps by
+            :func:`min_snr_weight`. Defaults to None, all alike.
+        class_dropout (float): Share of windows whose class is hidden in
+            training, in [0, 1). Above 0 synthesis can be guided, see
+            :func:`sample_windows`. Defaults to 0.
 
     Raises:
-        ValueError: ``num_classes``, ``channels`` or ``outside_weight`` out
-            of range.
+        ValueError: An argument is out of range.
     """
 
     def __init__(
@@ -43,7 +65,10 @@ class DefectDDPM(BaseModel):
         unet: dict,
         channels: int = 1,
         scheduler: dict | None = None,
+        conditioning: str = MASK,
         outside_weight: float = 0.1,
+        snr_gamma: float | None = None,
+        class_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         if num_classes < 1:
@@ -55,29 +80,37 @@ class DefectDDPM(BaseModel):
         if not 0 < outside_weight <= 1:
             msg = f'outside_weight must be in (0, 1], got {outside_weight}'
             raise ValueError(msg)
+        if conditioning not in CONDITIONINGS:
+            msg = (
+                f'conditioning must be one of {CONDITIONINGS}, '
+                f'got {conditioning!r}'
+            )
+            raise ValueError(msg)
+        if snr_gamma is not None and not snr_gamma > 0:
+            msg = f'snr_gamma must be above 0, got {snr_gamma}'
+            raise ValueError(msg)
+        if not 0 <= class_dropout < 1:
+            msg = f'class_dropout must be in [0, 1), got {class_dropout}'
+            raise ValueError(msg)
+        if class_dropout and conditioning == NONE:
+            msg = "class_dropout needs a class: conditioning is 'none'"
+            raise ValueError(msg)
         self.num_classes = num_classes
         self.channels = channels
+        self.conditioning = conditioning
         self.outside_weight = outside_weight
+        self.snr_gamma = snr_gamma
+        self.class_dropout = class_dropout
+        # After the defects' classes come background and, for windows whose
+        # class is hidden, no class.
+        classes = num_classes + 1 + (class_dropout > 0)
         self.unet = UNet2DModel(
-            in_channels=2 * channels + 1,
+            in_channels=input_channels(conditioning, channels),
             out_channels=channels,
-            num_class_embeds=num_classes + 1,
+            num_class_embeds=None if conditioning == NONE else classes,
             **unet,
         )
-        self.scheduler = DDPMScheduler(
-            **(
-                scheduler
-                or dict(
-                    beta_schedule='squaredcos_cap_v2',
-                    prediction_type='v_prediction',
-                )
-            )
-        )
-        kinds = ('epsilon', 'sample', 'v_prediction')
-        kind = self.scheduler.config.prediction_type
-        if kind not in kinds:
-            msg = f'prediction_type must be one of {kinds}, got {kind!r}'
-            raise ValueError(msg)
+        self.scheduler = build_schedule(scheduler)
 
     def forward(
         self,
@@ -105,6 +138,8 @@ class DefectDDPM(BaseModel):
         if mode not in ('loss', 'tensor'):
             msg = f"mode must be 'loss' or 'tensor', got {mode!r}"
             raise ValueError(msg)
+        if self.conditioning == MASK:
+            image = encode(image, *ground_contrast(image, mask))
         noise = torch.randn_like(image)
         steps = torch.randint(
             self.scheduler.config.num_train_timesteps,
@@ -112,14 +147,30 @@ class DefectDDPM(BaseModel):
             device=image.device,
         )
         noisy = self.scheduler.add_noise(image, noise, steps)
-        prediction = self.unet(
-            unet_input(noisy, image, mask), steps, class_labels=label
-        ).sample
+        if self.conditioning == NONE:
+            label = None
+        elif self.class_dropout and self.training:
+            hidden = torch.rand(len(label), device=label.device)
+            label = label.masked_fill(
+                hidden < self.class_dropout, self.num_classes + 1
+            )
+        if self.conditioning == MASK:
+            shown = unet_input(noisy, known_part(image, mask))
+        else:
+            # All of the window is painted, so all of it counts.
+            shown, mask = noisy, torch.ones_like(mask)
+        prediction = self.unet(shown, steps, class_labels=label).sample
         if mode == 'tensor':
             return prediction
-        target = self._target(image, noise, steps)
         return dict(
-            loss=denoising_loss(prediction, target, mask, self.outside_weight)
+            loss=denoising_loss(
+                prediction,
+                self._target(image, noise, steps),
+                mask,
+                self.outside_weight,
+                self.snr_gamma
+                and min_snr_weight(self.scheduler, steps, self.snr_gamma),
+            )
         )
 
     def _target(

@@ -66,6 +66,38 @@ def load_from_package(
         ValueError: No package is known under that name.
         StackError: The package is not installed.
     """
+    module, weights = _read(filename, map_location)
+    state_dict = {
+        _mmdet_name(key): value
+        for key, value in weights.items()
+        if not key.startswith('_fc.')
+    }
+    meta = dict(package=module, version=module_version(module))
+    return dict(state_dict=state_dict, meta=meta)
+
+
+def classifier_from_package(
+    filename: str,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Loads what :func:`load_from_package` leaves out.
+
+    Args:
+        filename (str): ``package://efficientnet_lite0``.
+
+    Returns:
+        tuple[torch.Tensor, torch.Tensor]: Weight, float32 (1000, 1280), and
+        bias, (1000, ), of the linear layer from pooled features to the
+        logits of ImageNet's classes.
+
+    Raises:
+        ValueError: No package is known under that name.
+        StackError: The package is not installed.
+    """
+    _, weights = _read(filename, 'cpu')
+    return weights['_fc.weight'], weights['_fc.bias']
+
+
+def _read(filename: str, map_location: Any) -> tuple[str, dict]:
     name = filename.removeprefix(PREFIX)
     if name not in _FILES:
         msg = (
@@ -79,13 +111,7 @@ def load_from_package(
         weights = torch.load(
             stream, map_location=map_location, weights_only=True
         )
-    state_dict = {
-        _mmdet_name(key): value
-        for key, value in weights.items()
-        if not key.startswith('_fc.')
-    }
-    meta = dict(package=module, version=module_version(module))
-    return dict(state_dict=state_dict, meta=meta)
+    return module, weights
 
 
 def _mmdet_name(key: str) -> str:

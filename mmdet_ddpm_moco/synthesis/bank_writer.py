@@ -1,88 +1,104 @@
 """Writer of a defect bank.
 
 While a bank is written the truth is one record per block of windows, each
-written in one step once its PNGs are there; a run that was killed loses the
-block in flight and nothing else. ``annotations.json``, ``index.npy`` and,
+written in one step once its PNGs are on the disk; it holds their hashes, so
+that a block that lost one is known. ``annotations.json``, ``index.npy`` and,
 last, ``manifest.json`` are derived when the bank is closed: a folder without
 manifest is no bank.
 """
 
-import io
+import hashlib
 import json
 import shutil
-from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from ..atomic_write import atomic_write_bytes
-from ..datasets.compositing import intersect
-from ..datasets.defect_bank import (
-    FORMAT_VERSION,
-    INDEX_DTYPE,
-    KINDS,
-    NULL,
-    png_name,
-    source_key,
-)
-
-
-def to_json(value: object) -> bytes:
-    """A value as readable UTF-8 JSON."""
-    return (json.dumps(value, indent=1, ensure_ascii=False) + '\n').encode()
+from ..datasets.defect_bank import png_name
+from .bank_claim import SETTINGS, writing_to
+from .derived_files import derived_files, to_json
 
 
 class BankWriter:
     """Writes a bank block by block, and closes it.
 
+    Several ranks may write blocks, while the main process has the bank
+    :func:`~.bank_claim.begun`; one closes it.
+
     Args:
-        root (str | Path): Folder of the bank. May hold an unfinished bank
-            begun with the same settings.
+        root (str | Path): Folder of the bank.
         settings (dict): All that the windows depend on; JSON types. They
             become part of the manifest.
-
-    Raises:
-        ValueError: The folder holds a finished bank, a bank begun with other
-            settings, or something else.
     """
 
     def __init__(self, root: str | Path, settings: dict) -> None:
         self.root = Path(root)
         self.settings = settings
-        begun = self.root / 'settings.json'
-        if (self.root / 'manifest.json').exists():
-            msg = (
-                f'{self.root} holds a finished bank; choose another '
-                'folder, or remove it first'
-            )
-            raise ValueError(msg)
-        if begun.exists():
-            if json.loads(begun.read_bytes()) != settings:
-                msg = (
-                    f'{self.root} holds a bank begun with other settings; '
-                    'choose another folder, or remove it first'
-                )
-                raise ValueError(msg)
-        elif any(
-            path.is_file() and not path.name.startswith('.')
-            for path in self.root.rglob('*')
-        ):
-            msg = f'{self.root} is not empty and holds no bank'
-            raise ValueError(msg)
-        # First, since a folder without it is taken for somebody else's.
-        atomic_write_bytes(begun, to_json(settings))
-        (self.root / 'images').mkdir(exist_ok=True)
-        (self.root / 'records').mkdir(exist_ok=True)
 
     def record_path(self, block: int) -> Path:
         """File of a block's record."""
         return self.root / 'records' / f'{block:06d}.json'
 
+    @property
+    def is_begun(self) -> bool:
+        """Whether it is being written, or may be gone on with."""
+        return (self.root / SETTINGS).exists()
+
     def read_block(self, block: int) -> list[dict] | None:
         """The record of a block, None if it has not been written."""
-        path = self.record_path(block)
-        return json.loads(path.read_bytes()) if path.exists() else None
+        try:
+            return json.loads(self.record_path(block).read_bytes())['windows']
+        except FileNotFoundError:
+            return None
+
+    def take_stock(self, block_size: int) -> dict[int, int]:
+        """Looks through an unfinished bank, for it to be gone on with.
+
+        Blocks that are not whole are forgotten, to be made again.
+
+        Args:
+            block_size (int): Windows per block.
+
+        Returns:
+            dict[int, int]: Windows accepted, by the blocks that are whole.
+        """
+        accepted = {}
+        with writing_to(self.root):
+            # It may have been closed with fewer windows, but for the rest.
+            (self.root / 'manifest.json').unlink(missing_ok=True)
+            for path in sorted((self.root / 'records').glob('[0-9]*.json')):
+                block = int(path.stem)
+                count = self._count_whole(path, block * block_size, block_size)
+                if count is None:
+                    path.unlink()
+                else:
+                    accepted[block] = count
+        return accepted
+
+    def _count_whole(self, path: Path, first: int, size: int) -> int | None:
+        """Windows accepted in a block, None if it is not whole."""
+        try:
+            record = json.loads(path.read_bytes())
+            windows, hashes = record['windows'], record['hashes']
+            numbers = [w['number'] for w in windows]
+            kept = [w['number'] for w in windows if w['rejected'] is None]
+            whole = (
+                numbers == list(range(first, first + size))
+                and list(hashes) == [png_name(n) for n in kept]
+                and all(self._is_whole(*item) for item in hashes.items())
+            )
+        except (ValueError, KeyError, TypeError):
+            return None
+        return len(kept) if whole else None
+
+    def _is_whole(self, name: str, digest: str) -> bool:
+        try:
+            return _hash((self.root / 'images' / name).read_bytes()) == digest
+        except FileNotFoundError:
+            return False
 
     def write_block(
         self,
@@ -99,112 +115,85 @@ class BankWriter:
                 ``box``, ``replaces`` and ``rejected`` (a gate or None).
             pictures (list): Per window BGRA uint8 (h, w, 4), None for those
                 rejected.
-        """
-        for record, picture in zip(records, pictures):
-            if picture is None:
-                continue
-            _, png = cv2.imencode('.png', picture)
-            path = self.root / 'images' / png_name(record['number'])
-            path.write_bytes(png.tobytes())
-        atomic_write_bytes(self.record_path(block), to_json(records))
 
-    def close(self, num: int) -> dict:
+        Raises:
+            OSError: The folder can not be written, or the disk is full.
+        """
+        hashes = {}
+        with writing_to(self.root):
+            for record, picture in zip(records, pictures):
+                if picture is None:
+                    continue
+                png = cv2.imencode('.png', picture)[1].tobytes()
+                name = png_name(record['number'])
+                atomic_write_bytes(self.root / 'images' / name, png)
+                hashes[name] = _hash(png)
+            atomic_write_bytes(
+                self.record_path(block),
+                to_json(dict(windows=records, hashes=hashes)),
+            )
+
+    def is_derived(self, num: int) -> bool:
+        """Whether only the clearing up is left, of a run that was killed."""
+        try:
+            manifest = json.loads((self.root / 'manifest.json').read_bytes())
+            return manifest['asked'] == num and all(
+                (self.root / 'images' / name).is_file()
+                for name in self._kept_names()
+            )
+        except (FileNotFoundError, ValueError, KeyError):
+            return False
+
+    def _kept_names(self) -> set[str]:
+        data = json.loads((self.root / 'annotations.json').read_bytes())
+        return {image['file_name'] for image in data['images']}
+
+    def close(
+        self, num: int, finish: Callable[[], None] | None = None
+    ) -> dict:
         """Derives annotations, index and manifest from the records.
 
         Args:
             num (int): Windows asked for; the first ``num`` accepted ones in
                 order of their number stay, later ones are removed.
+            finish (Callable | None): Called once the bank can be opened,
+                before what a killed run goes on from is removed.
 
         Returns:
             dict: The manifest.
+
+        Raises:
+            OSError: The folder can not be written, or the disk is full.
         """
+        with writing_to(self.root):
+            if not self.is_derived(num):
+                self._derive(num)
+            if finish is not None:
+                finish()
+            # Only now: a run killed before goes on from all of this.
+            keep = self._kept_names()
+            for path in (self.root / 'images').iterdir():
+                if path.name not in keep:
+                    path.unlink()
+            for path in self.root.glob('.*.tmp'):  # of writes that were killed
+                path.unlink()
+            if (self.root / 'records').exists():
+                shutil.rmtree(self.root / 'records')
+            manifest = json.loads((self.root / 'manifest.json').read_bytes())
+            # Last, for it is the lock, and says that there is work left.
+            (self.root / SETTINGS).unlink(missing_ok=True)
+        return manifest
+
+    def _derive(self, num: int) -> None:
         records = [
             record
             for path in sorted((self.root / 'records').glob('[0-9]*.json'))
-            for record in json.loads(path.read_bytes())
+            for record in json.loads(path.read_bytes())['windows']
         ]
-        accepted = [r for r in records if r['rejected'] is None][:num]
-        last = accepted[-1]['number'] if accepted else -1
-        # What came after the last window kept does not depend on how many
-        # ranks ran ahead, so it does not count.
-        seen = [r for r in records if r['number'] <= last]
-        keep = {png_name(r['number']) for r in accepted}
-        classes = self.settings['classes']
-        atomic_write_bytes(
-            self.root / 'annotations.json',
-            to_json(_annotations(accepted, classes)),
-        )
-        buffer = io.BytesIO()
-        np.save(buffer, _index(accepted))
-        atomic_write_bytes(self.root / 'index.npy', buffer.getvalue())
-        kinds = {name: Counter() for name in [*classes, 'background']}
-        for r in accepted:
-            kinds[[*classes, 'background'][r['label']]][r['kind']] += 1
-        manifest = dict(
-            format_version=FORMAT_VERSION,
-            **self.settings,
-            asked=num,
-            kept=len(accepted),
-            rejected=dict(
-                Counter(r['rejected'] for r in seen if r['rejected'])
-            ),
-            kinds={name: dict(count) for name, count in kinds.items()},
-        )
-        atomic_write_bytes(self.root / 'manifest.json', to_json(manifest))
-        # Only now: a run killed before goes on from all of this.
-        for path in (self.root / 'images').iterdir():
-            if path.name not in keep:
-                path.unlink()
-        shutil.rmtree(self.root / 'records')
-        (self.root / 'settings.json').unlink()
-        return manifest
+        files = derived_files(records, self.settings, num)
+        for name, data in files.items():
+            atomic_write_bytes(self.root / name, data)
 
 
-def _annotations(records: list[dict], classes: list[str]) -> dict:
-    """The bank as a COCO dataset; boxes are relative to the windows."""
-    images, annotations = [], []
-    for r in records:
-        x, y, w, h = r['window']
-        images.append(
-            dict(
-                id=r['number'],
-                file_name=png_name(r['number']),
-                width=w,
-                height=h,
-                kind=r['kind'],
-                source=r['source'],
-                window=r['window'],
-                replaces=r['replaces'],
-            )
-        )
-        if r['kind'] != NULL:
-            bx, by, bw, bh = intersect(tuple(r['box']), (x, y, w, h))
-            annotations.append(
-                dict(
-                    id=len(annotations) + 1,
-                    image_id=r['number'],
-                    category_id=r['label'] + 1,
-                    bbox=[bx - x, by - y, bw, bh],
-                    area=bw * bh,
-                    iscrowd=0,
-                )
-            )
-    categories = [dict(id=i + 1, name=n) for i, n in enumerate(classes)]
-    return dict(
-        info=dict(description='Defect bank of mmdet-ddpm-moco'),
-        images=images,
-        annotations=annotations,
-        categories=categories,
-    )
-
-
-def _index(records: list[dict]) -> np.ndarray:
-    index = np.zeros(len(records), INDEX_DTYPE)
-    for row, r in zip(index, records):
-        row['source'] = source_key(r['source'])
-        row['number'] = r['number']
-        row['kind'] = KINDS.index(r['kind'])
-        row['label'] = -1 if r['kind'] == NULL else r['label']
-        row['window'] = r['window']
-        row['box'] = r['box']
-    return np.sort(index, order=['source', 'number'])
+def _hash(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=16).hexdigest()

@@ -1,10 +1,37 @@
-"""Quality gates: which windows may enter a bank."""
+"""Quality gates: which windows may enter a bank.
+
+A gate looks at one window, its host and the training set, never at other
+windows of the bank: so the bank does not depend on the order in which its
+windows are made.
+"""
+
+from collections.abc import Callable
 
 import cv2
 import numpy as np
 
+from ..datasets.compositing import Box, alpha_box, crop
+from ..datasets.defect_bank import NULL, REPLACES
+from ..datasets.labelled_images import LabelledImages
+from .near_copies import SeenDefects, distance, thumbnail
+from .planning import WindowPlan, WindowPlanner
+from .seams import seam
+
+NOTHING_VISIBLE = 'nothing visible'
+SEAM = 'seam'
+NEAR_COPY = 'near copy'
+NOT_DETECTED = 'not detected'
+
 # Grey levels; below this a person sees no difference on a screen.
 MIN_CHANGE = 2.0
+# Share of untouched windows whose rims stand off further from their ground
+# than a synthesised one's may.
+SEAM_QUANTILE = 0.99
+# Untouched windows that this is measured on.
+SEAM_WINDOWS = 256
+# A variation must differ from its source by this much, as distances between
+# thumbnails go: 0 is the same, 1 has nothing in common.
+MIN_VARIATION = 0.005
 
 
 def visible_change(
@@ -30,23 +57,85 @@ def visible_change(
     return float(difference[alpha == 255].mean())
 
 
-def rejection(
-    kind: str, before: np.ndarray, after: np.ndarray, alpha: np.ndarray
-) -> str | None:
-    """Names the gate that a window fails.
+class QualityGates:
+    """The gates of a bank.
+
+    Four things keep a window out:
+
+    - ``nothing visible``: it should show a defect, and its ground hardly
+      changed, see :func:`visible_change`.
+    - ``seam``: the rim stands off from its ground, see :func:`seam`, further
+      than in 99 of 100 windows before they were painted.
+    - ``near copy``: an added defect is one of the training set, see
+      :class:`SeenDefects`; a variation is its source.
+    - ``not detected``: a detector does not find the defect in its host.
 
     Args:
-        kind (str): ``'add'``, ``'replaces'`` or ``'null'``.
-        before (np.ndarray): uint8 (H, W, C).
-        after (np.ndarray): uint8 (H, W, C).
-        alpha (np.ndarray): uint8 (H, W).
-
-    Returns:
-        str | None: ``'nothing visible'``, or None for an accepted window.
+        data (LabelledImages): The training images.
+        planner (WindowPlanner): Says where windows lie.
+        detects (Callable, optional): From an image, BGR uint8 (H, W, 3), a
+            box and a label to whether a detector finds them, such as a
+            :class:`JudgeGate`. Defaults to None, which is not asked.
     """
-    # Of a defect without a pixel the change is not a number.
-    if kind != 'null' and not (
-        visible_change(before, after, alpha) >= MIN_CHANGE
-    ):
-        return 'nothing visible'
-    return None
+
+    def __init__(
+        self,
+        data: LabelledImages,
+        planner: WindowPlanner,
+        detects: Callable[[np.ndarray, Box, int], bool] | None = None,
+    ) -> None:
+        self.data = data
+        self.detects = detects
+        self.seen = SeenDefects(data)
+        plans = map(planner.plan, range(SEAM_WINDOWS))
+        self.max_seam = float(
+            np.quantile(
+                [
+                    seam(crop(data.read(p.image), p.window), p.alpha)
+                    for p in plans
+                ],
+                SEAM_QUANTILE,
+            )
+        )
+
+    def rejection(
+        self, plan: WindowPlan, before: np.ndarray, after: np.ndarray
+    ) -> str | None:
+        """Names the gate that a window fails.
+
+        Args:
+            plan (WindowPlan): What was to be painted.
+            before (np.ndarray): uint8 (H, W, C), the window as it was.
+            after (np.ndarray): uint8 (H, W, C), the composite.
+
+        Returns:
+            str | None: The name, or None for an accepted window.
+        """
+        if plan.kind != NULL:
+            box = alpha_box(plan.alpha)
+            if box is None or not (
+                visible_change(before, after, plan.alpha) >= MIN_CHANGE
+            ):
+                return NOTHING_VISIBLE
+        if seam(after, plan.alpha) > max(
+            self.max_seam, seam(before, plan.alpha)
+        ):
+            return SEAM
+        if plan.kind == NULL:
+            return None
+        defect = crop(after, box)
+        if plan.kind == REPLACES:
+            source = thumbnail(crop(before, box))[None]
+            copied = distance(thumbnail(defect), source) < MIN_VARIATION
+        else:
+            copied = self.seen.is_copy(defect, plan.label)
+        if copied:
+            return NEAR_COPY
+        if self.detects is None:
+            return None
+        host = self.data.read(plan.image).copy()
+        crop(host, plan.window)[:] = after
+        if host.shape[2] == 1:
+            host = cv2.cvtColor(host, cv2.COLOR_GRAY2BGR)
+        found = self.detects(host, plan.box, plan.label)
+        return None if found else NOT_DETECTED

@@ -15,8 +15,11 @@ import torch
 from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
 from safetensors import SafetensorError
 
+from ..models.conditioning import CLASS, MASK, NONE
+
 EXTRA = 'defect_ddpm.json'
-FORMAT_VERSION = 1
+# 2: windows are in units of their ground's contrast.
+FORMAT_VERSION = 2
 
 
 @dataclass
@@ -41,6 +44,21 @@ class Generator:
     def channels(self) -> int:
         """Channels of the windows: 1 or 3."""
         return self.unet.config.out_channels
+
+    @property
+    def conditioning(self) -> str:
+        """What the U-Net is told: ``'mask'``, ``'class'`` or ``'none'``."""
+        if self.unet.config.num_class_embeds is None:
+            return NONE
+        plain = self.unet.config.in_channels == self.channels
+        return CLASS if plain else MASK
+
+    @property
+    def no_class(self) -> int | None:
+        """Label of windows whose class is hidden; None if it has none."""
+        label = len(self.classes) + 1
+        known = self.unet.config.num_class_embeds
+        return label if known is not None and known > label else None
 
     @property
     def multiple(self) -> int:
@@ -119,6 +137,12 @@ def load_generator(folder: str | Path) -> Generator:
             msg = (
                 f'{folder} has format {version}, this version reads up to '
                 f'{FORMAT_VERSION}; upgrade mmdet-ddpm-moco'
+            )
+            raise ValueError(msg)
+        if version < FORMAT_VERSION:
+            msg = (
+                f'{folder} has the older format {version}, which this '
+                'version can not sample; train the generator again'
             )
             raise ValueError(msg)
         classes, window = tuple(extra['classes']), extra['window']

@@ -137,7 +137,10 @@ class WindowPlanner:
     ) -> WindowPlan | None:
         image = self.data.images[index]
         window = place_window(
-            defect.box, image.size, self._size(defect.box, rng), rng
+            defect.box,
+            image.size,
+            window_size(defect.box, self.max_window, rng),
+            rng,
         )
         alpha = defect_alpha(
             window,
@@ -166,7 +169,7 @@ class WindowPlanner:
         rng: np.random.RandomState,
     ) -> WindowPlan | None:
         x, y, w, h = defect.box
-        if max(w, h) + 2 * (FEATHER + 1) > self.max_window:
+        if not fits_whole(defect.box, self.max_window):
             return None  # would have to be cut, and its label with it
         shape = self.data.images[index].mask(defect)
         shape = (
@@ -182,7 +185,9 @@ class WindowPlanner:
         x, y = box[:2]
         mask = np.zeros(host.size[::-1], bool)
         mask[y : y + h, x : x + w] = shape
-        window = place_window(box, host.size, self._size(box, rng), rng)
+        window = place_window(
+            box, host.size, window_size(box, self.max_window, rng), rng
+        )
         alpha = defect_alpha(window, host.size, box, mask)
         tight = alpha_box(alpha)
         if tight is None:
@@ -200,17 +205,33 @@ class WindowPlanner:
             )
         return WindowPlan(ADD, label, host_index, window, alpha, box)
 
-    def _size(self, box: Box, rng: np.random.RandomState) -> tuple[int, int]:
-        """Window size for a defect: room around it, in steps of 16 pixels.
 
-        Few different sizes make large batches. The generator needs to see
-        ground around the defect, about as much as in training.
-        """
-        sides = []
-        for length in box[2:]:
-            wanted = length + 2 * (FEATHER + 1) + rng.randint(6, 22)
-            sides.append(min(-(-wanted // 16) * 16, self.max_window))
-        return sides[0], sides[1]
+def fits_whole(box: Box, max_window: int) -> bool:
+    """Whether a window of this side holds a defect with its rim."""
+    return max(box[2:]) + 2 * (FEATHER + 1) <= max_window
+
+
+def window_size(
+    box: Box, max_window: int, rng: np.random.RandomState
+) -> tuple[int, int]:
+    """Draws a window size for a defect: room around it, in steps of 16.
+
+    Few different sizes make large batches. The generator needs to see
+    ground around the defect, about as much as in training.
+
+    Args:
+        box (tuple): ``(x, y, w, h)`` of the defect in pixels.
+        max_window (int): Largest side of a window in pixels.
+        rng (np.random.RandomState): Source of randomness.
+
+    Returns:
+        tuple[int, int]: ``(width, height)`` in pixels.
+    """
+    sides = []
+    for length in box[2:]:
+        wanted = length + 2 * (FEATHER + 1) + rng.randint(6, 22)
+        sides.append(min(-(-wanted // 16) * 16, max_window))
+    return sides[0], sides[1]
 
 
 def _own_ground(image: LabelledImage, defect: Defect) -> np.ndarray:

@@ -1,47 +1,25 @@
 """Sampling: pure functions from a U-Net and conditions to windows."""
 
+import inspect
+from collections.abc import Sequence
+
 import torch
-from diffusers import DDPMScheduler, DPMSolverMultistepScheduler
+from diffusers import SchedulerMixin
 
-from ..models.conditioning import unet_input
-
-
-def fast_scheduler(trained: DDPMScheduler) -> DPMSolverMultistepScheduler:
-    """DPM-Solver++ on the schedule that a generator was trained with.
-
-    Lu et al., DPM-Solver++, 2022. A cosine schedule ends in almost pure
-    noise, where the solver's logarithms run away; -5.1 is the bound that
-    diffusers documents for it.
-    """
-    cosine = trained.config.beta_schedule == 'squaredcos_cap_v2'
-    return DPMSolverMultistepScheduler.from_config(
-        trained.config,
-        algorithm_type='dpmsolver++',
-        # DDPM's own spacing, which a saved config carries over, would not
-        # start at the end of the schedule.
-        timestep_spacing='linspace',
-        lambda_min_clipped=-5.1 if cosine else -float('inf'),
-    )
-
-
-def most_steps(scheduler: DPMSolverMultistepScheduler) -> int:
-    """Most steps that a scheduler can take.
-
-    Of two steps that fall on one time, the second divides by 0.
-    """
-    used = scheduler.lambda_t >= scheduler.config.lambda_min_clipped
-    return int(used.sum()) - 1
+from ..models.conditioning import known_part, unet_input
+from ..models.ground_contrast import decode, encode, ground_contrast
+from .samplers import most_steps
 
 
 def check_sampling(
-    scheduler: DPMSolverMultistepScheduler, steps: int, strength: float
+    sampler: SchedulerMixin, steps: int, strength: float
 ) -> None:
     """Checks what :func:`sample_windows` is asked for.
 
     Raises:
         ValueError: ``steps`` or ``strength`` out of range.
     """
-    limit = most_steps(scheduler)
+    limit = most_steps(sampler)
     if not 1 <= steps <= limit:
         msg = f'steps must be from 1 to {limit}, got {steps}'
         raise ValueError(msg)
@@ -53,7 +31,7 @@ def check_sampling(
 @torch.inference_mode()
 def sample_windows(
     unet: torch.nn.Module,
-    scheduler: DPMSolverMultistepScheduler,
+    sampler: SchedulerMixin,
     image: torch.Tensor,
     mask: torch.Tensor,
     label: torch.Tensor,
@@ -61,17 +39,19 @@ def sample_windows(
     *,
     steps: int,
     strength: float = 1.0,
+    guidance: float = 1.0,
+    no_class: int | None = None,
+    generators: Sequence[torch.Generator] | None = None,
 ) -> torch.Tensor:
     """Paints a defect into each window.
 
-    All randomness comes in as ``noise``: the solver itself is
-    deterministic.
+    All randomness comes in: as ``noise``, and for a sampler that adds more
+    of it on its way, from ``generators``.
 
     Args:
         unet (nn.Module): A ``UNet2DModel`` conditioned as in
-            :class:`DefectDDPM`.
-        scheduler (DPMSolverMultistepScheduler): From
-            :func:`fast_scheduler`.
+            :class:`DefectDDPM`, by mask.
+        sampler (SchedulerMixin): From :func:`build_sampler`.
         image (torch.Tensor): float32 (N, C, H, W) in [-1, 1], the windows
             as they are; H and W multiples of ``Generator.multiple``.
         mask (torch.Tensor): float32 (N, 1, H, W) in [0, 1], alpha.
@@ -82,6 +62,14 @@ def sample_windows(
             from noise alone; less starts from the window noised to that
             point (SDEdit, Meng et al., 2021) and takes as many steps fewer.
             Defaults to 1.0.
+        guidance (float): Weight of the class, w in ``u + w (c - u)`` with
+            the predictions c of the class and u without class (Ho and
+            Salimans, Classifier-Free Diffusion Guidance, 2022). Other than 1
+            the U-Net works twice. Defaults to 1.0.
+        no_class (int, optional): Label that the U-Net knows as "without
+            class"; needed where ``guidance`` is not 1.
+        generators (Sequence[torch.Generator], optional): One per window,
+            for the ``ddpm`` sampler.
 
     Returns:
         torch.Tensor: float32 (N, C, H, W) in [-1, 1].
@@ -89,23 +77,37 @@ def sample_windows(
     Raises:
         ValueError: ``steps`` or ``strength`` out of range.
     """
-    check_sampling(scheduler, steps, strength)
-    scheduler.set_timesteps(steps, device=image.device)
-    first = min(round(steps * (1 - strength)), len(scheduler.timesteps) - 1)
-    timesteps = scheduler.timesteps[first:]
-    scheduler.set_begin_index(first)
+    check_sampling(sampler, steps, strength)
+    sampler.set_timesteps(steps, device=image.device)
+    first = min(round(steps * (1 - strength)), len(sampler.timesteps) - 1)
+    timesteps = sampler.timesteps[first:]
+    if hasattr(sampler, 'set_begin_index'):
+        sampler.set_begin_index(first)
+    ground = ground_contrast(image, mask)
+    image = encode(image, *ground)
     if strength < 1:
         start = timesteps[:1].expand(len(image))
-        sample = scheduler.add_noise(image, noise, start)
+        sample = sampler.add_noise(image, noise, start)
     else:
-        sample = noise * scheduler.init_noise_sigma
-    # The scheduler keeps its arithmetic in float32; only the U-Net is cast.
+        sample = noise * sampler.init_noise_sigma
+    # Some samplers take generators and draw nothing from them.
+    draws = 'generator' in inspect.signature(sampler.step).parameters
+    more = dict(generator=list(generators)) if draws and generators else {}
+
+    known = known_part(image, mask)
+    # The sampler keeps its arithmetic in float32; only the U-Net is cast.
     for timestep in timesteps:
         with torch.autocast(image.device.type, torch.bfloat16):
-            prediction = unet(
-                unet_input(sample, image, mask), timestep, class_labels=label
-            ).sample
-        sample = scheduler.step(
-            prediction.float(), timestep, sample
+            shown = unet_input(sample, known)
+            prediction = unet(shown, timestep, class_labels=label).sample
+            if guidance != 1:
+                without = unet(
+                    shown,
+                    timestep,
+                    class_labels=torch.full_like(label, no_class),
+                ).sample
+                prediction = without + guidance * (prediction - without)
+        sample = sampler.step(
+            prediction.float(), timestep, sample, **more
         ).prev_sample
-    return sample.clamp(-1, 1)
+    return decode(sample, *ground).clamp(-1, 1)

@@ -16,7 +16,7 @@ from mmdet_ddpm_moco.datasets.defect_bank import (
     DefectBank,
     png_name,
 )
-from mmdet_ddpm_moco.synthesis.bank_writer import BankWriter
+from mmdet_ddpm_moco.synthesis.bank_claim import begun
 
 
 @pytest.fixture(scope='module')
@@ -116,7 +116,8 @@ class TestRefusals:
         assert 'synthesize.py' in str(e.value)
 
     def test_it_is_unfinished(self, tmp_path):
-        BankWriter(tmp_path / 'bank', dict(classes=CLASSES))
+        with begun(tmp_path / 'bank', dict(classes=CLASSES)):
+            pass
         with pytest.raises(FileNotFoundError, match='is unfinished'):
             DefectBank(tmp_path / 'bank')
 

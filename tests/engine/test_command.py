@@ -125,6 +125,13 @@ def test_amp_without_a_gpu_is_bfloat16(monkeypatch, own):
     assert wrapper.clip_grad_kwargs == own.get('clip_grad')
 
 
+def test_amp_without_a_gpu_is_not_for_detectors(monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    cfg = config(default_scope='mmdet')
+    with pytest.raises(ValueError, match='--amp needs a GPU'):
+        apply_options(cfg, options(amp=True))
+
+
 def test_amp_with_a_gpu_is_as_in_mmdetection(monkeypatch):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
     cfg = config()

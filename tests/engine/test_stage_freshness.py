@@ -155,7 +155,7 @@ def test_a_half_finished_bank_is_gone_on_with(
     lose_bank(prepared.parent)
     edit(prepared, 'num=4', 'num=6')
 
-    def killed(self, num):
+    def killed(self, *_):
         raise Killed
 
     with monkeypatch.context() as patch:

@@ -16,7 +16,7 @@ from tiny_detection import leave_configs_unformatted
 
 from mmdet_ddpm_moco.engine import stages, training
 from mmdet_ddpm_moco.engine.stages import refuse_unprepared, stages_of
-from mmdet_ddpm_moco.synthesis import synthesize
+from mmdet_ddpm_moco.synthesis import synthesize, window_painter
 
 _names = itertools.count()
 
@@ -110,7 +110,7 @@ def make_stages_quick(monkeypatch):
     def noise_itself(unet, scheduler, image, mask, label, noise, **_):
         return noise.clamp(-1, 1)
 
-    monkeypatch.setattr(synthesize, 'sample_windows', noise_itself)
+    monkeypatch.setattr(window_painter, 'sample_windows', noise_itself)
     return log
 
 

@@ -5,8 +5,12 @@ import torch
 from mmengine.registry import MODELS
 from tiny_ddpm import UNET, batch, build
 
-from mmdet_ddpm_moco.models.conditioning import unet_input
+from mmdet_ddpm_moco.models.conditioning import (
+    known_part,
+    unet_input,
+)
 from mmdet_ddpm_moco.models.ddpm import DefectDDPM
+from mmdet_ddpm_moco.models.ground_contrast import encode, ground_contrast
 
 STEPS = 1000
 
@@ -65,8 +69,13 @@ def slow_input(noisy, image, mask):
     return shown
 
 
+def encoded(image, mask):
+    return encode(image, *ground_contrast(image, mask))
+
+
 def slow_loss(model, image, mask, label, seed, kind):
     """The loss from the definitions, window by window and pixel by pixel."""
+    image = encoded(image, mask)
     torch.manual_seed(seed)
     noise = torch.randn_like(image)
     steps = torch.randint(STEPS, (len(image),))
@@ -122,8 +131,9 @@ def test_tensor_mode_gives_what_the_loss_is_computed_from():
     assert prediction.shape == data['image'].shape
     torch.manual_seed(7)
     noise, steps = torch.randn_like(data['image']), torch.randint(STEPS, (2,))
-    noisy = model.scheduler.add_noise(data['image'], noise, steps)
-    shown = slow_input(noisy, data['image'], data['mask'])
+    image = encoded(data['image'], data['mask'])
+    noisy = model.scheduler.add_noise(image, noise, steps)
+    shown = slow_input(noisy, image, data['mask'])
     expected = model.unet(shown, steps, class_labels=data['label']).sample
     torch.testing.assert_close(prediction, expected)
 
@@ -133,9 +143,93 @@ def test_what_lies_under_the_alpha_is_not_shown():
     changed = data['image'].clone()
     changed[data['mask'] == 1] = 0.3
     noisy = torch.zeros_like(changed)
-    shown = unet_input(noisy, data['image'], data['mask'])
-    assert torch.equal(shown, unet_input(noisy, changed, data['mask']))
+
+    def shown(image):
+        return unet_input(noisy, known_part(image, data['mask']))
+
+    assert torch.equal(shown(data['image']), shown(changed))
     assert not torch.equal(data['image'], changed)
+
+
+@pytest.mark.parametrize('conditioning', ['class', 'none'])
+@torch.no_grad()
+def test_without_masks_only_the_noisy_window_is_shown(conditioning):
+    """And all of the window counts in the loss, wherever the defect is."""
+    model = build(conditioning=conditioning).eval()
+    assert model.unet.config.in_channels == 1
+    data = batch(2)
+    torch.manual_seed(7)
+    prediction = model(**data)
+    torch.manual_seed(7)
+    loss = model(**data, mode='loss')['loss']
+    torch.manual_seed(7)
+    noise, steps = torch.randn_like(data['image']), torch.randint(STEPS, (2,))
+    noisy = model.scheduler.add_noise(data['image'], noise, steps)
+    label = None if conditioning == 'none' else data['label']
+    expected = model.unet(noisy, steps, class_labels=label).sample
+    torch.testing.assert_close(prediction, expected)
+    velocity = model.scheduler.get_velocity(data['image'], noise, steps)
+    assert loss.item() == pytest.approx(
+        (expected - velocity).square().mean().item(), rel=1e-5
+    )
+
+
+def test_some_classes_are_hidden_in_training_and_none_later():
+    model = build(class_dropout=0.25)
+    no_class = model.num_classes + 1
+    assert model.unet.config.num_class_embeds == no_class + 1
+    model.unet = Recorder()
+    pixel = torch.zeros(20000, 1, 1, 1)
+    torch.manual_seed(0)
+    label = torch.arange(20000) % 4
+    model(pixel, pixel, label, mode='loss')
+    hidden = model.unet.labels == no_class
+    assert 0.24 < hidden.float().mean() < 0.26
+    assert torch.equal(model.unet.labels[~hidden], label[~hidden])
+    # Every class alike, background too.
+    for kind in range(4):
+        assert 0.23 < hidden[label == kind].float().mean() < 0.27
+    model.eval()
+    model(pixel, pixel, label, mode='loss')
+    assert torch.equal(model.unet.labels, label)
+    assert torch.equal(label, torch.arange(20000) % 4)
+
+
+@pytest.mark.parametrize('kind', ['v_prediction', 'epsilon', 'sample'])
+@pytest.mark.parametrize('gamma', [0.5, 5.0])
+@torch.no_grad()
+def test_min_snr_counts_an_error_of_the_window_alike_in_every_target(
+    kind, gamma
+):
+    """An error of the predicted window counts min(SNR, gamma)."""
+    scheduler = dict(beta_schedule='squaredcos_cap_v2', prediction_type=kind)
+    model = build(scheduler=scheduler, snr_gamma=gamma).eval()
+    data = batch(1, size=4)
+    data['mask'] = torch.ones_like(data['mask'])
+    alpha_bar = cosine_alpha_bar()
+    for seed in range(8):
+        torch.manual_seed(seed)
+        loss = model(**data, mode='loss')['loss'].item()
+        torch.manual_seed(seed)
+        noise = torch.randn_like(data['image'])
+        step = torch.randint(STEPS, (1,))
+        signal = math.sqrt(alpha_bar[step])
+        spread = math.sqrt(1 - alpha_bar[step])
+        image = encoded(data['image'], data['mask'])
+        noisy = signal * image + spread * noise
+        out = model.unet(
+            unet_input(noisy, known_part(image, data['mask'])),
+            step,
+            class_labels=data['label'],
+        ).sample
+        window = {
+            'v_prediction': signal * noisy - spread * out,
+            'epsilon': (noisy - spread * out) / signal,
+            'sample': out,
+        }[kind]
+        error = (window - image).square().mean().item()
+        snr = (signal / spread) ** 2
+        assert loss == pytest.approx(min(snr, gamma) * error, rel=2e-2)
 
 
 class Recorder(torch.nn.Module):
@@ -211,6 +305,14 @@ def test_windows_of_any_even_size_go_through(size):
         (dict(outside_weight=0), ['outside_weight', '(0, 1]']),
         (dict(outside_weight=1.5), ['outside_weight', '(0, 1]', '1.5']),
         (dict(outside_weight=-0.1), ['outside_weight', '-0.1']),
+        (dict(conditioning='box'), ['conditioning', 'mask', "'box'"]),
+        (dict(snr_gamma=0), ['snr_gamma', 'above 0']),
+        (dict(class_dropout=1), ['class_dropout', '[0, 1)', '1']),
+        (dict(class_dropout=-0.1), ['class_dropout', '-0.1']),
+        (
+            dict(class_dropout=0.1, conditioning='none'),
+            ['class_dropout', 'needs a class'],
+        ),
     ],
 )
 def test_arguments_out_of_range(changes, words):

@@ -1,12 +1,17 @@
 import cv2
 import numpy as np
 import pytest
+from tiny_banks import write_images
 
+from mmdet_ddpm_moco.datasets.compositing import crop
+from mmdet_ddpm_moco.datasets.labelled_images import LabelledImages
 from mmdet_ddpm_moco.synthesis.gates import (
     MIN_CHANGE,
-    rejection,
+    QualityGates,
     visible_change,
 )
+from mmdet_ddpm_moco.synthesis.planning import WindowPlan, WindowPlanner
+from mmdet_ddpm_moco.synthesis.seams import seam
 
 
 def ground(channels=1, seed=0):
@@ -65,8 +70,25 @@ def test_only_the_defect_itself_counts():
     assert visible_change(before, after, only) == 0
 
 
+@pytest.fixture
+def gates(tmp_path):
+    data = LabelledImages(*write_images(tmp_path / 'data'))
+    planner = WindowPlanner(
+        data, max_window=32, mix=dict(add=0.5, null=0.5), seed=0
+    )
+    return QualityGates(data, planner)
+
+
+def judged(gates, kind, before, after, alpha=None):
+    alpha = disc() if alpha is None else alpha
+    plan = WindowPlan(
+        kind, 0, 0, (0, 0, 20, 24), alpha, (5, 7, 11, 11), replaces=None
+    )
+    return gates.rejection(plan, before, after)
+
+
 @pytest.mark.parametrize('kind', ['add', 'replaces'])
-def test_fresh_grain_alone_is_no_defect(kind):
+def test_fresh_grain_alone_is_no_defect(gates, kind):
     rng = np.random.RandomState(3)
     before = np.full((24, 20, 1), 120, np.uint8)
     grains = [
@@ -75,24 +97,129 @@ def test_fresh_grain_alone_is_no_defect(kind):
     ]
     grains = [grain.astype(np.uint8) for grain in grains]
     assert np.abs(grains[0].astype(int) - grains[1]).mean() > MIN_CHANGE
-    assert rejection(kind, *grains, disc()) == 'nothing visible'
+    assert judged(gates, kind, *grains) == 'nothing visible'
+
+
+def painted(before, by, alpha=None):
+    """The ground with a blob of its own that fades before the rim."""
+    alpha = disc() if alpha is None else alpha
+    blob = cv2.erode((alpha == 255).astype(np.uint8), np.ones((3, 3)))
+    texture = np.random.RandomState(9).randint(0, abs(by) + 1, before.shape)
+    texture = cv2.blur(texture.astype(float), (3, 3)).reshape(before.shape)
+    after = before + blob[..., None] * (by + np.sign(by) * texture)
+    return np.clip(after, 0, 255).astype(np.uint8)
 
 
 @pytest.mark.parametrize('kind', ['add', 'replaces'])
-@pytest.mark.parametrize('by', [0, 1, 3, -3, 40])
-def test_a_change_is_seen_from_two_grey_levels_on(kind, by):
+def test_a_defect_with_a_clean_rim_is_accepted(gates, kind):
     before = ground()
-    after = (before.astype(int) + by).astype(np.uint8)
-    expected = None if abs(by) > MIN_CHANGE else 'nothing visible'
-    assert rejection(kind, before, after, disc()) == expected
+    assert judged(gates, kind, before, painted(before, 60)) is None
 
 
-def test_a_window_without_defect_may_look_unchanged():
-    assert rejection('null', ground(), ground(), disc()) is None
+def test_a_window_without_defect_may_look_unchanged(gates):
+    assert judged(gates, 'null', ground(), ground()) is None
+
+
+@pytest.mark.parametrize('kind', ['add', 'replaces', 'null'])
+def test_a_patch_of_another_tone_has_a_seam(gates, kind):
+    before = np.full((24, 20, 1), 120, np.uint8)
+    before += np.random.RandomState(0).randint(0, 4, before.shape, np.uint8)
+    alpha = disc()
+    grey = painted(np.full_like(before, 150), 60)
+    after = np.where(alpha[..., None] > 0, grey, before)
+    assert judged(gates, kind, before, after) == 'seam'
+
+
+def test_a_seam_that_was_there_before_is_no_reason(gates):
+    """A real edge along the rim, a plate's border for one, is let be."""
+    before = np.full((24, 20, 1), 60, np.uint8)
+    before[disc() > 0] = 200
+    assert seam(before, disc()) > gates.max_seam
+    after = painted(before, -80)
+    assert judged(gates, 'add', before, after) is None
+
+
+def test_a_variation_must_differ_from_its_source(gates):
+    """Twice the contrast is the same defect over again."""
+    before, alpha = ground(), np.zeros((24, 20), np.uint8)
+    alpha[6:18, 5:15] = 255
+    doubled = 2 * before[6:18, 5:15].astype(int) - 120
+    after = before.copy()
+    after[6:18, 5:15] = np.clip(doubled, 0, 255)
+    assert visible_change(before, after, alpha) >= MIN_CHANGE
+    assert judged(gates, 'replaces', before, after, alpha) == 'near copy'
+    # It would be a new defect elsewhere: no training defect looks like it.
+    assert judged(gates, 'add', before, after, alpha) is None
+
+
+def test_an_added_defect_must_not_be_one_that_was_seen(tmp_path):
+    boxes = [('dent', 4 + i, 5, 11, 11) for i in range(3)]
+    data = LabelledImages(
+        *write_images(tmp_path / 'data', [[box] for box in boxes])
+    )
+    planner = WindowPlanner(data, max_window=32, mix=dict(add=1), seed=0)
+    gates = QualityGates(data, planner)
+    before, alpha = ground(), disc()
+    index, defect = data.by_class[0][1]
+    seen = crop(data.read(index), defect.box)[::-1]
+    after = before.copy()
+    after[7:18, 5:16] = seen
+    box = np.where(alpha > 0, 1, 0).astype(np.uint8)
+    box[7:18, 5:16] = 255
+    gates.max_seam = np.inf
+    assert judged(gates, 'add', before, after, box) == 'near copy'
+    assert judged(gates, 'replaces', before, after, box) is None
 
 
 @pytest.mark.parametrize('kind', ['add', 'replaces'])
-def test_a_defect_that_covers_nothing_is_not_accepted(kind):
+def test_a_defect_that_covers_nothing_is_not_accepted(gates, kind):
     """Its mean over no pixel is no number, and no defect either."""
     alpha = np.where(disc() == 255, 254, disc()).astype(np.uint8)
-    assert rejection(kind, ground(), ground(seed=1), alpha) is not None
+    after = ground(seed=1)
+    assert judged(gates, kind, ground(), after, alpha) == 'nothing visible'
+
+
+def test_the_limit_is_that_of_windows_before_they_are_painted(tmp_path):
+    """Of 100 real windows one may stand off further."""
+    data = LabelledImages(*write_images(tmp_path / 'data'))
+    planner = WindowPlanner(data, max_window=32, mix=dict(null=1.0), seed=0)
+    gates = QualityGates(data, planner)
+    over = 0
+    for number in range(1000, 2000):
+        plan = planner.plan(number)
+        real = crop(data.read(plan.image), plan.window)
+        over += seam(real, plan.alpha) > gates.max_seam
+    assert 0 < over < 40
+
+
+def test_a_detector_may_have_the_last_word(tmp_path):
+    """It is shown the whole host, with the window in its place."""
+    data = LabelledImages(*write_images(tmp_path / 'data'))
+    planner = WindowPlanner(
+        data, max_window=32, mix=dict(add=0.5, null=0.5), seed=0
+    )
+    asked = []
+
+    def detects(image, box, label):
+        asked.append((image, box, label))
+        return len(asked) > 1
+
+    gates = QualityGates(data, planner, detects)
+    host = data.read(0)
+    before = crop(host, (0, 0, 20, 24))
+    gates.max_seam = np.inf
+    after = painted(before, 60)
+    assert judged(gates, 'add', before, after) == 'not detected'
+    assert judged(gates, 'add', before, after) is None
+    # Of nothing visible and of a window without defect it is not asked.
+    assert judged(gates, 'add', before, before) == 'nothing visible'
+    assert judged(gates, 'null', before, after) is None
+    assert len(asked) == 2
+    image, box, label = asked[0]
+    assert (box, label) == ((5, 7, 11, 11), 0)
+    assert image.shape == (40, 48, 3)
+    for channel in range(3):
+        assert np.array_equal(image[:24, :20, channel], after[..., 0])
+        assert np.array_equal(image[24:, :, channel], host[24:, :, 0])
+        assert np.array_equal(image[:, 20:, channel], host[:, 20:, 0])
+    assert np.array_equal(crop(data.read(0), (0, 0, 20, 24)), before)

@@ -14,6 +14,8 @@ from tiny_banks import (
     write_generator,
 )
 
+from mmdet_ddpm_moco.models.ddpm import DefectDDPM
+from mmdet_ddpm_moco.models.noise_schedule import build_schedule
 from mmdet_ddpm_moco.synthesis.generator import load_generator, save_generator
 
 WEIGHTS = 'unet/diffusion_pytorch_model.safetensors'
@@ -208,12 +210,51 @@ def test_a_diffusers_folder_of_another_kind(tmp_path):
 def test_a_newer_format(folder):
     extra = folder / 'defect_ddpm.json'
     content = json.loads(extra.read_text())
-    extra.write_text(json.dumps(dict(content, format_version=2)))
+    extra.write_text(json.dumps(dict(content, format_version=99)))
     with pytest.raises(ValueError) as error:
         load_generator(folder)
     message = one_line(error)
-    assert 'format 2' in message
+    assert 'format 99' in message
     assert 'upgrade' in message
+
+
+def test_an_older_format(folder):
+    """It was shown other holes in training than it would be now."""
+    extra = folder / 'defect_ddpm.json'
+    content = json.loads(extra.read_text())
+    extra.write_text(json.dumps(dict(content, format_version=1)))
+    with pytest.raises(ValueError) as error:
+        load_generator(folder)
+    message = one_line(error)
+    assert 'format 1' in message
+    assert 'train' in message
+
+
+@pytest.mark.parametrize('dropout', [0, 0.1])
+@pytest.mark.parametrize('conditioning', ['mask', 'class', 'none'])
+def test_what_it_was_told_in_training_is_known_again(
+    tmp_path, conditioning, dropout
+):
+    if conditioning == 'none' and dropout:
+        return
+    model = DefectDDPM(
+        3, UNET, conditioning=conditioning, class_dropout=dropout
+    )
+    folder = save_generator(
+        tmp_path / 'g', model.unet, model.scheduler, classes='abc', window=16
+    )
+    found = load_generator(folder)
+    assert found.conditioning == conditioning
+    assert found.no_class == (4 if dropout else None)
+
+
+def test_a_sigmoid_schedule_survives(tmp_path):
+    schedule = build_schedule(dict(beta_schedule='sigmoid'))
+    folder = save_generator(
+        tmp_path / 'g', random_unet(), schedule, classes='abc', window=16
+    )
+    found = load_generator(folder).scheduler
+    assert torch.equal(found.alphas_cumprod, schedule.alphas_cumprod)
 
 
 def truncate(path, keep=0.5):

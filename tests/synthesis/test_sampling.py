@@ -6,11 +6,17 @@ import pytest
 import torch
 from tiny_banks import random_unet, v_schedule, write_generator
 
-from mmdet_ddpm_moco.synthesis import sampling
+from mmdet_ddpm_moco.models.ground_contrast import encode, ground_contrast
+from mmdet_ddpm_moco.synthesis import samplers, sampling
 from mmdet_ddpm_moco.synthesis.generator import load_generator
-from mmdet_ddpm_moco.synthesis.sampling import fast_scheduler, sample_windows
+from mmdet_ddpm_moco.synthesis.samplers import build_sampler
+from mmdet_ddpm_moco.synthesis.sampling import sample_windows
 
 fake_tensor = pytest.importorskip('torch._subclasses.fake_tensor')
+
+
+def solver(trained):
+    return build_sampler('dpmsolver++', trained)
 
 
 def batch(number=2, size=16, seed=0):
@@ -31,9 +37,12 @@ def batch(number=2, size=16, seed=0):
 class Oracle(torch.nn.Module):
     """Knows the clean windows and answers with the exact v (or noise)."""
 
-    def __init__(self, clean, trained):
+    def __init__(self, clean, trained, data=None):
         super().__init__()
-        self.clean = clean
+        data = batch(len(clean), clean.shape[-1]) if data is None else data
+        self.image = clean
+        ground = ground_contrast(data['image'], data['mask'])
+        self.clean = encode(clean, *ground)
         self.alpha_bar = trained.alphas_cumprod
         self.kind = trained.config.prediction_type
         self.calls = []
@@ -72,23 +81,21 @@ def test_an_oracle_is_followed_to_the_clean_windows(kind, steps, strength):
     oracle = Oracle(clean_windows(), trained)
     sampled = sample_windows(
         oracle,
-        fast_scheduler(trained),
+        solver(trained),
         **batch(),
         steps=steps,
         strength=strength,
     )
     assert sampled.dtype == torch.float32
     tolerance = 0.02 if kind == 'epsilon' else 1e-3
-    torch.testing.assert_close(sampled, oracle.clean, rtol=0, atol=tolerance)
+    torch.testing.assert_close(sampled, oracle.image, rtol=0, atol=tolerance)
 
 
 def test_another_schedule_works_too():
     trained = v_schedule(beta_schedule='linear')
     oracle = Oracle(clean_windows(), trained)
-    sampled = sample_windows(
-        oracle, fast_scheduler(trained), **batch(), steps=10
-    )
-    torch.testing.assert_close(sampled, oracle.clean, rtol=0, atol=1e-3)
+    sampled = sample_windows(oracle, solver(trained), **batch(), steps=10)
+    torch.testing.assert_close(sampled, oracle.image, rtol=0, atol=1e-3)
 
 
 def sampled_steps(steps, strength, trained=None):
@@ -96,7 +103,7 @@ def sampled_steps(steps, strength, trained=None):
     oracle = Oracle(clean_windows(), v_schedule())
     sample_windows(
         oracle,
-        fast_scheduler(trained),
+        solver(trained),
         **batch(),
         steps=steps,
         strength=strength,
@@ -157,7 +164,7 @@ def test_the_start_is_noise_alone_or_the_noised_window():
         oracle = Oracle(clean_windows(), trained)
         sample_windows(
             oracle,
-            fast_scheduler(trained),
+            solver(trained),
             **data,
             steps=10,
             strength=strength,
@@ -166,16 +173,19 @@ def test_the_start_is_noise_alone_or_the_noised_window():
         assert torch.equal(labels, data['label'])
         alpha_bar = trained.alphas_cumprod[step]
         start = data['noise']
+        encoded = encode(
+            data['image'], *ground_contrast(data['image'], data['mask'])
+        )
         if strength < 1:
             start = (
-                alpha_bar.sqrt() * data['image']
+                alpha_bar.sqrt() * encoded
                 + (1 - alpha_bar).sqrt() * data['noise']
             )
         torch.testing.assert_close(shown[:, :1], start, rtol=0, atol=1e-4)
         # The rest never changes: alpha, and the window without that part.
         for _, _, shown in oracle.calls:
             assert torch.equal(shown[:, 1:2], data['mask'])
-            hidden = data['image'] * (1 - data['mask'])
+            hidden = encoded * (1 - data['mask'])
             assert torch.equal(shown[:, 2:], hidden)
 
 
@@ -183,9 +193,12 @@ def test_at_full_strength_what_is_masked_does_not_matter():
     unet, trained = random_unet().eval(), v_schedule()
     data = batch()
     data['mask'] = torch.ones_like(data['mask'])
-    sampled = sample_windows(unet, fast_scheduler(trained), **data, steps=3)
-    data['image'] = torch.zeros_like(data['image'])
-    again = sample_windows(unet, fast_scheduler(trained), **data, steps=3)
+    data['mask'][..., :2] = 0
+    sampled = sample_windows(unet, solver(trained), **data, steps=3)
+    hidden = torch.where(data['mask'] == 1, 0.7, data['image'])
+    assert not torch.equal(hidden, data['image'])
+    data['image'] = hidden
+    again = sample_windows(unet, solver(trained), **data, steps=3)
     assert torch.equal(sampled, again)
 
 
@@ -195,7 +208,10 @@ def test_each_input_matters():
 
     def sample(**changes):
         return sample_windows(
-            unet, fast_scheduler(trained), **{**data, **changes}, steps=3
+            unet,
+            solver(trained),
+            **{**data, **changes},
+            steps=3,
         )
 
     plain = sample()
@@ -210,7 +226,10 @@ def test_each_input_matters():
 
 @pytest.mark.parametrize('strength', [1.0, 0.5])
 def test_sampling_is_deterministic_and_draws_nothing(strength):
-    unet, scheduler = random_unet().eval(), fast_scheduler(v_schedule())
+    unet, scheduler = (
+        random_unet().eval(),
+        solver(v_schedule()),
+    )
     data = batch()
     before = {name: value.clone() for name, value in data.items()}
     results = []
@@ -229,9 +248,7 @@ def test_results_are_windows():
     unet = random_unet().eval()
     data = batch()
     data['noise'] = data['noise'] * 50
-    sampled = sample_windows(
-        unet, fast_scheduler(v_schedule()), **data, steps=1
-    )
+    sampled = sample_windows(unet, solver(v_schedule()), **data, steps=1)
     assert sampled.abs().max() == 1
     assert sampled.shape == data['image'].shape
     assert not sampled.requires_grad
@@ -266,7 +283,7 @@ def fake_gpu_windows(strength, **left_behind):
     makes its steps with numpy, outside; they stay on the CPU, as they do on a
     GPU, except for the numbers of the steps.
     """
-    scheduler = fast_scheduler(v_schedule())
+    scheduler = solver(v_schedule())
     plain = scheduler.set_timesteps
 
     def set_timesteps(steps, device):
@@ -277,7 +294,7 @@ def fake_gpu_windows(strength, **left_behind):
 
     scheduler.set_timesteps = set_timesteps
     limit = mock.patch.object(
-        sampling, 'most_steps', return_value=sampling.most_steps(scheduler)
+        sampling, 'most_steps', return_value=samplers.most_steps(scheduler)
     )
     with limit, fake_tensor.FakeTensorMode() as mode:
         with torch.device('cuda'):
@@ -314,8 +331,8 @@ def test_most_steps(schedule, most):
     trained = v_schedule(beta_schedule=schedule)
     oracle = Oracle(clean_windows(1, 2), trained)
     data = {name: value[:1] for name, value in batch(size=2).items()}
-    fast = fast_scheduler(trained)
+    fast = solver(trained)
     sampled = sample_windows(oracle, fast, **data, steps=most)
-    torch.testing.assert_close(sampled, oracle.clean, rtol=0, atol=1e-3)
+    torch.testing.assert_close(sampled, oracle.image, rtol=0, atol=1e-3)
     with pytest.raises(ValueError, match=f'from 1 to {most}, got'):
         sample_windows(oracle, fast, **data, steps=most + 1)

@@ -7,6 +7,7 @@ import torch
 from tiny_banks import (
     CLASSES,
     OPTIONS,
+    UNET,
     files_of,
     noise_image,
     write_generator,
@@ -16,13 +17,15 @@ from tiny_banks import (
 from mmdet_ddpm_moco.datasets.compositing import crop
 from mmdet_ddpm_moco.datasets.defect_bank import DefectBank
 from mmdet_ddpm_moco.datasets.labelled_images import LabelledImages
-from mmdet_ddpm_moco.synthesis import synthesize
-from mmdet_ddpm_moco.synthesis.generator import load_generator
-from mmdet_ddpm_moco.synthesis.planning import WindowPlanner
-from mmdet_ddpm_moco.synthesis.synthesize import (
+from mmdet_ddpm_moco.models.ddpm import DefectDDPM
+from mmdet_ddpm_moco.synthesis import gates, synthesize, window_painter
+from mmdet_ddpm_moco.synthesis.bank_settings import (
+    DEFAULT_MIX,
     bank_settings,
-    synthesize_bank,
 )
+from mmdet_ddpm_moco.synthesis.generator import load_generator, save_generator
+from mmdet_ddpm_moco.synthesis.planning import WindowPlanner
+from mmdet_ddpm_moco.synthesis.synthesize import synthesize_bank
 
 
 @pytest.fixture
@@ -38,19 +41,20 @@ def images(tmp_path):
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
     monkeypatch.setattr(synthesize, 'BLOCK', 4)
+    # Noise has seams everywhere, and resembles other noise.
+    monkeypatch.setattr(gates, 'seam', lambda *_: 0.0)
+    monkeypatch.setattr(gates.SeenDefects, 'is_copy', lambda *_: False)
 
 
 @pytest.fixture
 def no_unet(monkeypatch):
     """Paints the noise itself: a bank in milliseconds."""
 
-    def noise_itself(
-        unet, scheduler, image, mask, label, noise, *, steps, strength
-    ):
+    def noise_itself(unet, sampler, image, mask, label, noise, **_):
         assert image.shape == noise.shape
         return noise.clamp(-1, 1)
 
-    monkeypatch.setattr(synthesize, 'sample_windows', noise_itself)
+    monkeypatch.setattr(window_painter, 'sample_windows', noise_itself)
 
 
 def make(generator, images, out, num=6, **options):
@@ -109,9 +113,7 @@ def test_manifest_and_annotations_agree(tmp_path, generator, images):
 def test_windows_are_those_planned(tmp_path, generator, images, no_unet):
     make(generator, images, tmp_path / 'bank', num=12, seed=5)
     data = LabelledImages(*images)
-    planner = WindowPlanner(
-        data, max_window=32, mix=synthesize.DEFAULT_MIX, seed=5
-    )
+    planner = WindowPlanner(data, max_window=32, mix=DEFAULT_MIX, seed=5)
     bank = DefectBank(tmp_path / 'bank')
     for i in range(len(bank)):
         window, plan = bank[i], planner.plan(bank[i].number)
@@ -147,7 +149,7 @@ def test_rejected_windows_are_counted_and_left_out(
                 out[i] = image[i]
         return out
 
-    monkeypatch.setattr(synthesize, 'sample_windows', sometimes)
+    monkeypatch.setattr(window_painter, 'sample_windows', sometimes)
     manifest = make(
         generator, images, tmp_path / 'bank', num=8, mix=dict(add=1.0)
     )
@@ -162,7 +164,7 @@ def test_gates_that_refuse_everything_end_it(
     tmp_path, generator, images, monkeypatch
 ):
     monkeypatch.setattr(
-        synthesize, 'sample_windows', lambda u, s, image, *_, **__: image
+        window_painter, 'sample_windows', lambda u, s, image, *_, **__: image
     )
     with pytest.raises(ValueError, match='quality gates') as error:
         make(generator, images, tmp_path / 'bank', mix=dict(replaces=1.0))
@@ -193,6 +195,8 @@ def test_classes_of_another_data_set(tmp_path, generator):
         (dict(max_window=8), 'max_window'),
         (dict(mix=dict(add=0.3)), 'mix'),
         (dict(seed=-1), 'seed'),
+        (dict(sampler='euler'), 'sampler'),
+        (dict(guidance=2.0), 'class_dropout'),
     ],
 )
 def test_an_argument_out_of_range_costs_nothing(
@@ -201,6 +205,23 @@ def test_an_argument_out_of_range_costs_nothing(
     """No folder is begun, so that the corrected command can use it."""
     with pytest.raises(ValueError, match=word):
         make(generator, images, tmp_path / 'bank', **changes)
+    assert not (tmp_path / 'bank').exists()
+
+
+@pytest.mark.parametrize('conditioning', ['class', 'none'])
+def test_a_generator_that_knows_no_masks_makes_no_bank(
+    tmp_path, images, conditioning
+):
+    model = DefectDDPM(3, UNET, conditioning=conditioning)
+    folder = save_generator(
+        tmp_path / 'g',
+        model.unet,
+        model.scheduler,
+        classes=CLASSES,
+        window=32,
+    )
+    with pytest.raises(ValueError, match=f"'{conditioning}'.*where"):
+        make(load_generator(folder), images, tmp_path / 'bank')
     assert not (tmp_path / 'bank').exists()
 
 

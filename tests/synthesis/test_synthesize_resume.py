@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 from tiny_banks import (
     OPTIONS,
     files_of,
@@ -8,7 +9,12 @@ from tiny_banks import (
     write_images,
 )
 
-from mmdet_ddpm_moco.synthesis import bank_writer, synthesize
+from mmdet_ddpm_moco.synthesis import (
+    bank_writer,
+    gates,
+    synthesize,
+    window_painter,
+)
 from mmdet_ddpm_moco.synthesis.bank_writer import BankWriter
 from mmdet_ddpm_moco.synthesis.generator import load_generator
 from mmdet_ddpm_moco.synthesis.synthesize import (
@@ -29,19 +35,28 @@ def images(tmp_path):
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
     monkeypatch.setattr(synthesize, 'BLOCK', 4)
+    # Noise has seams everywhere, and resembles other noise.
+    monkeypatch.setattr(gates, 'seam', lambda *_: 0.0)
+    monkeypatch.setattr(gates.SeenDefects, 'is_copy', lambda *_: False)
+
+
+@pytest.fixture(autouse=True)
+def one_block_at_a_time():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture
 def no_unet(monkeypatch):
     """Paints the noise itself: a bank in milliseconds."""
 
-    def noise_itself(
-        unet, scheduler, image, mask, label, noise, *, steps, strength
-    ):
+    def noise_itself(unet, sampler, image, mask, label, noise, **_):
         assert image.shape == noise.shape
         return noise.clamp(-1, 1)
 
-    monkeypatch.setattr(synthesize, 'sample_windows', noise_itself)
+    monkeypatch.setattr(window_painter, 'sample_windows', noise_itself)
 
 
 def make(generator, images, out, num=6, **options):

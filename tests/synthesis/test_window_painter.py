@@ -3,6 +3,8 @@ import pytest
 import torch
 from tiny_banks import (
     OPTIONS,
+    random_unet,
+    v_schedule,
     write_generator,
     write_images,
 )
@@ -10,13 +12,12 @@ from tiny_banks import (
 from mmdet_ddpm_moco.datasets.compositing import crop
 from mmdet_ddpm_moco.datasets.defect_bank import DefectBank
 from mmdet_ddpm_moco.datasets.labelled_images import LabelledImages
-from mmdet_ddpm_moco.synthesis import synthesize
-from mmdet_ddpm_moco.synthesis.generator import load_generator
+from mmdet_ddpm_moco.synthesis import gates, synthesize, window_painter
+from mmdet_ddpm_moco.synthesis.bank_settings import DEFAULT_MIX
+from mmdet_ddpm_moco.synthesis.generator import load_generator, save_generator
 from mmdet_ddpm_moco.synthesis.planning import WindowPlanner
-from mmdet_ddpm_moco.synthesis.synthesize import (
-    WindowPainter,
-    synthesize_bank,
-)
+from mmdet_ddpm_moco.synthesis.synthesize import synthesize_bank
+from mmdet_ddpm_moco.synthesis.window_painter import WindowPainter
 
 
 @pytest.fixture
@@ -32,6 +33,9 @@ def images(tmp_path):
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
     monkeypatch.setattr(synthesize, 'BLOCK', 4)
+    # Noise has seams everywhere, and resembles other noise.
+    monkeypatch.setattr(gates, 'seam', lambda *_: 0.0)
+    monkeypatch.setattr(gates.SeenDefects, 'is_copy', lambda *_: False)
 
 
 def make(generator, images, out, num=6, **options):
@@ -62,7 +66,7 @@ def test_windows_are_padded_to_what_the_unet_needs_and_cropped(
         assert torch.equal(image[..., 26, :], image[..., 27, :])
         return ramp.clone()
 
-    monkeypatch.setattr(synthesize, 'sample_windows', noise_itself)
+    monkeypatch.setattr(window_painter, 'sample_windows', noise_itself)
     make(generator, images, tmp_path / 'bank', num=3)
     assert seen
     bank = DefectBank(tmp_path / 'bank')
@@ -87,8 +91,16 @@ def test_odd_windows_go_through_the_unet(tmp_path, generator):
 
 def painter(generator, images, **changes):
     data = LabelledImages(*images)
-    settings = dict(steps=2, strength=0.6, seed=0, device='cpu', **changes)
-    return data, WindowPainter(generator, data, **settings)
+    sampler = dict(name='dpmsolver++', steps=2, strength=0.6, guidance=1)
+    planner = WindowPlanner(data, max_window=32, mix=dict(add=1), seed=0)
+    return data, WindowPainter(
+        generator,
+        data,
+        gates.QualityGates(data, planner),
+        {**sampler, **changes},
+        seed=0,
+        device='cpu',
+    )
 
 
 def test_what_is_sampled_with_what(tmp_path, generator, images, monkeypatch):
@@ -99,11 +111,9 @@ def test_what_is_sampled_with_what(tmp_path, generator, images, monkeypatch):
         calls.append((options, image, mask, label, noise))
         return image
 
-    monkeypatch.setattr(synthesize, 'sample_windows', watched)
+    monkeypatch.setattr(window_painter, 'sample_windows', watched)
     data, one = painter(generator, images)
-    planner = WindowPlanner(
-        data, max_window=32, mix=synthesize.DEFAULT_MIX, seed=0
-    )
+    planner = WindowPlanner(data, max_window=32, mix=DEFAULT_MIX, seed=0)
     plans = {number: planner.plan(number) for number in range(30)}
     assert {p.kind for p in plans.values()} == {'add', 'replaces', 'null'}
     one.paint(plans)
@@ -136,18 +146,59 @@ def test_what_is_sampled_with_what(tmp_path, generator, images, monkeypatch):
     assert abs(noises.std() - 1) < 0.03
 
 
+def test_the_ddpm_sampler_draws_from_each_windows_own_generator(
+    generator, images
+):
+    """Like the noise, what is added on the way belongs to the number."""
+    data, one = painter(generator, images, name='ddpm', steps=3)
+    planner = WindowPlanner(
+        data, max_window=32, mix=dict(add=1, replaces=0, null=0), seed=0
+    )
+    plans = {number: planner.plan(number) for number in range(6)}
+    _, together = one.paint(plans)
+    backwards = {number: plans[number] for number in reversed(plans)}
+    _, again = one.paint(backwards)
+    for a, b in zip(together, reversed(again)):
+        # The order in a batch changes the last bits of its arithmetic.
+        assert np.abs(a.astype(int) - b).max() <= 2
+    _, other = painter(generator, images, name='ddpm', steps=3)[1].paint(
+        {number + 50: plan for number, plan in plans.items()}
+    )
+    assert np.abs(together[0].astype(int) - other[0]).max() > 20
+
+
+def test_guidance_uses_the_class_that_is_none(
+    tmp_path, generator, images, monkeypatch
+):
+    seen = []
+
+    def watched(unet, sampler, image, *rest, **options):
+        seen.append((options['guidance'], options['no_class']))
+        return -image
+
+    monkeypatch.setattr(window_painter, 'sample_windows', watched)
+    make(generator, images, tmp_path / 'plain', num=2)
+    folder = save_generator(
+        tmp_path / 'guidable',
+        random_unet(num_classes=4),
+        v_schedule(),
+        classes=generator.classes,
+        window=32,
+    )
+    make(load_generator(folder), images, tmp_path / 'bank', 2, guidance=2.5)
+    assert set(seen) == {(1.0, None), (2.5, 4)}
+
+
 def test_noise_belongs_to_the_number(tmp_path, generator, images, monkeypatch):
     """Which windows share a block or a batch changes no window's noise."""
     data, one = painter(generator, images)
-    planner = WindowPlanner(
-        data, max_window=32, mix=synthesize.DEFAULT_MIX, seed=0
-    )
+    planner = WindowPlanner(data, max_window=32, mix=DEFAULT_MIX, seed=0)
     plans = {number: planner.plan(number) for number in range(8)}
 
     def noise_itself(unet, scheduler, image, mask, label, noise, **_):
         return noise.clamp(-1, 1)
 
-    monkeypatch.setattr(synthesize, 'sample_windows', noise_itself)
+    monkeypatch.setattr(window_painter, 'sample_windows', noise_itself)
     _, together = one.paint(plans)
     alone = [one.paint({n: plans[n]})[1][0] for n in plans]
     for a, b in zip(together, alone):
@@ -158,9 +209,7 @@ def test_noise_belongs_to_the_number(tmp_path, generator, images, monkeypatch):
 
 def test_batches_hold_a_bounded_number_of_pixels(generator, images):
     data, one = painter(generator, images)
-    planner = WindowPlanner(
-        data, max_window=32, mix=synthesize.DEFAULT_MIX, seed=0
-    )
+    planner = WindowPlanner(data, max_window=32, mix=DEFAULT_MIX, seed=0)
     plans = {number: planner.plan(number) for number in range(200)}
     batches = one._batches(plans)
     assert sorted(n for _, batch in batches for n in batch) == list(range(200))
@@ -168,7 +217,7 @@ def test_batches_hold_a_bounded_number_of_pixels(generator, images):
         sizes = {plans[n].window[2:] for n in numbers}
         assert len(sizes) == 1
         (w, h) = sizes.pop()
-        assert len(numbers) * w * h <= synthesize.BATCH_PIXELS
+        assert len(numbers) * w * h <= window_painter.BATCH_PIXELS
         assert {plans[n].kind == 'replaces' for n in numbers} == {
             strength == 0.6
         }

@@ -1,12 +1,12 @@
 """Writes the trained generator where synthesis finds it."""
 
 from mmengine.dist import master_only
-from mmengine.hooks import EMAHook, Hook
-from mmengine.model import is_model_wrapper
+from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from ...synthesis.generator import save_generator
+from ..trained_generator import averaged_unet, bare_model
 
 
 @HOOKS.register_module()
@@ -26,7 +26,7 @@ class ExportGeneratorHook(Hook):
             ValueError: They do not.
         """
         dataset = runner.train_dataloader.dataset
-        model = self._model(runner)
+        model = bare_model(runner)
         if model.num_classes != len(dataset.data.classes):
             msg = (
                 f'the model has num_classes={model.num_classes}, but '
@@ -44,22 +44,12 @@ class ExportGeneratorHook(Hook):
     @master_only
     def after_train(self, runner: Runner) -> None:
         """Writes ``<work_dir>/generator``."""
-        model = self._model(runner)
-        unet = model.unet
-        for hook in runner.hooks:
-            if isinstance(hook, EMAHook):
-                unet = hook.ema_model.module.unet
         dataset = runner.train_dataloader.dataset
         folder = save_generator(
             f'{runner.work_dir}/generator',
-            unet,
-            model.scheduler,
+            averaged_unet(runner),
+            bare_model(runner).scheduler,
             classes=dataset.data.classes,
             window=dataset.window,
         )
         runner.logger.info(f'Generator written to {folder}')
-
-    @staticmethod
-    def _model(runner: Runner) -> 'torch.nn.Module':  # noqa: F821
-        model = runner.model
-        return model.module if is_model_wrapper(model) else model

@@ -1,0 +1,116 @@
+"""Metrics of generative models, by torch-fidelity.
+
+Its functions on features are called, not its ``calculate_metrics``: features
+are computed once and serve many comparisons.
+"""
+
+import torch
+from torch import Tensor
+from torch_fidelity.metric_fid import (
+    fid_features_to_statistics,
+    fid_statistics_to_metric,
+)
+from torch_fidelity.metric_isc import isc_features_to_metric
+from torch_fidelity.metric_kid import kid_features_to_metric
+from torch_fidelity.metric_prc import prc_features_to_metric
+
+# Fewer windows than this on a side say nothing.
+MIN_WINDOWS = 8
+KID_SUBSETS = 100
+KID_MOST = 1000  # the subset size that papers use
+NEIGHBOURHOOD = 3  # of precision and recall, as in the literature
+
+
+def compare(generated: Tensor, real: Tensor) -> dict[str, float]:
+    """Compares two sets of features.
+
+    Args:
+        generated (torch.Tensor): float32 (N, D), N at least
+            ``MIN_WINDOWS``.
+        real (torch.Tensor): float32 (M, D), M likewise.
+
+    Returns:
+        dict[str, float]: ``n_generated``, ``n_real``; ``frechet`` distance
+        (Heusel et al., 2017; biased upwards, the more the fewer windows);
+        ``kid`` and ``kid_std``, mean and standard deviation over subsets of
+        ``kid_subset`` windows, half of the smaller set but at most 1000
+        (Binkowski et al., 2018; without bias); ``precision`` and
+        ``recall``, in [0, 1] (Kynkaanniemi et al., 2019; 3 neighbours).
+
+    Raises:
+        ValueError: One of the sets is too small.
+    """
+    smaller = min(len(generated), len(real))
+    if smaller < MIN_WINDOWS:
+        msg = (
+            f'at least {MIN_WINDOWS} windows are needed on each side, got '
+            f'{len(generated)} and {len(real)}'
+        )
+        raise ValueError(msg)
+    subset = min(smaller // 2, KID_MOST)
+    kid = kid_features_to_metric(
+        generated,
+        real,
+        kid_subsets=KID_SUBSETS,
+        kid_subset_size=subset,
+        verbose=False,
+    )
+    prc = prc_features_to_metric(
+        generated, real, prc_neighborhood=NEIGHBOURHOOD, verbose=False
+    )
+    return dict(
+        n_generated=len(generated),
+        n_real=len(real),
+        frechet=frechet_distance(generated, real),
+        kid=kid['kernel_inception_distance_mean'],
+        kid_std=kid['kernel_inception_distance_std'],
+        kid_subset=subset,
+        precision=prc['precision'],
+        recall=prc['recall'],
+    )
+
+
+def frechet_distance(generated: Tensor, real: Tensor) -> float:
+    """Squared Frechet distance between Gaussians fitted to features.
+
+    Fewer windows than features lie in a subspace. The distance is the same
+    in coordinates of that, and its matrices are much smaller.
+
+    Args:
+        generated (torch.Tensor): float (N, D).
+        real (torch.Tensor): float (M, D).
+
+    Returns:
+        float: The distance, >= 0 but for rounding.
+    """
+    both = torch.cat([generated, real]).double()
+    if len(both) < both.shape[1]:
+        basis, _ = torch.linalg.qr(both.T)  # (D, N + M)
+        both = both @ basis
+    statistics = [
+        fid_features_to_statistics(part)
+        for part in both.split([len(generated), len(real)])
+    ]
+    found = fid_statistics_to_metric(*statistics, verbose=False)
+    return found['frechet_inception_distance']
+
+
+def inception_score(logits: Tensor) -> dict[str, float]:
+    """Inception score (Salimans et al., 2016).
+
+    Args:
+        logits (torch.Tensor): float32 (N, classes), N at least 1.
+
+    Returns:
+        dict[str, float]: ``isc``, from 1 to the number of classes, and its
+        spread ``isc_std`` over ``isc_splits`` parts of at least 100
+        windows. Of one part, where there are fewer than 200, the spread is
+        0.
+    """
+    splits = max(1, min(10, len(logits) // 100))
+    found = isc_features_to_metric(logits, splits=splits)
+    return dict(
+        isc=found['inception_score_mean'],
+        isc_std=found['inception_score_std'],
+        isc_splits=splits,
+    )

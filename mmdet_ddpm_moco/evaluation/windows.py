@@ -1,0 +1,215 @@
+"""Synthesised windows and real ones, cut in the same way.
+
+A comparison says something about the generator only where both sides differ
+in nothing else: sizes and places of real windows are drawn by the functions
+that planned the bank.
+"""
+
+import json
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from ..datasets.compositing import Box, crop, intersect
+from ..datasets.defect_bank import NULL, BankWindow, DefectBank
+from ..datasets.defect_geometry import place_window
+from ..datasets.labelled_images import LabelledImages
+from ..datasets.transforms.diffusion_defect_augment import SAME_GROUND
+from ..synthesis.planning import fits_whole, window_size
+
+REAL = 'real'
+
+
+@dataclass(frozen=True)
+class DefectWindow:
+    """A picture of one defect with some ground around it.
+
+    Attributes:
+        pixels (np.ndarray): BGR uint8 (h, w, 3).
+        label (int): Index of its class.
+        kind (str): ``'real'``, ``'add'`` or ``'replaces'``.
+        image (int): Index of its image in ``LabelledImages.images``.
+        box (tuple): ``(x, y, w, h)`` of the defect in the window.
+        whole (bool): Whether a window of the largest size holds the defect
+            with its rim, as it must to be added.
+    """
+
+    pixels: np.ndarray
+    label: int
+    kind: str
+    image: int
+    box: Box
+    whole: bool
+
+
+def find_hosts(
+    bank: DefectBank, data: LabelledImages
+) -> list[tuple[BankWindow, int]]:
+    """Finds the image that each window of a bank was synthesised on.
+
+    Args:
+        bank (DefectBank): The bank.
+        data (LabelledImages): The images it was made from.
+
+    Returns:
+        list[tuple[BankWindow, int]]: Windows in the order of the bank, each
+        with the index of its host in ``data.images``.
+
+    Raises:
+        ValueError: The bank knows other classes or other images, or its
+            annotations can not be read.
+    """
+    if bank.classes != data.classes:
+        msg = (
+            f'the defect bank {bank.root} has the classes '
+            f'{", ".join(bank.classes)}, the training images have '
+            f'{", ".join(data.classes)}; give the config of the generator '
+            'that made it'
+        )
+        raise ValueError(msg)
+    try:
+        records = json.loads((bank.root / 'annotations.json').read_bytes())
+        sources = {i['id']: i['source'] for i in records['images']}
+        names = [sources[bank[i].number] for i in range(len(bank))]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        msg = (
+            f'the annotations of the defect bank {bank.root} can not be '
+            f'read, make the bank again: {error!r}'
+        )
+        raise ValueError(msg) from error
+    places = {image.file_name: i for i, image in enumerate(data.images)}
+    foreign = sorted(set(names) - set(places))
+    if foreign:
+        msg = (
+            f'the defect bank {bank.root} was made on {foreign[0]}, which is '
+            'not among the training images; give the config of the generator '
+            'that made it'
+        )
+        raise ValueError(msg)
+    return [(bank[i], places[name]) for i, name in enumerate(names)]
+
+
+def paste(
+    bank: DefectBank, window: BankWindow, host: np.ndarray
+) -> np.ndarray:
+    """Puts a window back where it was synthesised.
+
+    Args:
+        bank (DefectBank): The window's bank.
+        window (BankWindow): The window.
+        host (np.ndarray): BGR uint8 (H, W, 3); stays as it is.
+
+    Returns:
+        np.ndarray: The host with the synthesised pixels, uint8 (H, W, 3).
+
+    Raises:
+        ValueError: The window does not belong to this image.
+    """
+    pixels, alpha = bank.read(window)
+    image = host.copy()
+    part = crop(image, window.window)
+    ground = alpha == 0
+    if part.shape != pixels.shape or (
+        ground.any()
+        # uint8 would wrap around.
+        and np.abs(part[ground].astype(np.int16) - pixels[ground]).mean()
+        > SAME_GROUND
+    ):
+        msg = (
+            f'window {window.number} of the defect bank {bank.root} does not '
+            'belong to the image it names: give the images that the bank was '
+            'made from, or make it again'
+        )
+        raise ValueError(msg)
+    part[~ground] = pixels[~ground]
+    return image
+
+
+def as_bgr(pixels: np.ndarray) -> np.ndarray:
+    """uint8 (H, W, 1 or 3) as BGR (H, W, 3)."""
+    if pixels.shape[2] == 1:
+        return cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR)
+    return pixels
+
+
+def largest_window(bank: DefectBank) -> int:
+    """Largest side in pixels that windows of a bank may have."""
+    sides = [side for i in range(len(bank)) for side in bank[i].window[2:]]
+    return int(bank.manifest.get('max_window') or max(sides, default=16))
+
+
+def synthesised_windows(
+    bank: DefectBank,
+    hosts: list[tuple[BankWindow, int]],
+    data: LabelledImages,
+) -> list[DefectWindow]:
+    """Reads the windows of a bank that show a defect.
+
+    Args:
+        bank (DefectBank): The bank.
+        hosts (list): From :func:`find_hosts`, or some of them.
+        data (LabelledImages): The images it was made from.
+
+    Returns:
+        list[DefectWindow]: Finished pictures, ``null`` windows left out.
+
+    Raises:
+        ValueError: A window does not belong to its image.
+    """
+    limit = largest_window(bank)
+    return [
+        DefectWindow(
+            crop(
+                paste(bank, window, as_bgr(data.read(image))), window.window
+            ).copy(),
+            window.label,
+            window.kind,
+            image,
+            _inside(window.box, window.window),
+            fits_whole(window.box, limit),
+        )
+        for window, image in hosts
+        if window.kind != NULL
+    ]
+
+
+def real_windows(
+    data: LabelledImages, max_window: int, seed: int = 0
+) -> list[DefectWindow]:
+    """Cuts one window for each labelled defect, as synthesis would.
+
+    Args:
+        data (LabelledImages): Labelled images.
+        max_window (int): Largest side of a window in pixels.
+        seed (int): Seed of sizes and places, >= 0. Defaults to 0.
+
+    Returns:
+        list[DefectWindow]: In the order of the annotations.
+    """
+    rng = np.random.RandomState(seed)
+    windows = []
+    for index, image in enumerate(data.images):
+        for defect in image.defects:
+            place = place_window(
+                defect.box,
+                image.size,
+                window_size(defect.box, max_window, rng),
+                rng,
+            )
+            windows.append(
+                DefectWindow(
+                    crop(as_bgr(data.read(index)), place).copy(),
+                    defect.label,
+                    REAL,
+                    index,
+                    _inside(defect.box, place),
+                    fits_whole(defect.box, max_window),
+                )
+            )
+    return windows
+
+
+def _inside(box: Box, window: Box) -> Box:
+    x, y, w, h = intersect(box, window)
+    return x - window[0], y - window[1], w, h

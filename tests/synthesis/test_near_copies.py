@@ -1,0 +1,90 @@
+import cv2
+import numpy as np
+import pytest
+from tiny_banks import write_images
+
+from mmdet_ddpm_moco.datasets.compositing import crop
+from mmdet_ddpm_moco.datasets.labelled_images import LabelledImages
+from mmdet_ddpm_moco.synthesis.near_copies import (
+    SIDE,
+    SeenDefects,
+    distance,
+    mirrored,
+    thumbnail,
+)
+
+
+def texture(seed=0, size=(30, 40)):
+    return np.random.RandomState(seed).randint(0, 256, (*size, 1), np.uint8)
+
+
+def test_distance_is_one_less_the_correlation():
+    a, b = texture(0, (SIDE, SIDE)), texture(1, (SIDE, SIDE))
+    expected = 1 - np.corrcoef(a.ravel(), b.ravel())[0, 1]
+    found = distance(thumbnail(a), thumbnail(b)[None])
+    assert found == pytest.approx(expected, abs=1e-5)
+    nearest = distance(thumbnail(a), np.stack([thumbnail(b), thumbnail(a)]))
+    assert nearest == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize('gain, offset', [(0.5, 0), (0.5, 100), (-0.5, 200)])
+def test_contrast_and_tone_do_not_count_but_their_sign_does(gain, offset):
+    a = texture()
+    b = np.clip(a * gain + offset, 0, 255).astype(np.uint8)
+    found = distance(thumbnail(a), thumbnail(b)[None])
+    assert found == pytest.approx(0 if gain > 0 else 2, abs=1e-2)
+
+
+def test_a_box_of_one_tone_resembles_nothing():
+    flat = np.full((9, 9, 3), 80, np.uint8)
+    assert distance(thumbnail(flat), thumbnail(flat)[None]) == 1
+
+
+def test_the_four_ways_to_mirror():
+    picture = texture(size=(SIDE, SIDE))
+    found = mirrored(thumbnail(picture)[None])
+    for flipped in (
+        picture,
+        picture[::-1],
+        picture[:, ::-1],
+        picture[::-1, ::-1],
+    ):
+        near = distance(thumbnail(flipped), found)
+        assert near == pytest.approx(0, abs=1e-6)
+    turned = distance(thumbnail(picture.transpose(1, 0, 2)), found)
+    assert turned > 0.5
+
+
+@pytest.fixture
+def data(tmp_path):
+    images = [[('dent', 4, 5, 14, 12), ('dent', 26, 20, 14, 12)]] * 4
+    images += [[('pit', 8, 8, 20, 20)], []]
+    return LabelledImages(*write_images(tmp_path / 'data', images))
+
+
+def test_limits_are_the_nearest_of_other_images(data):
+    seen = SeenDefects(data)
+    vectors = [
+        thumbnail(crop(data.read(i), d.box)) for i, d in data.by_class[0]
+    ]
+    images = [i for i, _ in data.by_class[0]]
+    nearest = []
+    for i, one in enumerate(vectors):
+        others = [v for v, k in zip(vectors, images) if k != images[i]]
+        nearest.append(min(distance(v, mirrored(one[None])) for v in others))
+    assert seen.limits[0] == pytest.approx(np.quantile(nearest, 0.01))
+    # A single pit, and no scratch at all: nothing to measure them by.
+    assert seen.limits[1:] == [0, 0]
+
+
+def test_copies_are_found_and_other_defects_are_not(data):
+    seen = SeenDefects(data)
+    index, defect = data.by_class[0][3]
+    original = crop(data.read(index), defect.box)
+    enlarged = cv2.resize(original, (28, 24))[..., None]
+    paler = (original * 0.6 + 70).astype(np.uint8)
+    for copy in (original, original[:, ::-1], enlarged, paler):
+        assert seen.is_copy(copy, 0)
+    # Not one of its own class, and no more like it than others are.
+    assert not seen.is_copy(original, 1)
+    assert not seen.is_copy(texture(5), 0)

@@ -1,0 +1,99 @@
+"""tools/evaluate_bank.py: a wrong input is told in one line."""
+
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from mmdet_ddpm_moco import stack
+from mmdet_ddpm_moco.paths import shipped
+
+sys.path.append(str(Path(__file__).parents[1] / 'evaluation'))
+
+from made_bank import write_bank, write_images
+
+DETECTOR = """
+model = dict(type='NoModel')
+test_dataloader = dict(
+    dataset=dict(type='CocoDataset', metainfo=dict(classes=('a', 'b'))))
+"""
+
+
+@pytest.fixture
+def files(tmp_path):
+    """A bank, its images and the config of a generator."""
+    paths = write_images(tmp_path / 'data', number=2)
+    write_bank(tmp_path / 'bank', paths[1], number=2)
+    dataset = dict(ann_file=str(paths[0]), img_prefix=str(paths[1]))
+    config = tmp_path / 'ddpm.py'
+    config.write_text(f'train_dataloader = dict(dataset={dataset!r})\n')
+    (tmp_path / 'judge.py').write_text(DETECTOR)
+    torch.save(dict(state_dict=dict(x=torch.ones(1))), tmp_path / 'judge.pth')
+    (tmp_path / 'wrong.pth').write_bytes(b'no weights')
+    return tmp_path
+
+
+def told(monkeypatch, capsys, *args) -> str:
+    """The only line that the tool prints before it ends with code 1."""
+    tool = shipped('tools') / 'evaluate_bank.py'
+    monkeypatch.setattr(sys, 'argv', [str(tool), *map(str, args)])
+    main = runpy.run_path(str(tool))['main']
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 1
+    out, err = capsys.readouterr()
+    assert out == '' and err.startswith('error: ') and err.count('\n') == 1
+    return err
+
+
+@pytest.mark.parametrize(
+    'args, text',
+    [
+        (['--bank', 'none'], 'the defect bank none is not there'),
+        (['--real-ann', 'none.json'], 'no annotations at none.json'),
+        (['--features', 'none.pth'], 'checkpoint none.pth is not there'),
+        (['--features', '{}/wrong.pth'], 'is refused: it is damaged'),
+        (['--features', '{}/judge.pth'], 'nor the weights of the Inception'),
+        (['--judge', 'none.py', '{}/judge.pth'], 'no config none.py'),
+        (['--judge', '{}/judge.py', 'none.pth'], 'none.pth is not there'),
+        (['--judge', '{}/judge.py', '{}/judge.pth'], 'knows the classes a, b'),
+        ([], 'there are 6 synthesised windows'),
+    ],
+)
+def test_wrong_inputs(files, monkeypatch, capsys, args, text):
+    args = [a.format(files) for a in args]
+    # The extractor is not what is tested, and takes its time.
+    if '--features' not in args:
+        monkeypatch.setattr(
+            'mmdet_ddpm_moco.evaluation.extractors.lite0_features',
+            lambda: None,
+        )
+    options = ['--bank', files / 'bank', *args]
+    assert text in told(monkeypatch, capsys, files / 'ddpm.py', *options)
+
+
+@pytest.mark.parametrize(
+    'text, expected',
+    [
+        ('x = 1', 'no config of a generator'),
+        ('train_dataloader = dict(dataset=dict(type="A"))', 'no config of a'),
+    ],
+)
+def test_another_config(files, monkeypatch, capsys, text, expected):
+    (files / 'other.py').write_text(text)
+    options = [files / 'other.py', '--bank', files / 'bank']
+    assert expected in told(monkeypatch, capsys, *options)
+
+
+def test_without_torch_fidelity(files, monkeypatch, capsys):
+    find = stack.find_spec
+    monkeypatch.setattr(
+        stack,
+        'find_spec',
+        lambda n: None if n == 'torch_fidelity' else find(n),
+    )
+    options = [files / 'ddpm.py', '--bank', files / 'bank']
+    line = told(monkeypatch, capsys, *options)
+    assert 'pip install "torch-fidelity>=0.4"' in line

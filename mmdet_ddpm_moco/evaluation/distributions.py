@@ -12,6 +12,7 @@ from .fidelity import MIN_WINDOWS, compare, inception_score
 from .windows import DefectWindow
 
 ALL = 'all'
+TRAINING = 'training'
 OVERALL = 'overall'
 _FIGURES = ('frechet', 'kid', 'precision', 'recall', 'isc')
 
@@ -49,19 +50,24 @@ class Measured:
 
 
 def by_kind(
-    bank: Measured, real: Measured
+    bank: Measured, real: Measured, train: Measured | None = None
 ) -> dict[str, tuple[Measured, Measured]]:
     """Parts of a bank, each with the real windows to compare it with.
 
     Only defects that fit into a window are added to free ground, so added
-    ones are compared with such.
+    ones are compared with such. The training windows take the bank's place
+    once, because a bank shows few grounds, theirs: what keeps these from the
+    held-out ones is no fault of the generator.
 
     Args:
         bank (Measured): Synthesised windows.
         real (Measured): Real ones.
+        train (Measured | None): Windows of the training images where
+            ``real`` are held-out ones. Defaults to None.
 
     Returns:
-        dict: ``'all'``, ``'add'`` and ``'replaces'``, those there are.
+        dict: ``'all'``, ``'add'``, ``'replaces'`` and ``'training'``, those
+        there are.
     """
     parts = {ALL: (bank, real)}
     for kind in ('add', 'replaces'):
@@ -73,6 +79,8 @@ def by_kind(
             )
         if chosen:
             parts[kind] = (bank.take(chosen), against)
+    if train is not None:
+        parts[TRAINING] = (train, real)
     return parts
 
 

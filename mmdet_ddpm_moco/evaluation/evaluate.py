@@ -1,7 +1,7 @@
 """From a bank and real images to a report."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -117,7 +117,8 @@ def evaluate_bank(
     draw_neighbours(
         bank_side, train_side, found, classes, out / 'neighbours.png'
     )
-    compared = compare_spectra(bank_side, real_side, classes)
+    apart = None if held_out is None else train_side
+    compared = compare_spectra(bank_side, real_side, classes, apart)
     draw_spectra(compared, out / 'spectrum.png')
     report = dict(
         bank=str(bank.root),
@@ -131,7 +132,9 @@ def evaluate_bank(
         features=dict(
             name=extractor.name, dimensions=bank_side.features.shape[1]
         ),
-        distributions=_distributions(bank_side, real_side, classes),
+        distributions=_distributions(
+            by_kind(bank_side, real_side, apart), classes
+        ),
         neighbours=summarise(bank_side, found),
         spectrum=dict(centres=CENTRES.tolist(), **compared),
         label_truth=judge
@@ -176,9 +179,8 @@ def _measure(
 
 
 def _distributions(
-    bank: Measured, real: Measured, classes: Sequence[str]
+    parts: Mapping[str, tuple[Measured, Measured]], classes: Sequence[str]
 ) -> dict[str, dict]:
-    parts = by_kind(bank, real)
     total = len(parts) * (len(classes) + 1)
     with tqdm(total=total, desc='comparing', unit='set') as bar:
         return {

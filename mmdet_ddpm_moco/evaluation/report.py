@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from .distributions import ALL, OVERALL
+from .distributions import ALL, OVERALL, TRAINING
 from .fidelity import MIN_WINDOWS, NEIGHBOURHOOD
 from .neighbours import SUSPICIOUS
 
@@ -61,6 +61,7 @@ _TITLES = dict(
     all='All',
     add='Added to free ground, against real defects that fit into a window',
     replaces='In place of a real defect (started from its window)',
+    training='The training windows themselves, in the place of the bank',
 )
 
 
@@ -180,7 +181,7 @@ def _spectrum(report: Mapping) -> list[str]:
     rows = []
     for kind, found in spectrum.items():
         for group, f in found.items():
-            if kind != ALL and group != OVERALL:
+            if kind not in (ALL, TRAINING) and group != OVERALL:
                 continue
             cells = [_NO] * (3 + len(bands))
             if f:

@@ -13,11 +13,16 @@ from .spectrum import CENTRES, mean_absolute, spectral_difference
 
 COLUMNS = 4
 # The same in every diagram, whichever kinds it shows.
-COLOURS = dict(all='black', add='#145ac8', replaces='#dc5a14')
+COLOURS = dict(
+    all='black', add='#145ac8', replaces='#dc5a14', training='#3c8c14'
+)
 
 
 def compare_spectra(
-    bank: Measured, real: Measured, classes: Sequence[str]
+    bank: Measured,
+    real: Measured,
+    classes: Sequence[str],
+    train: Measured | None = None,
 ) -> dict[str, dict[str, dict | None]]:
     """Compares the spectra of a bank with real ones, by kind and class.
 
@@ -28,6 +33,7 @@ def compare_spectra(
         bank (Measured): Synthesised windows.
         real (Measured): Real ones.
         classes (Sequence[str]): Class names by label.
+        train (Measured | None): As in :func:`by_kind`. Defaults to None.
 
     Returns:
         dict: By kind, then by class and ``'overall'``: None where there are
@@ -36,7 +42,7 @@ def compare_spectra(
         against real their root mean square).
     """
     result: dict[str, dict] = {}
-    for kind, (of_bank, of_real) in by_kind(bank, real).items():
+    for kind, (of_bank, of_real) in by_kind(bank, real, train).items():
         splits = equal_splits(of_bank, of_real)
         result[kind] = {}
         for label, name in enumerate([*classes, OVERALL]):
@@ -125,7 +131,7 @@ def draw_spectra(
     for axes in list(grid.flat)[len(names) :]:
         axes.set_visible(False)
     for axes in grid[:, 0]:
-        axes.set_ylabel('synthesised / real, dB')
+        axes.set_ylabel('power over real, dB')
     for axes in list(grid.flat)[max(0, len(names) - COLUMNS) : len(names)]:
         axes.set_xlabel('cycles per pixel')
         axes.tick_params(labelbottom=True)

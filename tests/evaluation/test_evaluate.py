@@ -79,6 +79,13 @@ def test_counts(report):
     assert replaced['scratch']['counts'] == dict(bank=12, real=14)
 
 
+def test_training_windows_take_the_banks_place_once(report):
+    trained = report['distributions']['training']
+    assert trained['overall']['counts'] == dict(bank=24, real=28)
+    assert report['spectrum']['training']['dent'] is None  # 7 to a half
+    assert report['spectrum']['training']['overall']['n'] == 14
+
+
 def test_the_judge_agrees(report):
     truth = report['label_truth']
     assert truth['add']['overall']['relative'] == 1
@@ -111,6 +118,7 @@ def test_without_held_out_images_and_judge(made):
     )
     assert report['windows']['evaluated'] == 30
     assert report['label_truth'] is None and not report['held_out']
+    assert 'training' not in report['distributions']
     text = (made['root'] / 'out2' / 'report.md').read_text()
     assert '**Compared with the training images themselves**' in text
     assert 'Label truth' not in text

@@ -101,7 +101,7 @@ class TestLite0:
 
 def backbone_checkpoint(**changes):
     torch.manual_seed(0)
-    backbone = MODELS.build(dict(RESNET))
+    backbone = MODELS.build(dict(RESNET, _scope_='mmdet'))
     weights = {f'backbone.{k}': v for k, v in backbone.state_dict().items()}
     return backbone, {
         'state_dict': weights,

@@ -1,18 +1,21 @@
 """A bank does not depend on who made it, nor on how often they were killed."""
 
+import os
 import random
 import time
+from signal import SIGCONT, SIGKILL, SIGSTOP
 
 import pytest
 import torch
 from tiny_banks import OPTIONS, files_of, write_generator, write_images
-from tiny_ranks import Ranks, needs_fork
+from tiny_ranks import Ranks, needs_fork, signalled_at
 
 from mmdet_ddpm_moco.datasets.labelled_images import LabelledImages
 from mmdet_ddpm_moco.synthesis import synthesize
 from mmdet_ddpm_moco.synthesis.gates import QualityGates
 from mmdet_ddpm_moco.synthesis.generator import load_generator
 from mmdet_ddpm_moco.synthesis.synthesize import synthesize_bank
+from mmdet_ddpm_moco.synthesis.window_painter import WindowPainter
 
 pytestmark = needs_fork
 NUM = 30
@@ -85,13 +88,6 @@ def test_ranks_and_threads_make_the_same_bank(
     assert others == [''] * (ranks - 1)
 
 
-def wait_for(condition):
-    end = time.monotonic() + 100
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.001)
-
-
 def records(bank):
     return sorted((bank / 'records').glob('[0-9]*.json'))
 
@@ -101,76 +97,82 @@ def test_killed_at_any_moment(inputs, expected, tmp_path, seed):
     """Again and again, and gone on with by other numbers of ranks."""
     rng = random.Random(seed)
     bank = tmp_path / 'bank'
-    alive = 0
-    for attempt in range(3):
-        there = len(records(bank))
+    killed = 0
+    for attempt in range(40):
+        ranks = rng.choice((1, 2))
+        victim = rng.randrange(ranks)
         run = Ranks(
-            job(inputs, bank),
+            signalled_at(
+                rng.randint(1, 25), job(inputs, bank), SIGKILL, victim
+            ),
             tmp_path / f'run{attempt}',
-            rng.choice((1, 2)),
+            ranks,
             rng.choice((1, 2)),
         )
-        more = rng.randrange(3)
-        wait_for(
-            lambda there=there, more=more, run=run: (
-                len(records(bank)) >= there + more
-                or not run.processes[0].is_alive()
-            )
-        )
-        time.sleep(rng.random() * 0.05)
-        # The last seed leaves its first rank to notice for itself.
-        run.kill()
-        alive += run.processes[0].exitcode == -9
-    assert alive
-    run = Ranks(job(inputs, bank), tmp_path / 'last', 1 + seed % 2)
-    codes = run.end()
-    if alive == 3:
-        assert set(codes) == {0}, run.printed()
+        codes = run.end()
+        if set(codes) == {0}:
+            break
+        # The other rank notices for itself.
+        assert codes[victim] == -SIGKILL, run.printed()
+        killed += 1
+    assert killed
     assert files_of(bank) == expected
+
+
+@pytest.mark.parametrize('seed', range(2))
+def test_all_ranks_killed_at_once(inputs, expected, tmp_path, seed):
+    """By the clock, wherever they are."""
+    rng = random.Random(seed)
+    bank = tmp_path / 'bank'
+    for attempt in range(3):
+        run = Ranks(job(inputs, bank), tmp_path / f'run{attempt}')
+        time.sleep(rng.random() * 0.7)
+        run.kill()
+    if not (bank / 'manifest.json').exists():
+        run = Ranks(job(inputs, bank), tmp_path / 'last')
+        assert run.end() == [0, 0], run.printed()
+    assert files_of(bank) == expected
+
+
+@pytest.fixture
+def half(inputs, tmp_path):
+    """A bank whose main process was killed after at least two blocks."""
+    bank = tmp_path / 'bank'
+    run = Ranks(
+        signalled_at(14, job(inputs, bank), SIGKILL), tmp_path / 'half'
+    )
+    assert run.end() == [-SIGKILL, 3]
+    assert 2 <= len(records(bank)) < 7
+    return bank
 
 
 def test_blocks_that_are_there_are_not_painted_again(
-    inputs, expected, tmp_path
+    inputs, expected, half, tmp_path, monkeypatch
 ):
-    bank = tmp_path / 'bank'
-    first = Ranks(job(inputs, bank), tmp_path / 'first')
-    wait_for(lambda: len(records(bank)) >= 2)
-    first.kill()
-    before = {p.name: p.stat().st_mtime_ns for p in records(bank)}
-    kept = sum(p.read_text().count('"rejected": null') for p in records(bank))
-    (bank / 'images' / 'other').write_bytes(b'')
-    with pytest.MonkeyPatch.context() as patch:
-        after = {}
-        close = synthesize.BankWriter.close
+    there = {int(path.stem) for path in records(half)}
+    kept = sum(p.read_text().count('"rejected": null') for p in records(half))
+    write_block = synthesize.BankWriter.write_block
 
-        def look(self, *args):
-            names = {p.name: p.stat().st_mtime_ns for p in records(bank)}
-            (tmp_path / 'after').write_text(repr(names))
-            return close(self, *args)
+    def not_again(self, block, *args):
+        assert block not in there
+        write_block(self, block, *args)
 
-        patch.setattr(synthesize.BankWriter, 'close', look)
-        second = Ranks(job(inputs, bank), tmp_path / 'second', 1)
-        assert second.end() == [0]
-    after = eval((tmp_path / 'after').read_text())
-    assert before.items() <= after.items()
-    assert files_of(bank) == expected
+    monkeypatch.setattr(synthesize.BankWriter, 'write_block', not_again)
+    run = Ranks(job(inputs, half), tmp_path / 'run')
+    assert run.end() == [0, 0], run.printed()
+    assert files_of(half) == expected
     # The bar begins with what was there.
-    first, *_ = filter(None, second.printed()[0].splitlines())
+    first, *_ = filter(None, run.printed()[0].splitlines())
     assert f' {kept}/{NUM} [' in first
 
 
-def test_a_damaged_block_is_painted_again(inputs, expected, tmp_path):
-    bank = tmp_path / 'bank'
-    first = Ranks(job(inputs, bank), tmp_path / 'first')
-    wait_for(lambda: len(records(bank)) >= 3)
-    first.kill()
-    lost = next((bank / 'images').glob('[0-9]*.png'))
-    lost.unlink()
-    torn = records(bank)[-1]
+def test_a_damaged_block_is_painted_again(inputs, expected, half, tmp_path):
+    next((half / 'images').glob('[0-9]*.png')).unlink()
+    torn = records(half)[-1]
     torn.write_bytes(torn.read_bytes()[:50])
-    second = Ranks(job(inputs, bank), tmp_path / 'second')
-    assert second.end() == [0, 0], second.printed()
-    assert files_of(bank) == expected
+    run = Ranks(job(inputs, half), tmp_path / 'run')
+    assert run.end() == [0, 0], run.printed()
+    assert files_of(half) == expected
 
 
 def test_a_folder_that_can_not_be_used_ends_all_ranks(inputs, tmp_path):
@@ -200,23 +202,47 @@ def test_an_error_of_one_rank_ends_all_ranks(inputs, tmp_path, monkeypatch):
     assert 'no readable image' in second
 
 
-def test_ranks_of_a_killed_main_process_end(inputs, tmp_path):
-    bank = tmp_path / 'bank'
-    ranks = Ranks(job(inputs, bank, num=200), tmp_path / 'run')
-    wait_for(lambda: len(records(bank)) >= 1)
-    ranks.processes[0].kill()
-    assert ranks.end() == [-9, 3]
-
-
 def test_a_second_writer_is_refused_while_the_first_lives(
     inputs, expected, tmp_path
 ):
     bank = tmp_path / 'bank'
-    first = Ranks(job(inputs, bank), tmp_path / 'first')
-    wait_for(lambda: len(records(bank)) >= 1)
-    first.processes[0].terminate  # noqa: B018
+    first = Ranks(
+        signalled_at(7, job(inputs, bank), SIGSTOP), tmp_path / 'first'
+    )
+    pid = first.processes[0].pid
+    os.waitid(os.P_PID, pid, os.WSTOPPED)
     second = Ranks(job(inputs, bank), tmp_path / 'second')
     assert second.end() == [3, 1]
-    assert 'another process' in second.printed()[0]
+    assert 'another process is writing' in second.printed()[0]
+    assert second.printed()[1] == ''
+    os.kill(pid, SIGCONT)
     assert first.end() == [0, 0], first.printed()
+    assert files_of(bank) == expected
+
+
+def test_a_rank_left_over_adds_nothing_to_a_finished_bank(
+    inputs, expected, tmp_path, monkeypatch
+):
+    """Its main process was killed, and another run finished the bank."""
+    bank = tmp_path / 'bank'
+    paint = WindowPainter.paint
+
+    def stop_first(self, plans):
+        if torch.distributed.get_rank() == 1:
+            os.kill(os.getpid(), SIGSTOP)
+        return paint(self, plans)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(WindowPainter, 'paint', stop_first)
+        first = Ranks(
+            signalled_at(9, job(inputs, bank), SIGKILL), tmp_path / 'first'
+        )
+    main, left_over = first.processes
+    os.waitid(os.P_PID, left_over.pid, os.WSTOPPED)
+    main.join()
+    assert main.exitcode == -SIGKILL
+    second = Ranks(job(inputs, bank), tmp_path / 'second')
+    assert second.end() == [0, 0], second.printed()
+    os.kill(left_over.pid, SIGCONT)
+    assert first.end() == [-SIGKILL, 3]
     assert files_of(bank) == expected

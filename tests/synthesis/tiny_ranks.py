@@ -4,6 +4,7 @@ import os
 import sys
 import traceback
 from multiprocessing import get_context
+from pathlib import Path
 
 import pytest
 import torch
@@ -37,6 +38,37 @@ def _run(job, rank, ranks, folder, threads):
         raise SystemExit(3) from None
 
 
+def signalled_at(number, job, signal, rank=0):
+    """A job that sends itself a signal before it changes a file.
+
+    Args:
+        number (int): Before which name appears or goes.
+        job (Callable): The job.
+        signal (int): What to send.
+        rank (int): The rank that does so.
+    """
+
+    def run():
+        count = 0
+        replace, unlink = Path.replace, Path.unlink
+
+        def counted(change):
+            def changed(self, *args, **kwargs):
+                nonlocal count
+                count += 1
+                if count == number:
+                    os.kill(os.getpid(), signal)
+                return change(self, *args, **kwargs)
+
+            return changed
+
+        if os.environ['RANK'] == str(rank):
+            Path.replace, Path.unlink = counted(replace), counted(unlink)
+        job()
+
+    return run
+
+
 class Ranks:
     """Runs a job in processes of its own.
 
@@ -57,7 +89,7 @@ class Ranks:
         for process in self.processes:
             process.start()
 
-    def end(self, timeout=120):
+    def end(self, timeout=300):
         """Waits for all; returns exit codes and what they printed."""
         for process in self.processes:
             process.join(timeout)

@@ -16,6 +16,9 @@ def parse_args() -> argparse.Namespace:
         'started again with the same settings. On a CPU as many blocks of '
         'windows are painted at once as OMP_NUM_THREADS says; with a launcher '
         'all ranks share the work. The bank depends on neither.',
+        # Without its --, torchrun takes --num for an option of its own.
+        epilog='With two GPUs: torchrun --nproc-per-node 2 -- '
+        'tools/synthesize.py CONFIG ... --launcher pytorch',
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument(

@@ -37,8 +37,8 @@ def writing_to(root: Path) -> Iterator[None]:
         if error.errno is None:
             raise  # one of ours
         msg = (
-            f'can not write the bank {root}: {error.strerror}; make it '
-            'possible or choose another folder'
+            f'can not write the bank {root}: {error.strerror}; put that '
+            'right or choose another folder'
         )
         raise OSError(msg) from error
 

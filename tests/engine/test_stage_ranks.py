@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from multiprocessing import get_context
 
 import pytest
@@ -17,7 +18,9 @@ from tiny_stages import (
     write_configs,
 )
 
+from mmdet_ddpm_moco.engine import stages
 from mmdet_ddpm_moco.engine.stages import prepare, stages_of
+from mmdet_ddpm_moco.engine.training import set_aside
 from mmdet_ddpm_moco.synthesis.bank_claim import begun
 from mmdet_ddpm_moco.synthesis.bank_writer import BankWriter
 
@@ -39,7 +42,13 @@ def prepare_as(rank, detector, folder):
         (folder / f'rank{rank}_painted_{block}').touch()
         write_block(self, block, *args)
 
+    def slow(path):
+        (folder / f'aside_{rank}').touch()
+        time.sleep(1)  # time for the other one to see it there, too
+        return set_aside(path)
+
     BankWriter.write_block = noted
+    stages.set_aside = slow
     prepare(reads(detector, bank=True))
 
 
@@ -97,6 +106,7 @@ def test_a_bank_of_other_settings_is_set_aside_once(detector, tmp_path):
     (bank / 'settings.json').write_text('{"seed": 99}')
     codes, _ = prepare_in_two(detector, tmp_path / 'ranks')
     assert codes == [0, 0]
+    assert [p.name for p in (tmp_path / 'ranks').glob('aside*')] == ['aside_0']
     assert {p.name for p in (tmp_path / 'root').iterdir()} == {
         'ddpm',
         'bank',

@@ -47,6 +47,9 @@ def test_idle_workers_try_what_the_gates_let_expect():
     assert next_round(half, 20, 4, 1, 99) == [8]
     assert next_round(half, 20, 4, 2, 99) == [8, 9]
     assert next_round(half, 20, 4, 8, 99) == [8, 9]
+    # Of the four that a quarter lets expect, two have a worker.
+    quarter = dict.fromkeys(range(8), 1)
+    assert next_round(quarter, 12, 4, 2, 99) == [8, 9]
 
 
 def test_gates_that_refuse_everything():

@@ -227,13 +227,14 @@ def test_a_rank_left_over_adds_nothing_to_a_finished_bank(
     bank = tmp_path / 'bank'
     paint = WindowPainter.paint
 
-    def stop_first(self, plans):
+    def stop_once(self, plans):
         if torch.distributed.get_rank() == 1:
+            WindowPainter.paint = paint
             os.kill(os.getpid(), SIGSTOP)
         return paint(self, plans)
 
     with monkeypatch.context() as patch:
-        patch.setattr(WindowPainter, 'paint', stop_first)
+        patch.setattr(WindowPainter, 'paint', stop_once)
         first = Ranks(
             signalled_at(9, job(inputs, bank), SIGKILL), tmp_path / 'first'
         )

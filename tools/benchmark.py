@@ -149,12 +149,14 @@ def run_synthesis(args: argparse.Namespace) -> None:
     from mmdet_ddpm_moco.atomic_write import atomic_write_bytes
     from mmdet_ddpm_moco.benchmark.speed_table import speed_json, speed_table
     from mmdet_ddpm_moco.benchmark.synthesis_speed import measure_synthesis
+    from mmdet_ddpm_moco.paths import find_config
+    from mmdet_ddpm_moco.synthesis.generator_config import training_images
 
-    dataset = Config.fromfile(args.config).train_dataloader.dataset
+    images = training_images(Config.fromfile(find_config(args.config)))
     rows, setting = measure_synthesis(
         args.generator,
-        dataset.ann_file,
-        dataset.img_prefix,
+        images['ann_file'],
+        images['img_prefix'],
         parts=args.only,
         batch=args.batch,
         windows=args.windows,

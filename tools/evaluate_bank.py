@@ -89,8 +89,8 @@ def main() -> None:
     from mmdet_ddpm_moco.engine.judging import load_judge
     from mmdet_ddpm_moco.evaluation.evaluate import evaluate_bank
     from mmdet_ddpm_moco.evaluation.extractors import choose_extractor
-    from mmdet_ddpm_moco.evaluation.generator_config import training_images
     from mmdet_ddpm_moco.paths import find_config
+    from mmdet_ddpm_moco.synthesis.generator_config import training_images
 
     device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
     bank = DefectBank(args.bank)

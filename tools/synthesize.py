@@ -119,20 +119,22 @@ def main() -> None:
     check_module('diffusers')
     from mmengine.dist import is_main_process
 
+    from mmdet_ddpm_moco.paths import find_config
     from mmdet_ddpm_moco.ranks import start_ranks, together
     from mmdet_ddpm_moco.synthesis.generator import load_generator
+    from mmdet_ddpm_moco.synthesis.generator_config import training_images
     from mmdet_ddpm_moco.synthesis.synthesize import synthesize_bank
 
-    cfg = Config.fromfile(args.config)
-    dataset = cfg.train_dataloader.dataset
+    cfg = Config.fromfile(find_config(args.config))
+    images = training_images(cfg)
     env = cfg.get('env_cfg') or {}
     start_ranks(args.launcher, **(env.get('dist_cfg') or {}))
     generator = together(lambda: load_generator(args.generator))
     judge = args.judge and together(lambda: judge_gate(args, generator))
     manifest = synthesize_bank(
         generator,
-        dataset.ann_file,
-        dataset.img_prefix,
+        images['ann_file'],
+        images['img_prefix'],
         args.out,
         num=args.num,
         sampler=args.sampler,

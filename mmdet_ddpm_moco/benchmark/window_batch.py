@@ -7,7 +7,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..datasets.defect_window_dataset import DefectWindowDataset, to_tensor
+from ..datasets.defect_window_dataset import (
+    DefectWindowDataset,
+    alpha_to_tensor,
+    to_tensor,
+)
 from ..synthesis.generator import Generator
 from ..synthesis.samplers import build_sampler
 from ..synthesis.sampling import sample_windows
@@ -62,7 +66,7 @@ def draw_batch(
     rng = np.random.RandomState(0)
     pixels, alphas, labels = zip(*(data.draw(rng) for _ in range(number)))
     image = torch.stack([to_tensor(p) for p in pixels])
-    mask = torch.from_numpy(np.stack(alphas).astype(np.float32) / 255)[:, None]
+    mask = torch.stack([alpha_to_tensor(a) for a in alphas])
     source = torch.Generator().manual_seed(0)
     noise = torch.randn(image.shape, generator=source)
     parts = (image, mask, torch.tensor(labels), noise)

@@ -87,6 +87,19 @@ def overlaps(a: Box, b: Box) -> bool:
     return w > 0 and h > 0
 
 
+def relative(box: Box, window: Box) -> Box:
+    """What a window shows of a box, in coordinates of the window."""
+    x, y, w, h = intersect(box, window)
+    return x - window[0], y - window[1], w, h
+
+
+def as_bgr(pixels: np.ndarray) -> np.ndarray:
+    """uint8 (H, W, 1) or BGR (H, W, 3) as BGR (H, W, 3)."""
+    if pixels.shape[2] == 1:
+        return cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR)
+    return pixels
+
+
 def crop(image: np.ndarray, window: Box) -> np.ndarray:
     """The pixels of a window that lies inside the image (a view)."""
     x, y, w, h = window

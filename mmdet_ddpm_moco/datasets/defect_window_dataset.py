@@ -86,7 +86,7 @@ class DefectWindowDataset(Dataset):
             pixels, alpha = pixels[::-1], alpha[::-1]
         return dict(
             image=to_tensor(pixels),
-            mask=torch.from_numpy(alpha.astype(np.float32) / 255)[None],
+            mask=alpha_to_tensor(alpha),
             label=torch.tensor(label),
         )
 
@@ -152,6 +152,11 @@ class DefectWindowDataset(Dataset):
                 alpha = defect_alpha(window, image.size, place, None)
                 return crop(self.data.read(index), window), alpha
         return None
+
+
+def alpha_to_tensor(alpha: np.ndarray) -> torch.Tensor:
+    """uint8 (H, W) alpha to float32 (1, H, W) in [0, 1]."""
+    return torch.from_numpy(alpha.astype(np.float32) / 255)[None]
 
 
 def to_tensor(pixels: np.ndarray) -> torch.Tensor:

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 import numpy as np
 from tqdm import tqdm
 
-from ..datasets.compositing import Box, alpha_box
+from ..datasets.compositing import Box, alpha_box, as_bgr
 from ..datasets.defect_bank import NULL, BankWindow, DefectBank
 from ..datasets.labelled_images import LabelledImages
 from .distributions import OVERALL
 from .judge import Judge
 from .matching import finds, fires_at
-from .windows import as_bgr, paste
+from .windows import paste
 
 
 def measure_label_truth(

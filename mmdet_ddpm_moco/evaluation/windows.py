@@ -8,10 +8,9 @@ that planned the bank.
 import json
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
-from ..datasets.compositing import Box, crop, intersect
+from ..datasets.compositing import Box, as_bgr, crop, relative
 from ..datasets.defect_bank import NULL, BankWindow, DefectBank
 from ..datasets.defect_geometry import place_window
 from ..datasets.labelled_images import LabelledImages
@@ -126,13 +125,6 @@ def paste(
     return image
 
 
-def as_bgr(pixels: np.ndarray) -> np.ndarray:
-    """uint8 (H, W, 1 or 3) as BGR (H, W, 3)."""
-    if pixels.shape[2] == 1:
-        return cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR)
-    return pixels
-
-
 def largest_window(bank: DefectBank) -> int:
     """Largest side in pixels that windows of a bank may have."""
     sides = [side for i in range(len(bank)) for side in bank[i].window[2:]]
@@ -166,7 +158,7 @@ def synthesised_windows(
             window.label,
             window.kind,
             image,
-            _inside(window.box, window.window),
+            relative(window.box, window.window),
             fits_whole(window.box, limit),
         )
         for window, image in hosts
@@ -203,13 +195,8 @@ def real_windows(
                     defect.label,
                     REAL,
                     index,
-                    _inside(defect.box, place),
+                    relative(defect.box, place),
                     fits_whole(defect.box, max_window),
                 )
             )
     return windows
-
-
-def _inside(box: Box, window: Box) -> Box:
-    x, y, w, h = intersect(box, window)
-    return x - window[0], y - window[1], w, h

@@ -1,9 +1,10 @@
 """Windows in units of their own ground's contrast.
 
-One data set holds dark, polished sheet whose grain is two grey levels and
-scaled strip whose grain is forty. A generator that works in grey levels makes
-the same error on both: on the first it shows as a patch of foreign tone and
-grain. So it works in units of the ground around the defect.
+One data set holds grounds of very different contrast: those of NEU-DET's
+defects have standard deviations from 4 grey levels (dark, polished sheet) to
+60. A generator that works in grey levels makes the same error on all of them:
+on the first it shows as a patch of foreign tone and grain. So it works in
+units of the ground around the defect.
 """
 
 import torch

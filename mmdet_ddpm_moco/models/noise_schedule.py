@@ -45,35 +45,28 @@ def build_schedule(settings: Mapping | None = None) -> DDPMScheduler:
     return schedule
 
 
-def sigmoid_betas(
-    steps: int, start: float = -3.0, end: float = 3.0, tau: float = 1.0
-) -> list[float]:
+def sigmoid_betas(steps: int) -> list[float]:
     """Betas of the sigmoid schedule.
 
-    The signal's share falls along a piece of a sigmoid::
+    The signal's share falls along a piece of a sigmoid s::
 
-        alpha_bar(t) = (s(end) - s(start + t (end - start)))
-                       / (s(end) - s(start)),   s(x) = sigmoid(x / tau)
+        alpha_bar(t) = (s(3) - s(6t - 3)) / (s(3) - s(-3))
 
     for t in [0, 1]. Jabri et al., Scalable Adaptive Computation for
-    Iterative Generation, 2022; its defaults.
+    Iterative Generation, 2022, with its defaults.
 
     Args:
         steps (int): Number of steps, at least 1.
-        start (float): Where the piece starts. Defaults to -3.
-        end (float): Where it ends, above ``start``. Defaults to 3.
-        tau (float): Temperature, above 0. Defaults to 1.
 
     Returns:
         list[float]: In (0, 0.999], ``steps`` of them.
     """
 
     def sigmoid(x: float) -> float:
-        return 1 / (1 + math.exp(-x / tau))
+        return 1 / (1 + math.exp(-x))
 
     def alpha_bar(t: float) -> float:
-        here = sigmoid(start + t * (end - start))
-        return (sigmoid(end) - here) / (sigmoid(end) - sigmoid(start))
+        return (sigmoid(3) - sigmoid(6 * t - 3)) / (sigmoid(3) - sigmoid(-3))
 
     # As for the cosine: the last step may not wipe out everything at once.
     return [

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from ..datasets.compositing import Box, alpha_box, crop
+from ..datasets.compositing import Box, alpha_box, as_bgr, crop
 from ..datasets.defect_bank import NULL, REPLACES
 from ..datasets.labelled_images import LabelledImages
 from .near_copies import SeenDefects, distance, thumbnail
@@ -135,7 +135,5 @@ class QualityGates:
             return None
         host = self.data.read(plan.image).copy()
         crop(host, plan.window)[:] = after
-        if host.shape[2] == 1:
-            host = cv2.cvtColor(host, cv2.COLOR_GRAY2BGR)
-        found = self.detects(host, plan.box, plan.label)
+        found = self.detects(as_bgr(host), plan.box, plan.label)
         return None if found else NOT_DETECTED

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import cv2
 import numpy as np
 
-from ..datasets.compositing import Box
+from ..datasets.compositing import Box, as_bgr
 
 CELL = 112  # pixels
 GAP = 4
@@ -29,8 +29,7 @@ def draw_cell(
     Returns:
         np.ndarray: BGR uint8 (CELL, CELL, 3).
     """
-    if pixels.shape[2] == 1:
-        pixels = cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR)
+    pixels = as_bgr(pixels)
     h, w = pixels.shape[:2]
     scale = CELL / max(h, w)
     size = (max(1, round(w * scale)), max(1, round(h * scale)))

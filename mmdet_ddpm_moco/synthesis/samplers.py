@@ -65,9 +65,8 @@ def most_steps(sampler: SchedulerMixin) -> int:
 
     Of two steps that fall on one time, a solver's second divides by 0.
     """
-    if not isinstance(sampler, DPMSolverMultistepScheduler):
-        return sampler.config.num_train_timesteps - isinstance(
-            sampler, UniPCMultistepScheduler
-        )
-    used = sampler.lambda_t >= sampler.config.lambda_min_clipped
-    return int(used.sum()) - 1
+    if isinstance(sampler, DPMSolverMultistepScheduler):
+        used = sampler.lambda_t >= sampler.config.lambda_min_clipped
+        return int(used.sum()) - 1
+    steps = sampler.config.num_train_timesteps
+    return steps - 1 if isinstance(sampler, UniPCMultistepScheduler) else steps

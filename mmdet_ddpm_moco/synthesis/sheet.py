@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..datasets.compositing import Box, crop, intersect
+from ..datasets.compositing import crop, relative
 from ..datasets.defect_bank import ADD, NULL, REPLACES, DefectBank
 from ..datasets.defect_geometry import grow
 from ..datasets.labelled_images import BACKGROUND, LabelledImages
@@ -36,7 +36,7 @@ def draw_sheet(bank: DefectBank, data: LabelledImages) -> np.ndarray:
         found = [w for w in windows if w.label == label]
         made = [
             draw_cell(
-                bank.read(w)[0], _inside(w.box, w.window), COLOURS[w.kind]
+                bank.read(w)[0], relative(w.box, w.window), COLOURS[w.kind]
             )
             for w in _some(found, rng)
         ]
@@ -46,7 +46,7 @@ def draw_sheet(bank: DefectBank, data: LabelledImages) -> np.ndarray:
             real.append(
                 draw_cell(
                     crop(data.read(index), window),
-                    _inside(defect.box, window),
+                    relative(defect.box, window),
                     COLOURS['real'],
                 )
             )
@@ -71,8 +71,3 @@ def draw_sheet(bank: DefectBank, data: LabelledImages) -> np.ndarray:
 
 def _some(found: Sequence, rng: np.random.RandomState) -> list:
     return [found[i] for i in rng.permutation(len(found))[:COLUMNS]]
-
-
-def _inside(box: Box, window: Box) -> Box:
-    x, y, w, h = intersect(box, window)
-    return x - window[0], y - window[1], w, h

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 
-import cv2
 import numpy as np
 import torch
 from torch.nn.functional import pad
 
-from ..datasets.compositing import composite, crop
-from ..datasets.defect_window_dataset import to_tensor
+from ..datasets.compositing import as_bgr, composite, crop
+from ..datasets.defect_window_dataset import alpha_to_tensor, to_tensor
 from ..datasets.labelled_images import LabelledImages
 from .gates import QualityGates
 from .generator import Generator
@@ -86,7 +85,9 @@ class WindowPainter:
                     rejected=failed,
                 )
             )
-            pictures.append(None if failed else _bgra(after, plan.alpha))
+            pictures.append(
+                None if failed else np.dstack([as_bgr(after), plan.alpha])
+            )
         return records, pictures
 
     def _batches(
@@ -118,9 +119,7 @@ class WindowPainter:
             plan = plans[number]
             image = to_tensor(crop(self.data.read(plan.image), plan.window))
             images.append(image)
-            masks.append(
-                torch.from_numpy(plan.alpha.astype(np.float32) / 255)[None]
-            )
+            masks.append(alpha_to_tensor(plan.alpha))
             source = torch.Generator().manual_seed(
                 _noise_seed(self.seed, number)
             )
@@ -156,9 +155,3 @@ def _noise_seed(seed: int, number: int) -> int:
     # The 1 keeps the noise apart from the plan, which has the same seeds.
     state = np.random.SeedSequence([seed, number, 1]).generate_state(1)
     return int(state[0])
-
-
-def _bgra(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    if pixels.shape[2] == 1:
-        pixels = cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR)
-    return np.dstack([pixels, alpha])

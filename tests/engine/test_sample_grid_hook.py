@@ -5,6 +5,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.hooks import EMAHook
 from mmengine.runner import Runner
 from tiny_detection import leave_configs_unformatted, write_images
 from tiny_stages import load, write_configs
@@ -32,10 +33,11 @@ def config(tmp_path):
     return tmp_path / 'ddpm.py'
 
 
-def run(config, hook=GRID, **options):
+def run(config, *hooks, **options):
+    hooks = hooks or (GRID,)
     options['experiment_name'] = f'grid{next(_names)}'
     options.setdefault('train_cfg.max_iters', 5)
-    runner = Runner.from_cfg(load(config, custom_hooks=[hook], **options))
+    runner = Runner.from_cfg(load(config, custom_hooks=list(hooks), **options))
     runner.train()
     return runner
 
@@ -63,6 +65,23 @@ def test_training_is_the_same_with_and_without(config):
     without = run(config, dict(GRID, interval=99)).model.state_dict()
     for name, value in with_hook.items():
         assert torch.equal(value, without[name]), name
+
+
+def test_what_is_shown_is_what_is_exported(config, monkeypatch):
+    """The averaged weights, where there are any."""
+    shown = []
+    monkeypatch.setattr(
+        SampleGridHook,
+        'draw',
+        lambda self, dataset, unet, schedule: (
+            shown.append(unet) or np.zeros((4, 4, 3), np.uint8)
+        ),
+    )
+    ema = dict(type='EMAHook', ema_type='MomentumAnnealingEMA', gamma=1)
+    runner = run(config, ema, GRID)
+    (hook,) = (h for h in runner.hooks if isinstance(h, EMAHook))
+    assert shown
+    assert all(unet is hook.ema_model.module.unet for unet in shown)
 
 
 class Painter(torch.nn.Module):

@@ -19,8 +19,9 @@ def generators(*seeds):
 
 @pytest.mark.parametrize('name', SAMPLERS)
 @pytest.mark.parametrize('steps', [1, 5, 20])
+@pytest.mark.parametrize('strength', [1.0, 0.5])
 @pytest.mark.parametrize('schedule', ['squaredcos_cap_v2', 'sigmoid'])
-def test_every_sampler_follows_an_oracle(name, steps, schedule):
+def test_every_sampler_follows_an_oracle(name, steps, strength, schedule):
     trained = build_schedule(
         dict(beta_schedule=schedule, prediction_type='v_prediction')
     )
@@ -30,12 +31,36 @@ def test_every_sampler_follows_an_oracle(name, steps, schedule):
         build_sampler(name, trained),
         **batch(),
         steps=steps,
+        strength=strength,
         generators=generators(0, 1),
     )
     torch.testing.assert_close(sampled, oracle.image, rtol=0, atol=2e-3)
-    assert len(oracle.calls) == steps
-    # From where all is noise, whatever spacing a saved schedule names.
-    assert trained.alphas_cumprod[oracle.calls[0][0]] < 1e-3
+    assert len(oracle.calls) == max(1, steps - round(steps * (1 - strength)))
+    if strength == 1:
+        # From where all is noise, whatever spacing a saved schedule names.
+        assert trained.alphas_cumprod[oracle.calls[0][0]] < 1e-3
+
+
+@pytest.mark.parametrize('name', SAMPLERS)
+def test_a_defect_far_from_its_ground_is_not_clipped(name):
+    """On smooth ground a scratch lies beyond the samplers' usual range."""
+    data = batch()
+    data['image'] = data['image'] * 0.02 - 0.5
+    data['mask'][:] = 0
+    data['mask'][..., 4:12, 4:12] = 1
+    clean = data['image'].clone()
+    clean[..., 6:9, 6:9] = 0.9
+    trained = v_schedule()
+    oracle = Oracle(clean, trained, data)
+    assert oracle.clean.max() > 1.5
+    sampled = sample_windows(
+        oracle,
+        build_sampler(name, trained),
+        **data,
+        steps=20,
+        generators=generators(0, 1),
+    )
+    torch.testing.assert_close(sampled, clean, rtol=0, atol=0.02)
 
 
 @pytest.mark.parametrize('name', SAMPLERS)

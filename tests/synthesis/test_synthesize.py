@@ -208,6 +208,28 @@ def test_an_argument_out_of_range_costs_nothing(
     assert not (tmp_path / 'bank').exists()
 
 
+def test_a_judge_decides_and_stands_in_the_manifest(
+    tmp_path, generator, images, no_unet
+):
+    """Of every second defect it says that it does not see it."""
+    asked = []
+
+    def judge(image, box, label):
+        asked.append((image.shape, label))
+        return len(asked) % 2 == 0
+
+    judge.settings = dict(sha256='of the weights', iou=0.5, score=0.3)
+    manifest = make(
+        generator, images, tmp_path / 'bank', mix=dict(add=1.0), judge=judge
+    )
+    assert manifest['judge'] == judge.settings
+    assert manifest['rejected']['not detected'] >= 5
+    assert {shape for shape, _ in asked} == {(40, 48, 3)}
+    plain = make(generator, images, tmp_path / 'plain', mix=dict(add=1.0))
+    assert 'judge' not in plain
+    assert 'not detected' not in plain['rejected']
+
+
 @pytest.mark.parametrize('conditioning', ['class', 'none'])
 def test_a_generator_that_knows_no_masks_makes_no_bank(
     tmp_path, images, conditioning

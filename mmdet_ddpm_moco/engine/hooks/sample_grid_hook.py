@@ -8,7 +8,7 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
-from ...datasets.defect_window_dataset import to_tensor
+from ...datasets.defect_window_dataset import alpha_to_tensor, to_tensor
 from ...models.conditioning import MASK
 from ...synthesis.picture_rows import draw_cell, draw_row
 from ...synthesis.samplers import build_sampler
@@ -114,10 +114,7 @@ class SampleGridHook(Hook):
             drawn = [dataset.draw(rng, label) for _ in range(self.columns)]
             image = torch.stack([to_tensor(pixels) for pixels, _, _ in drawn])
             mask = torch.stack(
-                [
-                    torch.from_numpy(alpha.astype(np.float32) / 255)[None]
-                    for _, alpha, _ in drawn
-                ]
+                [alpha_to_tensor(alpha) for _, alpha, _ in drawn]
             )
             noise = torch.randn(image.shape, generator=noise_of)
             made = sample_windows(

@@ -12,7 +12,6 @@ from voc_maker import (
     load,
     snapshot,
     write_list,
-    write_lists,
 )
 
 from mmdet_ddpm_moco.datasets.conversion.convert import convert_voc
@@ -20,22 +19,6 @@ from mmdet_ddpm_moco.datasets.conversion.report import (
     FindingsError,
     format_report,
 )
-
-
-@pytest.fixture
-def src(tmp_path):
-    """Ten images of dent and of rust."""
-    return flat_dataset(tmp_path / 'src')
-
-
-@pytest.fixture
-def dst(tmp_path):
-    return tmp_path / 'dst'
-
-
-@pytest.fixture
-def lists(tmp_path):
-    return write_lists(tmp_path / 'lists')
 
 
 def test_splits_are_those_of_the_lists(src, dst, lists):

@@ -6,32 +6,14 @@ import pytest
 from voc_maker import (
     SPLITS,
     by_name,
-    flat_dataset,
     listed,
     load,
     write_image,
     write_list,
-    write_lists,
     write_xml,
 )
 
 from mmdet_ddpm_moco.datasets.conversion.convert import convert_voc
-
-
-@pytest.fixture
-def src(tmp_path):
-    """Ten images of dent and of rust."""
-    return flat_dataset(tmp_path / 'src')
-
-
-@pytest.fixture
-def dst(tmp_path):
-    return tmp_path / 'dst'
-
-
-@pytest.fixture
-def lists(tmp_path):
-    return write_lists(tmp_path / 'lists')
 
 
 def test_a_list_may_be_written_in_many_ways(src, dst, lists):

@@ -6,28 +6,10 @@ import pytest
 from voc_maker import (
     SPLITS,
     by_name,
-    flat_dataset,
-    write_lists,
     write_xml,
 )
 
 from mmdet_ddpm_moco.datasets.conversion.convert import convert_voc
-
-
-@pytest.fixture
-def src(tmp_path):
-    """Ten images of dent and of rust."""
-    return flat_dataset(tmp_path / 'src')
-
-
-@pytest.fixture
-def dst(tmp_path):
-    return tmp_path / 'dst'
-
-
-@pytest.fixture
-def lists(tmp_path):
-    return write_lists(tmp_path / 'lists')
 
 
 def add_line(folder: Path, split: str, line: str) -> None:

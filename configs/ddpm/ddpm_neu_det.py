@@ -11,6 +11,7 @@ train_dataloader = dict(
         ann_file=data_root + 'annotations/train.json',
         img_prefix=data_root + 'images/',
         window=96,
+        max_window=128,
     ),
 )
 train_cfg = dict(max_iters=20000)

@@ -17,6 +17,7 @@ train_dataloader = dict(
         ann_file=data_root + 'annotations/train_20.json',
         img_prefix=data_root + 'images/',
         window=64,
+        max_window=128,
     )
 )
 train_cfg = dict(max_iters=2000)

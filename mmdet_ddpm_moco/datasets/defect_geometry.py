@@ -10,6 +10,8 @@ from .compositing import Box, crop, intersect, overlaps, soft_alpha
 
 # Rim, in pixels, over which a synthesised defect fades into its background.
 FEATHER = 4
+# Sides of windows are multiples of this many pixels.
+_STEP = 16
 
 
 def _start(low: int, high: int, rng: np.random.RandomState) -> int:
@@ -53,6 +55,58 @@ def place_window(
         window.append((min(max(first, 0), total - wanted), wanted))
     (x, w), (y, h) = window
     return x, y, w, h
+
+
+def fits_whole(box: Box, max_window: int) -> bool:
+    """Whether a window holds all of a defect and its rim.
+
+    Args:
+        box (tuple): ``(x, y, w, h)`` of the defect in pixels.
+        max_window (int): As in :func:`window_size`.
+    """
+    w, h = _least_sides(box)
+    return w * h <= max_window**2
+
+
+def window_size(
+    box: Box, max_window: int, rng: np.random.RandomState
+) -> tuple[int, int]:
+    """Draws a window size for a defect: room around it, in steps of 16.
+
+    Few different sizes make large batches. What is limited is the area, so
+    that a long scratch is seen whole. Of a defect too large for that the
+    window shows a part.
+
+    Args:
+        box (tuple): ``(x, y, w, h)`` of the defect in pixels.
+        max_window (int): Side in pixels of the largest square window; no
+            window has more pixels than it.
+        rng (np.random.RandomState): Source of randomness.
+
+    Returns:
+        tuple[int, int]: ``(width, height)`` in pixels.
+    """
+    least = _least_sides(box)
+    roomy = [
+        _round_up(length + 2 * (FEATHER + 1) + rng.randint(6, 22))
+        for length in box[2:]
+    ]
+    area = max_window**2
+    for w, h in (roomy, least):
+        if w * h <= area:
+            return w, h
+    short = min(*least, max_window // _STEP * _STEP)
+    long = area // short // _STEP * _STEP
+    return (short, long) if least[0] <= least[1] else (long, short)
+
+
+def _least_sides(box: Box) -> tuple[int, int]:
+    w, h = (_round_up(length + 2 * (FEATHER + 1)) for length in box[2:])
+    return w, h
+
+
+def _round_up(length: int) -> int:
+    return -(-length // _STEP) * _STEP
 
 
 def defect_alpha(

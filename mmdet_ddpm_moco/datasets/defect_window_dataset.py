@@ -1,13 +1,23 @@
 """Random defect windows, the training data of the generator."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from mmengine.registry import DATASETS
 from torch.utils.data import Dataset
 
-from .compositing import crop
-from .defect_geometry import defect_alpha, free_place, place_window
-from .labelled_images import BACKGROUND, LabelledImages
+from .compositing import Box, crop
+from .defect_geometry import (
+    defect_alpha,
+    free_place,
+    place_window,
+    window_size,
+)
+from .labelled_images import BACKGROUND, Defect, LabelledImages
+
+# Sides are multiples of this many pixels, as a U-Net of four levels wants.
+_STEP = 8
 
 
 @DATASETS.register_module()
@@ -23,11 +33,20 @@ class DefectWindowDataset(Dataset):
     Windows are mirrored, never turned: in rolled or brushed metal the
     direction of a texture means something.
 
+    With ``max_window`` a window is as large as synthesis makes it for its
+    defect. In a square window a longer defect always runs over the edge:
+    the generator would learn to draw it on from what it is shown there, and
+    on free ground it is shown nothing.
+
     Args:
         ann_file (str): COCO json of the labelled images.
         img_prefix (str): Folder that its file names start from.
-        window (int): Side of the square windows in pixels, clipped to no
-            image: every image must be at least this large. Defaults to 64.
+        window (int): Side of a square window in pixels; every image must be
+            at least this large. With ``max_window`` it sizes the batches:
+            one of n has the pixels of n such squares. Defaults to 64.
+        max_window (int, optional): Side in pixels of the largest square
+            window, see :func:`window_size`. Defaults to None, all windows
+            are squares of side ``window``.
         channels (int): 1 for grey images, 3 for colour. Defaults to 1.
         length (int): Nominal number of windows; any index gives a fresh
             draw. Defaults to 1000.
@@ -42,6 +61,7 @@ class DefectWindowDataset(Dataset):
         ann_file: str,
         img_prefix: str,
         window: int = 64,
+        max_window: int | None = None,
         channels: int = 1,
         length: int = 1000,
     ) -> None:
@@ -53,7 +73,11 @@ class DefectWindowDataset(Dataset):
             raise ValueError(msg)
         self.ann_file = ann_file
         self.data = LabelledImages(ann_file, img_prefix, channels)
+        if max_window is not None and max_window < window:
+            msg = f'max_window={max_window} is smaller than window={window}'
+            raise ValueError(msg)
         self.window = window
+        self.max_window = max_window
         self.length = length
         small = min((min(i.size), i.file_name) for i in self.data.images)
         if small[0] < window:
@@ -75,20 +99,27 @@ class DefectWindowDataset(Dataset):
         """Draws a window.
 
         Returns:
-            dict: ``image`` float32 (channels, window, window) in [-1, 1];
-            ``mask`` float32 (1, window, window) in [0, 1], alpha of the
-            defect; ``label`` int64 scalar tensor.
+            dict: ``image`` float32 (channels, H, W) in [-1, 1]; ``mask``
+            float32 (1, H, W) in [0, 1], alpha of the defect; ``label``
+            int64 scalar tensor.
         """
-        pixels, alpha, label = self.draw(np.random)
-        if np.random.rand() < 0.5:
-            pixels, alpha = pixels[:, ::-1], alpha[:, ::-1]
-        if np.random.rand() < 0.5:
-            pixels, alpha = pixels[::-1], alpha[::-1]
-        return dict(
-            image=to_tensor(pixels),
-            mask=alpha_to_tensor(alpha),
-            label=torch.tensor(label),
-        )
+        return _item(self.draw(np.random), np.random)
+
+    def __getitems__(self, indices: list[int]) -> list[dict]:
+        """Draws windows of one size, a batch for PyTorch's ``DataLoader``.
+
+        The first may be any window; the others are drawn until they have
+        its size, so that over many batches windows are as frequent as if
+        each were drawn alone. All batches have about as many pixels.
+        """
+        chosen = [self._choose(np.random)]
+        w, h = chosen[0].size
+        number = max(1, len(indices) * self.window**2 // (w * h))
+        while len(chosen) < number:
+            choice = self._choose(np.random)
+            if choice.size == (w, h):
+                chosen.append(choice)
+        return [_item(self._cut(c, np.random), np.random) for c in chosen]
 
     @property
     def labels(self) -> list[int]:
@@ -110,48 +141,106 @@ class DefectWindowDataset(Dataset):
             that of a defect where background was asked for and no ground
             is free.
         """
+        return self._cut(self._choose(rng, label), rng)
+
+    def _choose(
+        self, rng: np.random.RandomState, label: int | None = None
+    ) -> '_Choice':
         labels = self.labels
         if label is None:
             label = labels[rng.randint(len(labels))]
         if label == len(self.data.classes):
-            drawn = self._draw_background(rng)
-            if drawn is not None:
-                return *drawn, label
+            ground = self._choose_ground(rng)
+            if ground is not None:
+                return ground
             # No free ground anywhere near: a defect instead.
             label = labels[rng.randint(len(labels) - 1)]
-        found = self.data.by_class[label]
-        index, defect = found[rng.randint(len(found))]
-        image = self.data.images[index]
-        # A ragged defect may show nothing in some window of it; its box
-        # always shows something.
-        for mask in (*[image.mask(defect)] * 8, None):
-            window = place_window(
-                defect.box, image.size, (self.window, self.window), rng
-            )
-            alpha = defect_alpha(window, image.size, defect.box, mask)
-            if alpha.any():
-                break
-        return crop(self.data.read(index), window), alpha, label
+        index, defect = self._any_defect(label, rng)
+        size = self._size(defect.box, self.data.images[index].size, rng)
+        return _Choice(label, index, defect.box, size, defect)
 
-    def _draw_background(
-        self, rng: np.random.RandomState
-    ) -> tuple[np.ndarray, np.ndarray] | None:
+    def _choose_ground(self, rng: np.random.RandomState) -> '_Choice | None':
         for _ in range(10):
             label = self.data.present[rng.randint(len(self.data.present))]
-            found = self.data.by_class[label]
-            _, shape_of = found[rng.randint(len(found))]
+            _, shape_of = self._any_defect(label, rng)
             index = rng.randint(len(self.data.images))
             image = self.data.images[index]
-            limit = self.window - 2
-            size = (min(shape_of.box[2], limit), min(shape_of.box[3], limit))
-            place = free_place(size, image.size, image.taken, rng, tries=10)
+            size = self._size(shape_of.box, image.size, rng)
+            # Of a defect larger than the window, as much as it shows.
+            shown = [min(b, s - 2) for b, s in zip(shape_of.box[2:], size)]
+            place = free_place(shown, image.size, image.taken, rng, tries=10)
             if place is not None:
-                window = place_window(
-                    place, image.size, (self.window, self.window), rng
-                )
-                alpha = defect_alpha(window, image.size, place, None)
-                return crop(self.data.read(index), window), alpha
+                return _Choice(len(self.data.classes), index, place, size)
         return None
+
+    def _any_defect(
+        self, label: int, rng: np.random.RandomState
+    ) -> tuple[int, Defect]:
+        found = self.data.by_class[label]
+        return found[rng.randint(len(found))]
+
+    def _cut(
+        self, choice: '_Choice', rng: np.random.RandomState
+    ) -> tuple[np.ndarray, np.ndarray, int]:
+        image = self.data.images[choice.index]
+        mask = choice.defect and image.mask(choice.defect)
+        # A ragged defect may show nothing in some window of it; its box
+        # always shows something.
+        for shape in (*[mask] * 8, None):
+            window = place_window(choice.box, image.size, choice.size, rng)
+            alpha = defect_alpha(window, image.size, choice.box, shape)
+            if alpha.any():
+                break
+        pixels = crop(self.data.read(choice.index), window)
+        return pixels, alpha, choice.label
+
+    def _size(
+        self, box: Box, image_size: tuple[int, int], rng: np.random.RandomState
+    ) -> tuple[int, int]:
+        """Width and height of a window for a defect."""
+        if self.max_window is None:
+            return self.window, self.window
+        w, h = (
+            min(side, total // _STEP * _STEP)
+            for side, total in zip(
+                window_size(box, self.max_window, rng), image_size
+            )
+        )
+        return w, h
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """What a window is to show: a defect, or ground where ``defect`` is None.
+
+    Attributes:
+        label (int): Its label.
+        index (int): Index of the image.
+        box (tuple): ``(x, y, w, h)`` of the defect or ground in the image.
+        size (tuple[int, int]): Width and height of the window.
+        defect (Defect | None): The defect.
+    """
+
+    label: int
+    index: int
+    box: Box
+    size: tuple[int, int]
+    defect: Defect | None = None
+
+
+def _item(
+    drawn: tuple[np.ndarray, np.ndarray, int], rng: np.random.RandomState
+) -> dict:
+    pixels, alpha, label = drawn
+    if rng.rand() < 0.5:
+        pixels, alpha = pixels[:, ::-1], alpha[:, ::-1]
+    if rng.rand() < 0.5:
+        pixels, alpha = pixels[::-1], alpha[::-1]
+    return dict(
+        image=to_tensor(pixels),
+        mask=alpha_to_tensor(alpha),
+        label=torch.tensor(label),
+    )
 
 
 def alpha_to_tensor(alpha: np.ndarray) -> torch.Tensor:

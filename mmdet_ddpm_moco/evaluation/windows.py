@@ -12,10 +12,13 @@ import numpy as np
 
 from ..datasets.compositing import Box, as_bgr, crop, relative
 from ..datasets.defect_bank import NULL, BankWindow, DefectBank
-from ..datasets.defect_geometry import place_window
+from ..datasets.defect_geometry import (
+    fits_whole,
+    place_window,
+    window_size,
+)
 from ..datasets.labelled_images import LabelledImages
 from ..datasets.transforms.diffusion_defect_augment import SAME_GROUND
-from ..synthesis.planning import fits_whole, window_size
 
 REAL = 'real'
 
@@ -126,7 +129,7 @@ def paste(
 
 
 def largest_window(bank: DefectBank) -> int:
-    """Largest side in pixels that windows of a bank may have."""
+    """Side in pixels of the largest square window that a bank may have."""
     sides = [side for i in range(len(bank)) for side in bank[i].window[2:]]
     return int(bank.manifest.get('max_window') or max(sides, default=16))
 
@@ -173,7 +176,7 @@ def real_windows(
 
     Args:
         data (LabelledImages): Labelled images.
-        max_window (int): Largest side of a window in pixels.
+        max_window (int): Side in pixels of the largest square window.
         seed (int): Seed of sizes and places, >= 0. Defaults to 0.
 
     Returns:

@@ -12,10 +12,11 @@ import numpy as np
 from ..datasets.compositing import Box, alpha_box, crop
 from ..datasets.defect_bank import ADD, KINDS, NULL, REPLACES
 from ..datasets.defect_geometry import (
-    FEATHER,
     defect_alpha,
+    fits_whole,
     free_place,
     place_window,
+    window_size,
 )
 from ..datasets.labelled_images import (
     Defect,
@@ -58,8 +59,8 @@ class WindowPlanner:
 
     Args:
         data (LabelledImages): The training images.
-        max_window (int): Largest side of a window in pixels. Of a larger
-            defect a part is synthesised.
+        max_window (int): Side in pixels of the largest square window, see
+            :func:`window_size`. Of a larger defect a part is synthesised.
         mix (Mapping[str, float]): Share of each kind that is tried for,
             keys ``'add'``, ``'replaces'``, ``'null'``, sum 1.
         seed (int): Seed of all plans, >= 0.
@@ -204,34 +205,6 @@ class WindowPlanner:
                 (0, 0, 0, 0),
             )
         return WindowPlan(ADD, label, host_index, window, alpha, box)
-
-
-def fits_whole(box: Box, max_window: int) -> bool:
-    """Whether a window of this side holds a defect with its rim."""
-    return max(box[2:]) + 2 * (FEATHER + 1) <= max_window
-
-
-def window_size(
-    box: Box, max_window: int, rng: np.random.RandomState
-) -> tuple[int, int]:
-    """Draws a window size for a defect: room around it, in steps of 16.
-
-    Few different sizes make large batches. The generator needs to see
-    ground around the defect, about as much as in training.
-
-    Args:
-        box (tuple): ``(x, y, w, h)`` of the defect in pixels.
-        max_window (int): Largest side of a window in pixels.
-        rng (np.random.RandomState): Source of randomness.
-
-    Returns:
-        tuple[int, int]: ``(width, height)`` in pixels.
-    """
-    sides = []
-    for length in box[2:]:
-        wanted = length + 2 * (FEATHER + 1) + rng.randint(6, 22)
-        sides.append(min(-(-wanted // 16) * 16, max_window))
-    return sides[0], sides[1]
 
 
 def _own_ground(image: LabelledImage, defect: Defect) -> np.ndarray:

@@ -109,39 +109,40 @@ class SampleGridHook(Hook):
         rng = np.random.RandomState(_SEED)
         noise_of = torch.Generator().manual_seed(_SEED)
         device = next(unet.parameters()).device
+        sampler = build_sampler('dpmsolver++', schedule)
         rows = []
         for label in dataset.labels:
-            drawn = [dataset.draw(rng, label) for _ in range(self.columns)]
-            image = torch.stack([to_tensor(pixels) for pixels, _, _ in drawn])
-            mask = torch.stack(
-                [alpha_to_tensor(alpha) for _, alpha, _ in drawn]
-            )
-            noise = torch.randn(image.shape, generator=noise_of)
-            made = sample_windows(
-                unet,
-                build_sampler('dpmsolver++', schedule),
-                image.to(device),
-                mask.to(device),
-                torch.tensor([kind for _, _, kind in drawn], device=device),
-                noise.to(device),
-                steps=self.steps,
-            ).cpu()
-            shown = dict(
-                real=image,
-                masked=image * (1 - mask),
+            shown = dict(real=[], masked=[], synthesised=[])
+            # One by one: they may have different sizes.
+            for _ in range(self.columns):
+                pixels, alpha, kind = dataset.draw(rng, label)
+                image = to_tensor(pixels)[None]
+                mask = alpha_to_tensor(alpha)[None]
+                noise = torch.randn(image.shape, generator=noise_of)
+                made = sample_windows(
+                    unet,
+                    sampler,
+                    image.to(device),
+                    mask.to(device),
+                    torch.tensor([kind], device=device),
+                    noise.to(device),
+                    steps=self.steps,
+                ).cpu()
+                ground = image * (1 - mask)
+                shown['real'].append(_cell(image))
+                shown['masked'].append(_cell(ground))
                 # As in a bank: only what is masked comes from the generator.
-                synthesised=image * (1 - mask) + made * mask,
-            )
+                shown['synthesised'].append(_cell(ground + made * mask))
             rows.append(
                 draw_row(
                     dataset.classes[label],
-                    {name: _cells(part) for name, part in shown.items()},
+                    shown,
                     self.columns,
                 )
             )
         return np.vstack(rows)
 
 
-def _cells(windows: torch.Tensor) -> list[np.ndarray]:
-    pixels = ((windows + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-    return [draw_cell(p) for p in pixels.permute(0, 2, 3, 1).numpy()]
+def _cell(window: torch.Tensor) -> np.ndarray:
+    pixels = ((window[0] + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    return draw_cell(pixels.permute(1, 2, 0).numpy())

@@ -8,6 +8,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from ..datasets.contrastive_sources import read_source
 from ..engine.inputs import ann_files
 from ..engine.pipelines import TRANSFORM, type_name
 from .cell_configs import CellConfigs
@@ -131,6 +132,9 @@ def _labels(part: Any) -> Iterator[str]:
     elif isinstance(part, dict) and part.get('dataset_ids') != 'alone':
         own = {k: part.get(k) for k in ('ann_file', 'data_root')}
         yield from ann_files(own)
+        # Names of folders and columns of a table are labels too.
+        if part.get('dataset_ids') in ('folder', 'column'):
+            yield part.get('table') or part['img_folder']
         for value in part.values():
             yield from _labels(value)
 
@@ -173,6 +177,8 @@ def _images(part: Any) -> Iterator[Path]:
 
 
 def _images_of(source: dict) -> Iterator[Path]:
+    if source.get('table'):
+        yield from (s.path for s in read_source(source).samples)
     folder = source.get('img_folder')
     if folder:
         yield from (p for p in Path(folder).rglob('*') if p.is_file())

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from mmengine.dataset import BaseDataset
 from mmengine.registry import DATASETS
 
-from .contrastive_sources import read_source
+from .contrastive_sources import mix, read_source
 from .labelled_images import BACKGROUND
 
 
@@ -27,12 +27,23 @@ class ContrastiveDataset(BaseDataset):
     - ``dict(ann_file=…, img_prefix=…, dataset_ids='class')``: each
       annotated box, enlarged by ``context`` (a share of its sides, defaults
       to 0.5) and to ``min_size`` pixels at least (defaults to 32). Its
-      class is its dataset.
+      class is its dataset. With ``background=n`` also n windows of each
+      image that are clear of every box; they are the dataset
+      ``background``.
     - the same with ``crop=False``: each *image*, the dataset being the class
       of its largest box, and ``background`` where it has none. Banks of
       synthesised windows are read so.
+    - ``dict(img_folder=…, dataset_ids='folder')``: the folder an image lies
+      in is its dataset. Where folders are kinds of defect, these are weak
+      labels: say so beside every result.
+    - ``dict(table=…, img_prefix=…, dataset_ids='column', column=…)``: a CSV
+      file with the columns ``file_name`` and that one, such as the
+      production line, whose values are the datasets. Where a cell is empty
+      the image stands alone.
 
-    Any source may say ``repeat=n``: its samples come n times per epoch.
+    Any source may say ``repeat=n``: its samples come n times per epoch; or
+    ``share=s``: they are repeated, or evenly left out, until they are this
+    share of an epoch.
 
     Each sample is a dict: ``img_path`` (str), ``crop`` (tuple ``(x, y, w,
     h)`` in pixels, or None), ``dataset_id`` (int), ``image_id`` (int) and
@@ -48,7 +59,7 @@ class ContrastiveDataset(BaseDataset):
         lazy_init (bool): Read the sources at first use. Defaults to False.
 
     Raises:
-        FileNotFoundError: A json, a folder or an image is missing.
+        FileNotFoundError: A json, table, folder or image is missing.
         ValueError: A source that says something else than the above.
     """
 
@@ -71,11 +82,9 @@ class ContrastiveDataset(BaseDataset):
             list[dict]: The samples, see the class; in the order of the
             sources.
         """
-        samples, names = [], set()
-        for source in self.sources:
-            found, classes = read_source(source)
-            samples += found
-            names.update(classes)
+        sources = [read_source(source) for source in self.sources]
+        samples = mix(sources)
+        names = set().union(*(source.classes for source in sources))
         if any(sample.dataset == BACKGROUND for sample in samples):
             names.add(BACKGROUND)
         classes = sorted(names)

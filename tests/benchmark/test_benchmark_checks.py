@@ -156,6 +156,43 @@ def test_stages_read_the_labels_of_the_shots_alone(file, stage, dataset, fair):
     assert len(prepare_cells(read_plan(file))) == 4
 
 
+@pytest.mark.parametrize('dataset_ids', ['folder', 'column'])
+def test_names_of_folders_and_lines_are_labels_too(file, dataset_ids):
+    (file.parent / 'kinds.csv').write_text('file_name,kind\ntrain_0.png,a\n')
+    source = dict(
+        folder=dict(img_folder='data/images'),
+        column=dict(
+            table='kinds.csv', img_prefix='data/images', column='kind'
+        ),
+    )[dataset_ids]
+    (file.parent / 'stage.py').write_text(
+        f'sources = [dict({source}, dataset_ids={dataset_ids!r})]\n'
+        'train_dataloader = dict(dataset=dict(sources=sources))\n'
+    )
+    change_arm(
+        file, "stages = dict(root='run', backbone=dict(config='stage.py'))"
+    )
+    with pytest.raises(ValueError, match='backbone of arm other reads the la'):
+        prepare_cells(read_plan(file))
+    declare(file, 'own_labels')
+    assert len(prepare_cells(read_plan(file))) == 4
+
+
+def test_a_test_image_in_a_table_is_found(file):
+    (file.parent / 'lines.csv').write_text('file_name,line\ntest_0.png,1\n')
+    (file.parent / 'stage.py').write_text(
+        "sources = [dict(table='lines.csv', img_prefix='data/images', "
+        "dataset_ids='column', column='line')]\n"
+        'train_dataloader = dict(dataset=dict(sources=sources))\n'
+    )
+    change_arm(
+        file, "stages = dict(root='run', backbone=dict(config='stage.py'))"
+    )
+    declare(file, 'own_labels')
+    with pytest.raises(ValueError, match=r'leaks.*test_0\.png'):
+        prepare_cells(read_plan(file))
+
+
 def test_a_test_image_among_the_labelled_ones_is_found(file):
     images = {f'train_{i}.png': i % 2 for i in range(4)}
     pool = file.parent / 'data/annotations/train.json'

@@ -2,14 +2,16 @@
 
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 from contrastive_images import write_coco, write_image
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mmdet_ddpm_moco.datasets.compositing import overlaps
 from mmdet_ddpm_moco.datasets.contrastive_dataset import ContrastiveDataset
-from mmdet_ddpm_moco.datasets.contrastive_sources import enlarged_box
+from mmdet_ddpm_moco.datasets.sample_lists import enlarged_box
 
 
 @pytest.fixture
@@ -138,6 +140,83 @@ class TestSources:
         assert column(rows, 'dataset_id') == [0, 1] * 3
         assert column(rows, 'image_id') == [0, 1] * 3
 
+    def test_background(self, steel):
+        """Windows clear of every box, of the sizes that defects have."""
+        source = dict(steel['shots'], min_size=4, context=0.0, background=3)
+        classes, rows = read(source)
+        assert classes == ('background', 'dent', 'scratch')
+        _, again = read(source)
+        assert rows == again
+        ground = [row for row in rows if row['dataset_id'] == 0]
+        assert names(ground) == ['a.png'] * 3 + ['c.png'] * 3
+        boxes = {
+            'a.png': [(0, 0, 9, 9), (20, 20, 8, 4)],
+            'c.png': [(1, 1, 9, 9)],
+        }
+        sizes = {(9, 9), (8, 4)}
+        for row, name in zip(ground, names(ground)):
+            assert row['crop'][2:] in sizes
+            assert not any(overlaps(row['crop'], b) for b in boxes[name])
+        assert len(set(column(ground, 'crop'))) > 3
+
+    def test_no_ground_is_free(self, tmp_path):
+        full = write_coco(
+            tmp_path, {'a.png': [('dent', (0, 0, 40, 40))]}, ['dent']
+        )
+        _, rows = read(dict(full, dataset_ids='class', background=5))
+        assert len(rows) == 1
+
+    def test_folder_names(self, steel, tmp_path):
+        write_image(tmp_path / 'plain' / '3.png')
+        classes, rows = read(dict(steel['plain'], dataset_ids='folder'))
+        assert classes == ('plain', 'x', 'x/y')
+        assert names(rows) == ['3.png', '1.jpg', '2.PNG']
+        assert column(rows, 'dataset_id') == [0, 1, 2]
+
+    def test_a_folder_joins_the_class_of_its_name(self, steel, tmp_path):
+        write_image(tmp_path / 'plain' / 'dent' / '3.png')
+        weak = dict(steel['plain'], dataset_ids='folder')
+        classes, rows = read(steel['shots'], weak)
+        dents = [r for r in rows if r['dataset_id'] == classes.index('dent')]
+        assert names(dents) == ['a.png', 'c.png', '3.png']
+
+    def test_column_of_a_table(self, steel, tmp_path):
+        table = tmp_path / 'lines.csv'
+        table.write_text('line,file_name\nL2,b.png\nL1,a.png\n,c.png\n')
+        classes, rows = read(
+            dict(
+                table=str(table),
+                img_prefix=steel['alone']['img_prefix'],
+                dataset_ids='column',
+                column='line',
+            )
+        )
+        assert classes == ('L1', 'L2')
+        assert names(rows) == ['b.png', 'a.png', 'c.png']
+        # c.png's line is unknown: it stands alone.
+        assert column(rows, 'dataset_id') == [1, 0, 4]
+
+    @pytest.mark.parametrize('share', [0.1, 0.25, 0.5, 0.8])
+    def test_share(self, steel, share):
+        _, rows = read(
+            dict(steel['alone'], repeat=10), dict(steel['bank'], share=share)
+        )
+        found = Counter(names(rows))
+        shared = [found[name] for name in ('0.png', '1.png', '2.png')]
+        assert sum(found.values()) == 30 + sum(shared)
+        assert sum(shared) == round(30 * share / (1 - share))
+        assert max(shared) - min(shared) <= 1
+
+    def test_two_shares(self, steel):
+        _, rows = read(
+            dict(steel['bank'], share=0.25),
+            dict(steel['alone'], repeat=4),
+            dict(steel['plain'], share=0.5),
+        )
+        folders = Counter(r['img_path'].split('/')[-2] for r in rows)
+        assert len(rows) == 48
+        assert folders['bank'] == folders['steel'] == 12
+
     def test_links_to_one_file_are_one_image(self, steel, tmp_path):
         (tmp_path / 'other').symlink_to(tmp_path / 'plain')
         other = dict(img_folder=str(tmp_path / 'other'), dataset_ids='alone')
@@ -154,6 +233,7 @@ class TestFaults:
         'changes',
         [
             dict(dataset_ids='folder'),
+            dict(dataset_ids='column'),
             dict(dataset_ids=None),
             dict(img_folder='also'),
             dict(context=0.5),
@@ -171,12 +251,65 @@ class TestFaults:
             ContrastiveDataset([steel['shots']])
 
     @pytest.mark.parametrize(
-        'changes', [dict(repeat=0), dict(context=-1), dict(min_size=0)]
+        'changes',
+        [
+            dict(repeat=0),
+            dict(context=-1),
+            dict(min_size=0),
+            dict(background=-1),
+        ],
     )
     def test_out_of_range(self, steel, changes):
         name = next(iter(changes))
         with pytest.raises(ValueError, match=f'{name}.* at least'):
             ContrastiveDataset([dict(steel['shots'], **changes)])
+
+    def test_background_of_whole_images(self, steel):
+        with pytest.raises(ValueError, match=r'background .*crop=False'):
+            ContrastiveDataset([dict(steel['bank'], background=1)])
+
+    @pytest.mark.parametrize('share', [0, 1, -0.5, 2])
+    def test_share_out_of_range(self, steel, share):
+        with pytest.raises(ValueError, match=r'share of a source .*\(0, 1\)'):
+            ContrastiveDataset(
+                [steel['shots'], dict(steel['bank'], share=share)]
+            )
+
+    def test_share_and_repeat(self, steel):
+        source = dict(steel['bank'], share=0.5, repeat=2)
+        with pytest.raises(ValueError, match='repeat not given with it'):
+            ContrastiveDataset([steel['shots'], source])
+
+    @pytest.mark.parametrize('shares', [(0.5, 0.5), (0.7, 0.6), (0.2,)])
+    def test_shares_that_leave_nothing_to_share_with(self, steel, shares):
+        others = [steel['alone']] if len(shares) > 1 else []
+        sources = [dict(steel['bank'], share=share) for share in shares]
+        with pytest.raises(ValueError, match='shares of the sources sum to'):
+            ContrastiveDataset([*others, *sources])
+
+    @pytest.mark.parametrize(
+        ('text', 'message'),
+        [
+            ('name,line\na.png,1\n', 'no file_name'),
+            ('file_name\na.png\n', 'no line'),
+            ('', 'no file_name and no line'),
+            ('file_name,line\n', 'no row'),
+        ],
+    )
+    def test_poor_table(self, steel, tmp_path, text, message):
+        table = tmp_path / 'lines.csv'
+        table.write_text(text)
+        source = dict(
+            table=str(table),
+            img_prefix=steel['alone']['img_prefix'],
+            dataset_ids='column',
+            column='line',
+        )
+        with pytest.raises(ValueError, match=rf'lines\.csv has {message}'):
+            ContrastiveDataset([source])
+        table.unlink()
+        with pytest.raises(FileNotFoundError, match=r'lines\.csv'):
+            ContrastiveDataset([source])
 
     @pytest.mark.parametrize('kind', ['alone', 'shots', 'bank'])
     def test_missing_json(self, steel, kind):

@@ -44,3 +44,32 @@ def test_crop_outside(crop):
 def test_any_scope_finds_it():
     config = dict(type='mmdet_ddpm_moco.CropToSample', _scope_='mmpretrain')
     assert isinstance(TRANSFORMS.build(config), CropToSample)
+
+
+@pytest.mark.parametrize('crop', [(2, 1, 6, 4), None])
+def test_a_window_is_any_part_of_its_size(crop):
+    x, y, w, h = crop or (0, 0, 9, 6)
+    corners = set()
+    np.random.seed(0)
+    for _ in range(200):
+        results = CropToSample(window=3)(sample(crop))
+        assert results['img'].shape == (3, 3, 3)
+        assert results['img_shape'] == (3, 3)
+        # The value of a pixel tells its place.
+        row, col = divmod(int(results['img'][0, 0, 0]) // 3, 9)
+        expected = sample(None)['img'][row : row + 3, col : col + 3]
+        assert (results['img'] == expected).all()
+        corners.add((col, row))
+    assert corners == {
+        (i, j) for i in range(x, x + w - 2) for j in range(y, y + h - 2)
+    }
+
+
+def test_a_window_enlarges_nothing():
+    results = CropToSample(window=5)(sample((2, 1, 7, 4)))
+    assert results['img'].shape == (4, 5, 3)
+
+
+def test_no_window():
+    with pytest.raises(ValueError, match='at least 1 pixel, got 0'):
+        CropToSample(window=0)

@@ -158,9 +158,12 @@ def test_stages_read_the_labels_of_the_shots_alone(file, stage, dataset, fair):
 
 @pytest.mark.parametrize('dataset_ids', ['folder', 'column'])
 def test_names_of_folders_and_lines_are_labels_too(file, dataset_ids):
+    images = file.parent / 'data/images'
+    (file.parent / 'kinds/a').mkdir(parents=True)
+    shutil.copy(images / 'train_0.png', file.parent / 'kinds/a')
     (file.parent / 'kinds.csv').write_text('file_name,kind\ntrain_0.png,a\n')
     source = dict(
-        folder=dict(img_folder='data/images'),
+        folder=dict(img_folder='kinds'),
         column=dict(
             table='kinds.csv', img_prefix='data/images', column='kind'
         ),

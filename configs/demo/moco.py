@@ -4,7 +4,7 @@ _base_ = '../moco/moco_r18_neu_det_cpu.py'
 
 data_root = 'data/demo/'
 bank = 'work_dirs/demo/bank/'
-max_epochs = 24
+max_iters = 220
 
 model = dict(
     queue_len=512,
@@ -34,12 +34,7 @@ train_dataloader = dict(
         ]
     )
 )
-train_cfg = dict(max_epochs=max_epochs)
+train_cfg = dict(max_iters=max_iters)
 param_scheduler = [
-    dict(
-        type='CosineAnnealingLR',
-        T_max=max_epochs,
-        by_epoch=True,
-        convert_to_iter_based=True,
-    )
+    dict(type='CosineAnnealingLR', T_max=max_iters, by_epoch=False)
 ]

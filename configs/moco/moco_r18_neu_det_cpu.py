@@ -10,21 +10,25 @@ model = dict(
 )
 
 train_pipeline = _base_.train_pipeline
+# Shrunk to a view of 64 pixels, whole images would show the metal at a third
+# of the scale that a detector sees it at.
+train_pipeline[1].window = 96
 train_pipeline[2].transforms[0][0].scale = 64
 # At this size, two pixels of blur would wipe the defects out.
 train_pipeline[2].transforms[0][2].magnitude_range = (0.1, 1.0)
 train_dataloader = dict(
-    batch_size=64, num_workers=1, dataset=dict(pipeline=train_pipeline)
+    batch_size=64,
+    num_workers=1,
+    sampler=dict(type='InfiniteSampler'),
+    dataset=dict(pipeline=train_pipeline),
 )
 
-max_epochs = 30
-train_cfg = dict(max_epochs=max_epochs)
+# 33,920 pairs, whatever the sources hold.
+max_iters = 530
+train_cfg = dict(_delete_=True, type='IterBasedTrainLoop', max_iters=max_iters)
 param_scheduler = [
-    dict(
-        type='CosineAnnealingLR',
-        T_max=max_epochs,
-        by_epoch=True,
-        convert_to_iter_based=True,
-    )
+    dict(type='CosineAnnealingLR', T_max=max_iters, by_epoch=False)
 ]
+default_hooks = dict(checkpoint=dict(by_epoch=False, interval=100))
+log_processor = dict(by_epoch=False)
 optim_wrapper = dict(type='mmdet_ddpm_moco.Bf16OptimWrapper')

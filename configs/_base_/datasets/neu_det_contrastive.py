@@ -1,6 +1,7 @@
 # NEU-DET for contrast: all training images, their labels unread, each its own
 # dataset; and the labelled shots, one crop per defect, the kind of defect
-# being the dataset. A bank of synthesised windows joins in as a third source:
+# being the dataset, and two windows of free ground per image, the dataset
+# background. A bank of synthesised windows joins in as a third source:
 #     dict(ann_file='<bank>/annotations.json', img_prefix='<bank>/images/',
 #          dataset_ids='class', crop=False)
 data_root = 'data/NEU-DET/'
@@ -58,6 +59,7 @@ train_dataloader = dict(
                 ann_file=data_root + 'annotations/train_20.json',
                 img_prefix=data_root + 'images/',
                 dataset_ids='class',
+                background=2,
             ),
         ],
         pipeline=train_pipeline,

@@ -1,7 +1,10 @@
-# What there is without this package, to a ResNet-18 that starts from nothing.
+# What contrast is worth to a ResNet-18 that starts from nothing.
 arms = dict(
     plain='arms/nothing_plain.py',
     copypaste='arms/nothing_copypaste.py',
+    moco='arms/nothing_moco.py',
+    dataset='arms/nothing_dataset.py',
+    mix='arms/nothing_mix.py',
 )
 reference = 'plain'
 shots = [20]

@@ -4,9 +4,10 @@ _base_ = './imagenet_weak_labels.py'
 
 loading = _base_.train_pipeline[:2]
 view = _base_.train_pipeline[2].transforms[0]
+# A pair of contrast is two views.
 train_dataloader = dict(
+    batch_size=128,
     dataset=dict(
-        sources=[dict(_base_.images, repeat=2)],
         pipeline=[
             *loading,
             *view,
@@ -17,7 +18,7 @@ train_dataloader = dict(
             ),
             dict(type='PackInputs'),
         ],
-    )
+    ),
 )
 model = dict(
     _delete_=True,

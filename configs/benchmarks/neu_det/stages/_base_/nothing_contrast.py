@@ -1,0 +1,17 @@
+# Contrast from nothing, on all images of the training part, each its own
+# dataset.
+_base_ = '../../../../moco/moco_r18_neu_det_cpu.py'
+
+data_root = 'data/NEU-DET-benchmark/'
+images = dict(
+    ann_file=data_root + 'annotations/train.json',
+    img_prefix=data_root + 'images/',
+    dataset_ids='alone',
+)
+shots = dict(
+    ann_file=data_root + 'annotations/train_20.json',
+    img_prefix=data_root + 'images/',
+    dataset_ids='class',
+    background=2,
+)
+train_dataloader = dict(dataset=dict(sources=[images]))

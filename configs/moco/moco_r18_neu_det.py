@@ -1,0 +1,12 @@
+# A ResNet-18 on one GPU, on windows at the scale of the detector's images.
+_base_ = './moco_r50_neu_det.py'
+
+model = dict(
+    queue_len=4096,
+    backbone=dict(depth=18),
+    neck=dict(in_channels=512, hid_channels=512),
+)
+train_pipeline = _base_.train_pipeline
+train_pipeline[1].window = 160
+train_pipeline[2].transforms[0][0].scale = 128
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

@@ -9,9 +9,11 @@ from mmdet_ddpm_moco.datasets.compositing import crop, intersect
 from mmdet_ddpm_moco.datasets.defect_geometry import (
     FEATHER,
     defect_alpha,
+    fits_whole,
     free_place,
     grow,
     place_window,
+    window_size,
 )
 
 RIM = FEATHER + 1
@@ -240,3 +242,52 @@ class TestFreePlace:
     def test_as_large_as_the_image(self):
         rng = np.random.RandomState(0)
         assert free_place((60, 50), (60, 50), [], rng) == (0, 0, 60, 50)
+
+
+def sizes_of(box, max_window):
+    rng = np.random.RandomState(0)
+    return {window_size(box, max_window, rng) for _ in range(200)}
+
+
+@many
+@given(
+    st.tuples(*[st.integers(1, 260)] * 2), st.sampled_from([16, 50, 64, 128])
+)
+def test_windows_hold_their_defect_where_the_area_allows(sides, max_window):
+    box = (0, 0, *sides)
+    least = [-(-(side + 2 * RIM) // 16) * 16 for side in sides]
+    fits = least[0] * least[1] <= max_window**2
+    assert fits_whole(box, max_window) == fits
+    for size in sizes_of(box, max_window):
+        assert size[0] % 16 == size[1] % 16 == 0 and min(size) >= 16
+        assert size[0] * size[1] <= max_window**2
+        for side, wanted in zip(size, least):
+            # Room of 6 to 21 pixels, at most a step more than asked for.
+            assert side <= wanted + 32
+            if fits:
+                assert side >= wanted
+
+
+def test_a_small_defect_has_ground_around_it():
+    """Room of 6 to 21 pixels beside the rim, in steps of 16."""
+    assert sizes_of((0, 0, 10, 16), 64) == {
+        (w, h) for w in (32, 48) for h in (32, 48)
+    }
+
+
+def test_a_long_scratch_is_seen_whole():
+    assert fits_whole((0, 0, 20, 190), 128)
+    assert {h for _, h in sizes_of((0, 0, 20, 190), 128)} <= {208, 224}
+    assert not fits_whole((0, 0, 90, 190), 128)
+
+
+@pytest.mark.parametrize(
+    'sides, size',
+    [
+        ((190, 190), (128, 128)),
+        ((60, 250), (80, 192)),
+        ((250, 60), (192, 80)),
+    ],
+)
+def test_of_a_larger_defect_the_largest_window_shows_a_part(sides, size):
+    assert sizes_of((0, 0, *sides), 128) == {size}

@@ -269,3 +269,78 @@ class TestRefusals:
     def test_missing_annotations(self, tmp_path):
         with pytest.raises(FileNotFoundError, match=r'none\.json'):
             DefectWindowDataset(str(tmp_path / 'none.json'), str(tmp_path))
+
+
+def batch(dataset, number=8):
+    return dataset.__getitems__(list(range(number)))
+
+
+class TestWindowsThatFitTheirDefects:
+    @pytest.fixture
+    def scratched(self, make):
+        """A dent, and a scratch that no square of 32 pixels holds."""
+        return make(
+            [
+                dict(bbox=[5, 5, 100, 6]),
+                dict(bbox=[20, 40, 9, 9], category_id=2),
+            ],
+            max_window=64,
+        )
+
+    def test_a_window_holds_a_long_defect_with_its_rim(self, scratched):
+        np.random.seed(0)
+        seen = set()
+        for item in [i for _ in range(40) for i in batch(scratched)]:
+            seen.add(int(item['label']))
+            if int(item['label']) != 0:
+                continue
+            # The rim fades inside the window: on no side is it cut.
+            mask = item['mask'][0].numpy()
+            edges = [mask[0], mask[-1], mask[:, 0], mask[:, -1]]
+            assert not any(edge.any() for edge in edges)
+            rows, columns = np.nonzero(mask == 1)
+            assert np.ptp(columns) + 1 == 100 and np.ptp(rows) + 1 == 6
+        assert seen == {0, 1, 3}
+
+    def test_a_batch_has_one_size_and_a_fixed_number_of_pixels(
+        self, scratched
+    ):
+        np.random.seed(0)
+        sizes = Counter()
+        for _ in range(40):
+            items = batch(scratched)
+            (size,) = {tuple(item['mask'].shape[1:]) for item in items}
+            sizes[size] += 1
+            pixels = size[0] * size[1]
+            assert len(items) == max(1, 8 * 32**2 // pixels)
+            assert default_collate(items)['image'].shape[2:] == size
+        assert len(sizes) > 3
+
+    def test_batches_draw_each_window_as_often_as_single_draws(
+        self, scratched
+    ):
+        np.random.seed(0)
+        share = Counter()
+        for _ in range(400):
+            items = batch(scratched)
+            for item in items:
+                share[int(item['label'])] += 1 / len(items)
+        # A batch is of one kind or mixed: 4 standard deviations at most.
+        assert all(abs(share[k] - 400 / 3) < 38 for k in (0, 1, 3))
+
+    def test_squares_without_it(self, mixed):
+        np.random.seed(0)
+        assert {tuple(i['mask'].shape) for i in batch(mixed)} == {(1, 32, 32)}
+        assert len(batch(mixed)) == 8
+
+    def test_a_window_is_no_larger_than_the_image(self, make):
+        """And its sides are such as a U-Net of four levels takes."""
+        dataset = make(
+            [dict(bbox=[5, 5, 40, 75])], sizes=[(60, 83)], max_window=96
+        )
+        shapes = {draw[0].shape[:2] for draw in draws(dataset, 20)}
+        assert shapes <= {(80, 56)}
+
+    def test_smaller_than_the_square(self, make):
+        with pytest.raises(ValueError, match='max_window=16 is smaller than'):
+            make([dict(bbox=[20, 20, 9, 9])], max_window=16)

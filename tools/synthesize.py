@@ -66,8 +66,8 @@ def parse_args() -> argparse.Namespace:
         '--max-window',
         type=int,
         default=128,
-        help='largest side of a '
-        'window in pixels; of a larger defect a part is synthesised',
+        help='side in pixels of the largest square window; no window has more '
+        'pixels, and of a larger defect a part is synthesised',
     )
     parser.add_argument(
         '--mix',

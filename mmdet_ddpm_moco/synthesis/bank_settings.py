@@ -35,7 +35,8 @@ def bank_settings(
             in (0, 1]. Others start from pure noise. Defaults to 0.6.
         guidance (float): Weight of the class, see :func:`sample_windows`.
             Defaults to 1.0.
-        max_window (int): Largest window side in pixels. Defaults to 128.
+        max_window (int): Side in pixels of the largest square window, see
+            :func:`window_size`. Defaults to 128.
         mix (Mapping[str, float]): Share of ``add``, ``replaces`` and
             ``null`` windows. Defaults to 0.4, 0.5 and 0.1.
         seed (int): Seed, >= 0. Defaults to 0.

@@ -10,6 +10,7 @@ train_dataloader = dict(
         ann_file=data_root + 'annotations/train.json',
         img_prefix=data_root + 'images/',
         window=48,
+        max_window=96,
     )
 )
 train_cfg = dict(max_iters=450)

@@ -28,6 +28,7 @@ _EXPORTS = {
         'datasets.transforms.procedural_defect_augment',
         (),
     ),
+    'TwoViews': ('datasets.transforms.two_views', ()),
     'Bf16OptimWrapper': ('models.bf16_optim_wrapper', ()),
     'EfficientNetLite': ('models.efficientnet_lite', ()),
     'DefectDDPM': ('models.ddpm', ('diffusers',)),

@@ -7,6 +7,6 @@ model = dict(
     neck=dict(in_channels=512, hid_channels=512),
 )
 train_pipeline = _base_.train_pipeline
-train_pipeline[1].window = 160
-train_pipeline[2].transforms[0][0].scale = 128
+train_pipeline[0].scale = 128
+train_pipeline[0].window = 160
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

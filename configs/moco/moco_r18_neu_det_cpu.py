@@ -10,12 +10,12 @@ model = dict(
 )
 
 train_pipeline = _base_.train_pipeline
+train_pipeline[0].scale = 64
 # Shrunk to a view of 64 pixels, whole images would show the metal at a third
 # of the scale that a detector sees it at.
-train_pipeline[1].window = 96
-train_pipeline[2].transforms[0][0].scale = 64
+train_pipeline[0].window = 96
 # At this size, two pixels of blur would wipe the defects out.
-train_pipeline[2].transforms[0][2].magnitude_range = (0.1, 1.0)
+train_pipeline[0].sigma_range = (0.1, 1.0)
 train_dataloader = dict(
     batch_size=64,
     num_workers=1,

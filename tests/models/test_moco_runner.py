@@ -55,7 +55,7 @@ def config(folder, iterations, **changes):
     """The shipped CPU config, on tiny images and with the tiny model."""
     config = Config.fromfile(CONFIGS / 'moco_r18_neu_det_cpu.py')
     pipeline = config.train_dataloader.dataset.pipeline
-    pipeline[2].transforms[0][0].scale = 32
+    pipeline[0].scale = 32
     config.merge_from_dict(
         {
             'model.queue_len': 24,
@@ -66,7 +66,7 @@ def config(folder, iterations, **changes):
             'train_dataloader.num_workers': 0,
             'train_dataloader.persistent_workers': False,
             'train_dataloader.dataset.sources': sources(folder),
-            'train_cfg.max_epochs': iterations // 3,
+            'train_cfg.max_iters': iterations,
             'default_hooks.checkpoint.interval': 1,
             'default_hooks.logger.interval': 1,
             'work_dir': str(folder / 'run'),

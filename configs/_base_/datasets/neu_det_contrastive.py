@@ -6,35 +6,14 @@
 #          dataset_ids='class', crop=False)
 data_root = 'data/NEU-DET/'
 
-view_pipeline = [
-    dict(type='RandomResizedCrop', scale=224, crop_ratio_range=(0.2, 1.0)),
-    # Hue and saturation are left alone: the images are grey.
-    dict(
-        type='RandomApply',
-        transforms=[
-            dict(
-                type='ColorJitter', brightness=0.4, contrast=0.4, backend='cv2'
-            )
-        ],
-        prob=0.8,
-    ),
-    dict(
-        type='GaussianBlur',
-        magnitude_range=(0.1, 2.0),
-        magnitude_std='inf',
-        prob=0.5,
-    ),
-    # Mirrored, never turned: the direction of rolling means something.
-    dict(
-        type='RandomFlip',
-        prob=[0.25, 0.25, 0.25],
-        direction=['horizontal', 'vertical', 'diagonal'],
-    ),
-]
 train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='mmdet_ddpm_moco.CropToSample'),
-    dict(type='MultiView', num_views=2, transforms=[view_pipeline]),
+    dict(
+        type='mmdet_ddpm_moco.TwoViews',
+        scale=224,
+        crop_ratio_range=(0.2, 1.0),
+        # Mirrored, never turned: the direction of rolling means something.
+        flips=dict(horizontal=0.25, vertical=0.25, diagonal=0.25),
+    ),
     dict(
         type='PackInputs',
         meta_keys=('img_path', 'sample_idx', 'dataset_id', 'image_id'),

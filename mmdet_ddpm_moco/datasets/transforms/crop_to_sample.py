@@ -5,6 +5,54 @@ from mmcv.transforms import BaseTransform
 from mmengine.registry import TRANSFORMS
 
 
+def sample_box(
+    results: dict, size: tuple[int, int], window: int | None = None
+) -> tuple[int, int, int, int]:
+    """The part of an image that is the sample.
+
+    Args:
+        results (dict): Of the sample; without ``crop``, or where that is
+            None, all of the image is.
+        size (tuple[int, int]): ``(width, height)`` of the image, in pixels.
+        window (int, optional): Of a longer side, this many pixels are taken
+            at random, drawn from numpy's global generator. Defaults to None,
+            whole sides.
+
+    Returns:
+        tuple[int, int, int, int]: ``(x, y, w, h)`` in pixels.
+
+    Raises:
+        ValueError: The crop is empty or reaches out of the image.
+    """
+    width, height = size
+    x, y, w, h = results.get('crop') or (0, 0, width, height)
+    if not (0 <= x < x + w <= width and 0 <= y < y + h <= height):
+        msg = (
+            f'the crop (x, y, w, h) = {(x, y, w, h)} is not inside '
+            f'{results.get("img_path", "the image")}, '
+            f'{width}x{height} pixels; do its annotations give '
+            'another size?'
+        )
+        raise ValueError(msg)
+    if window is not None:
+        x, w = _part(x, w, window)
+        y, h = _part(y, h, window)
+    return x, y, w, h
+
+
+def check_window(window: int | None) -> None:
+    """Raises ``ValueError`` for a window without a pixel."""
+    if window is not None and window < 1:
+        msg = f'window must be at least 1 pixel, got {window}'
+        raise ValueError(msg)
+
+
+def _part(start: int, length: int, window: int) -> tuple[int, int]:
+    if length <= window:
+        return start, length
+    return start + np.random.randint(length - window + 1), window
+
+
 @TRANSFORMS.register_module()
 class CropToSample(BaseTransform):
     """Crops the image to ``crop``; without a crop it stays whole.
@@ -21,10 +69,8 @@ class CropToSample(BaseTransform):
 
     Args:
         window (int, optional): Of a longer side, a part of this many pixels
-            is taken at random, drawn from numpy's global generator. All
-            samples then show the metal at one scale, as a detector sees it,
-            whereas whole images are shrunk to the size of a view. Defaults
-            to None, whole crops and images.
+            is taken at random, see :func:`sample_box`. Defaults to None,
+            whole crops and images.
 
     Raises:
         ValueError: ``window`` is below 1, or a crop is empty or reaches out
@@ -32,9 +78,7 @@ class CropToSample(BaseTransform):
     """
 
     def __init__(self, window: int | None = None) -> None:
-        if window is not None and window < 1:
-            msg = f'window must be at least 1 pixel, got {window}'
-            raise ValueError(msg)
+        check_window(window)
         self.window = window
 
     def transform(self, results: dict) -> dict:
@@ -46,27 +90,12 @@ class CropToSample(BaseTransform):
         Returns:
             dict: The same dict.
         """
-        height, width = results['img'].shape[:2]
-        x, y, w, h = results['crop'] or (0, 0, width, height)
-        if not (0 <= x < x + w <= width and 0 <= y < y + h <= height):
-            msg = (
-                f'the crop (x, y, w, h) = {(x, y, w, h)} is not inside '
-                f'{results.get("img_path", "the image")}, '
-                f'{width}x{height} pixels; do its annotations give '
-                'another size?'
-            )
-            raise ValueError(msg)
-        if self.window is not None:
-            x, w = self._part(x, w)
-            y, h = self._part(y, h)
+        x, y, w, h = sample_box(
+            results, results['img'].shape[1::-1], self.window
+        )
         results['img'] = results['img'][y : y + h, x : x + w]
         results['img_shape'] = (h, w)
         return results
-
-    def _part(self, start: int, length: int) -> tuple[int, int]:
-        if length <= self.window:
-            return start, length
-        return start + np.random.randint(length - self.window + 1), self.window
 
     def __repr__(self) -> str:
         """Shows the arguments."""

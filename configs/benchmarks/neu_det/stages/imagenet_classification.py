@@ -2,15 +2,45 @@
 # schedule of the contrast and as many views.
 _base_ = './imagenet_weak_labels.py'
 
-loading = _base_.train_pipeline[:2]
-view = _base_.train_pipeline[2].transforms[0]
-# A pair of contrast is two views.
+views = _base_.train_pipeline[0]
 train_dataloader = dict(
+    # A pair of contrast is two views.
     batch_size=128,
     dataset=dict(
         pipeline=[
-            *loading,
-            *view,
+            dict(type='LoadImageFromFile'),
+            dict(
+                type='mmdet_ddpm_moco.CropToSample',
+                window=views.window,
+            ),
+            dict(
+                type='RandomResizedCrop',
+                scale=views.scale,
+                crop_ratio_range=views.crop_ratio_range,
+            ),
+            dict(
+                type='RandomApply',
+                transforms=[
+                    dict(
+                        type='ColorJitter',
+                        brightness=0.4,
+                        contrast=0.4,
+                        backend='cv2',
+                    )
+                ],
+                prob=0.8,
+            ),
+            dict(
+                type='GaussianBlur',
+                magnitude_range=views.sigma_range,
+                magnitude_std='inf',
+                prob=0.5,
+            ),
+            dict(
+                type='RandomFlip',
+                prob=list(views.flips.values()),
+                direction=list(views.flips),
+            ),
             dict(
                 type='KeyMapper',
                 mapping=dict(kind='dataset_id'),

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from .heads.dataset_contrastive_head import (  # noqa: F401, registers it
     DatasetContrastiveHead,
 )
+from .split_batch_norm import split_batch_norm
 
 
 @MODELS.register_module()
@@ -88,7 +89,7 @@ class DatasetMoCo(MoCo):
             data_preprocessor=data_preprocessor,
             init_cfg=init_cfg,
         )
-        self.bn_splits = bn_splits
+        split_batch_norm(self.encoder_k, bn_splits)
         no_ids = torch.full((queue_len,), -1, dtype=torch.long)
         self.register_buffer('queue_dataset_ids', no_ids)
         self.register_buffer('queue_image_ids', no_ids.clone())
@@ -161,14 +162,7 @@ class DatasetMoCo(MoCo):
             keys = F.normalize(self.encoder_k(images)[0], dim=1)
             return batch_unshuffle_ddp(keys, unshuffle)
         order = torch.randperm(len(images), device=images.device)
-        # A group of one image has no statistics.
-        groups = max(1, min(self.bn_splits, len(images) // 2))
-        keys = torch.cat(
-            [
-                self.encoder_k(group)[0]
-                for group in images[order].tensor_split(groups)
-            ]
-        )
+        keys = self.encoder_k(images[order])[0]
         return F.normalize(keys, dim=1)[order.argsort()]
 
     @torch.no_grad()

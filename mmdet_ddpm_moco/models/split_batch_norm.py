@@ -29,12 +29,39 @@ class SplitBatchNorm(_BatchNorm):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Normalises float (N, C, ...)."""
-        normalise = super().forward
         # A part of one sample has no statistics.
-        parts = min(self.splits, len(inputs) // 2)
-        if not self.training or parts < 2 or get_world_size() > 1:
-            return normalise(inputs)
-        return torch.cat([normalise(p) for p in inputs.tensor_split(parts)])
+        number = min(self.splits, len(inputs) // 2)
+        if not self.training or number < 2 or get_world_size() > 1:
+            return super().forward(inputs)
+        parts = inputs.tensor_split(number)
+        if torch.is_grad_enabled() or not self._is_plain():
+            normalise = super().forward
+            return torch.cat([normalise(part) for part in parts])
+        # The same, written where it belongs at once.
+        self.num_batches_tracked.add_(number)
+        outputs = torch.empty_like(inputs)
+        unused = torch.empty_like(self.weight), torch.empty_like(self.weight)
+        for part, output in zip(parts, outputs.tensor_split(number)):
+            torch.native_batch_norm(
+                part,
+                self.weight,
+                self.bias,
+                self.running_mean,
+                self.running_var,
+                True,
+                self.momentum,
+                self.eps,
+                out=(output, *unused),
+            )
+        return outputs
+
+    def _is_plain(self) -> bool:
+        return (
+            self.affine
+            and self.track_running_stats
+            and self.momentum is not None
+            and self.weight.dtype == torch.float32
+        )
 
     def _check_input_dim(self, inputs: Tensor) -> None:
         """Any will do."""

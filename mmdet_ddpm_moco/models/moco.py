@@ -47,6 +47,9 @@ class DatasetMoCo(MoCo):
             this many random groups, of two images at least, each normalised
             by its own statistics. With 1 the positive leaks: query and key
             are normalised by the same images. Defaults to 8.
+        channels_last (bool): Keep the weights of the convolutions in this
+            layout, which is faster on CPUs and, in mixed precision, on
+            GPUs. Defaults to False.
         data_preprocessor (dict, optional): Defaults to None, mmpretrain's
             ``SelfSupDataPreprocessor``.
         init_cfg (dict | list[dict], optional): Defaults to None.
@@ -65,6 +68,7 @@ class DatasetMoCo(MoCo):
         feat_dim: int = 128,
         momentum: float = 0.001,
         bn_splits: int = 8,
+        channels_last: bool = False,
         data_preprocessor: dict | None = None,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
@@ -90,6 +94,8 @@ class DatasetMoCo(MoCo):
             init_cfg=init_cfg,
         )
         split_batch_norm(self.encoder_k, bn_splits)
+        if channels_last:
+            self.to(memory_format=torch.channels_last)
         no_ids = torch.full((queue_len,), -1, dtype=torch.long)
         self.register_buffer('queue_dataset_ids', no_ids)
         self.register_buffer('queue_image_ids', no_ids.clone())

@@ -20,7 +20,7 @@ def build_ours(model: Mapping) -> BaseModel:
 
 
 def build_mmpretrain(model: Mapping) -> BaseModel:
-    """mmpretrain's MoCo, with all settings that it has too."""
+    """MoCo of mmpretrain, with all settings that it has too."""
     shared = (
         'backbone',
         'neck',
@@ -41,7 +41,7 @@ def build_mmpretrain(model: Mapping) -> BaseModel:
 
 
 def build_lightly(model: Mapping) -> BaseModel:
-    """lightly's MoCo.
+    """MoCo of lightly.
 
     Raises:
         ImportError: There is no lightly.

@@ -3,9 +3,19 @@
 import argparse
 import json
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mmdet_ddpm_moco.benchmark.speed_table import PARTS
+from mmengine.config import DictAction
+
+from mmdet_ddpm_moco.atomic_write import atomic_write_bytes
+from mmdet_ddpm_moco.benchmark.speed_table import (
+    PARTS,
+    PRETRAIN_PARTS,
+    Row,
+    speed_json,
+    speed_table,
+)
 from mmdet_ddpm_moco.cli import one_line_errors
 
 
@@ -13,11 +23,12 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__,
         epilog='See also: %(prog)s detection --help, '
-        '%(prog)s synthesis --help',
+        '%(prog)s synthesis --help, %(prog)s pretrain --help',
     )
     commands = parser.add_subparsers(dest='command', required=True)
     add_detection(commands)
     add_synthesis(commands)
+    add_pretrain(commands)
     return parser.parse_args()
 
 
@@ -105,6 +116,58 @@ def add_synthesis(commands: argparse._SubParsersAction) -> None:
     synthesis.set_defaults(run=run_synthesis)
 
 
+def add_pretrain(commands: argparse._SubParsersAction) -> None:
+    pretrain = commands.add_parser(
+        'pretrain',
+        help='how fast contrastive training runs',
+        description='Compares, on this machine: two views of each training '
+        "image by our TwoViews with mmpretrain's transforms, of the images as "
+        'they are and enlarged; a training step with those of '
+        "mmpretrain's and, where it is installed, lightly's MoCo; the step "
+        'in other number formats and layouts. Each in turns, in one run; on a '
+        'CPU its own time counts, so that other work matters little. '
+        'OMP_NUM_THREADS sets the threads of the steps; views are made on '
+        'one core.',
+    )
+    pretrain.add_argument(
+        'config', help='config of the contrastive training (configs/moco)'
+    )
+    pretrain.add_argument(
+        '--only',
+        nargs='+',
+        default=PRETRAIN_PARTS,
+        choices=PRETRAIN_PARTS,
+        help='measure these parts',
+    )
+    pretrain.add_argument(
+        '--images',
+        type=int,
+        default=64,
+        help='training images to make views of (default: 64)',
+    )
+    pretrain.add_argument(
+        '--batch',
+        type=int,
+        help="samples of a training step (default: the config's)",
+    )
+    pretrain.add_argument(
+        '--repeats',
+        type=int,
+        default=5,
+        help='runs that a median is taken of (default: 5)',
+    )
+    pretrain.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='settings of the config to change',
+    )
+    pretrain.add_argument('--device', help='cuda where there is a GPU')
+    pretrain.add_argument('--out', metavar='FILE', help='json to write')
+    pretrain.set_defaults(run=run_pretrain)
+
+
 def run_detection(args: argparse.Namespace) -> None:
     from mmdet_ddpm_moco.benchmark.picture import draw_picture
     from mmdet_ddpm_moco.benchmark.plan import read_plan
@@ -146,8 +209,6 @@ def run_synthesis(args: argparse.Namespace) -> None:
     from mmdet_ddpm_moco.stack import check_module
 
     check_module('diffusers')
-    from mmdet_ddpm_moco.atomic_write import atomic_write_bytes
-    from mmdet_ddpm_moco.benchmark.speed_table import speed_json, speed_table
     from mmdet_ddpm_moco.benchmark.synthesis_speed import measure_synthesis
     from mmdet_ddpm_moco.paths import find_config
     from mmdet_ddpm_moco.synthesis.generator_config import training_images
@@ -164,10 +225,39 @@ def run_synthesis(args: argparse.Namespace) -> None:
         compiled=args.compile,
         device=args.device,
     )
+    print_speeds(rows, setting, args.out)
+
+
+def run_pretrain(args: argparse.Namespace) -> None:
+    from mmengine.config import Config
+
+    from mmdet_ddpm_moco.stack import check_module
+
+    check_module('mmpretrain')
+    from mmdet_ddpm_moco.benchmark.pretrain_speed import measure_pretrain
+    from mmdet_ddpm_moco.paths import find_config
+
+    cfg = Config.fromfile(find_config(args.config))
+    cfg.merge_from_dict(args.cfg_options or {})
+    rows, setting = measure_pretrain(
+        cfg,
+        parts=args.only,
+        images=args.images,
+        batch=args.batch,
+        repeats=args.repeats,
+        device=args.device,
+    )
+    print_speeds(rows, setting, args.out)
+
+
+def print_speeds(
+    rows: Sequence[Row], setting: Mapping, out: str | None
+) -> None:
+    """Prints the table; writes the json if a file is named."""
     print(speed_table(rows, setting))
-    if args.out:
+    if out:
         text = json.dumps(speed_json(rows, setting), indent=1) + '\n'
-        atomic_write_bytes(args.out, text.encode())
+        atomic_write_bytes(out, text.encode())
 
 
 @one_line_errors

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 # The parts of the benchmark of synthesis, in the order they are run.
 PARTS = ('sampling', 'share', 'unet', 'processes', 'bank')
+# The same of the benchmark of contrastive training.
+PRETRAIN_PARTS = ('pipeline', 'step', 'precision')
 
 
 @dataclass(frozen=True)
@@ -12,7 +14,7 @@ class Row:
     """One measured quantity.
 
     Attributes:
-        part (str): One of ``PARTS``.
+        part (str): Of the benchmark, such as one of ``PARTS``.
         what (str): What was measured.
         value (float | None): In ``unit``; None where it could not be
             measured, and ``how`` says why.

@@ -13,27 +13,48 @@ def synchronize(device: str) -> None:
         torch.cuda.synchronize(device)
 
 
-def seconds(call: Callable[[], object], device: str = 'cpu') -> float:
-    """Wall time of one call.
+def seconds(
+    call: Callable[[], object],
+    device: str = 'cpu',
+    clock: Callable[[], float] = time.perf_counter,
+) -> float:
+    """Time of one call.
 
     Args:
         call (Callable): What to time.
         device (str): Where it runs. Defaults to 'cpu'.
+        clock (Callable): Defaults to wall time.
 
     Returns:
         float: Seconds.
     """
     synchronize(device)
-    begun = time.perf_counter()
+    begun = clock()
     call()
     synchronize(device)
-    return time.perf_counter() - begun
+    return clock() - begun
+
+
+def fair_clock(device: str) -> Callable[[], float]:
+    """The clock that other work on the machine disturbs least.
+
+    Args:
+        device (str): Where the work is done.
+
+    Returns:
+        Callable: On a CPU, the time that its cores spent on this process;
+        else wall time.
+    """
+    if torch.device(device).type == 'cpu':
+        return time.process_time
+    return time.perf_counter
 
 
 def median_seconds(
     calls: Mapping[str, Callable[[], object]],
     repeats: int,
     device: str = 'cpu',
+    clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, float]:
     """Times calls that are to be compared.
 
@@ -44,6 +65,7 @@ def median_seconds(
         calls (Mapping[str, Callable]): What to time, by name.
         repeats (int): Timed runs of each, at least 1.
         device (str): Where they run. Defaults to 'cpu'.
+        clock (Callable): Defaults to wall time.
 
     Returns:
         dict[str, float]: Median seconds by name.
@@ -53,5 +75,5 @@ def median_seconds(
     took: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(repeats):
         for name, call in calls.items():
-            took[name].append(seconds(call, device))
+            took[name].append(seconds(call, device, clock))
     return {name: median(values) for name, values in took.items()}

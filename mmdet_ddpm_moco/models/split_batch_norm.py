@@ -1,0 +1,99 @@
+"""Batch normalisation by the statistics of parts of a batch.
+
+The key encoder of MoCo needs it. Sending each part through the whole encoder
+would do too, but reads, and under autocast converts, all weights for each.
+"""
+
+import torch
+from mmengine.dist import get_world_size
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+
+class SplitBatchNorm(_BatchNorm):
+    """Normalises consecutive parts of a batch, each by itself.
+
+    Only in training, and only on one process: several have parts already.
+
+    Args:
+        num_features (int): Channels.
+        splits (int): Parts, of two samples at least. Defaults to 8.
+        **kwargs: Of ``torch.nn.BatchNorm2d``.
+    """
+
+    def __init__(
+        self, num_features: int, splits: int = 8, **kwargs: object
+    ) -> None:
+        super().__init__(num_features, **kwargs)
+        self.splits = splits
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Normalises float (N, C, ...)."""
+        # A part of one sample has no statistics.
+        number = min(self.splits, len(inputs) // 2)
+        if not self.training or number < 2 or get_world_size() > 1:
+            return super().forward(inputs)
+        parts = inputs.tensor_split(number)
+        if torch.is_grad_enabled() or not self._is_plain():
+            normalise = super().forward
+            return torch.cat([normalise(part) for part in parts])
+        # The same, written where it belongs at once.
+        self.num_batches_tracked.add_(number)
+        outputs = torch.empty_like(inputs)
+        unused = torch.empty_like(self.weight), torch.empty_like(self.weight)
+        for part, output in zip(parts, outputs.tensor_split(number)):
+            torch.native_batch_norm(
+                part,
+                self.weight,
+                self.bias,
+                self.running_mean,
+                self.running_var,
+                True,
+                self.momentum,
+                self.eps,
+                out=(output, *unused),
+            )
+        return outputs
+
+    def _is_plain(self) -> bool:
+        return (
+            self.affine
+            and self.track_running_stats
+            and self.momentum is not None
+            and self.weight.dtype == torch.float32
+        )
+
+    def _check_input_dim(self, inputs: Tensor) -> None:
+        """Any will do."""
+
+    def extra_repr(self) -> str:
+        """Shows the options where the module is printed."""
+        return f'{super().extra_repr()}, splits={self.splits}'
+
+
+def split_batch_norm(module: nn.Module, splits: int) -> nn.Module:
+    """Puts :class:`SplitBatchNorm` in the place of batch normalisation.
+
+    Args:
+        module (nn.Module): Changed in place. Parameters and buffers stay the
+            same tensors under the same names.
+        splits (int): Parts of a batch.
+
+    Returns:
+        nn.Module: The module, or what stands in its place.
+    """
+    for name, child in module.named_children():
+        setattr(module, name, split_batch_norm(child, splits))
+    if not isinstance(module, _BatchNorm):
+        return module
+    split = SplitBatchNorm(
+        module.num_features,
+        splits,
+        eps=module.eps,
+        momentum=module.momentum,
+        affine=module.affine,
+        track_running_stats=module.track_running_stats,
+    )
+    split._parameters.update(module._parameters)
+    split._buffers.update(module._buffers)
+    return split.train(module.training)

@@ -24,6 +24,8 @@ from torch import Tensor
 _STOOD_IN_FOR = (
     ('mmengine.logging.history_buffer', 'HistoryBuffer'),
     ('builtins', 'getattr'),
+    # How Python writes the contents of an array without elements.
+    ('builtins', 'bytes'),
     ('numpy', 'ndarray'),
     ('numpy', 'dtype'),
     ('numpy.core.multiarray', '_reconstruct'),

@@ -123,6 +123,8 @@ def _array(stand_in: Any) -> np.ndarray:
     if type(stand_in).__name__ != '_reconstruct':
         raise TypeError
     _, shape, dtype, fortran, data = stand_in.state
+    if isinstance(data, Unread):  # bytes() stands for none
+        data = b''
     array = np.frombuffer(data, _dtype(dtype)).copy()
     return array.reshape(shape, order='F' if fortran else 'C')
 

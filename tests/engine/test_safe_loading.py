@@ -1,7 +1,5 @@
 """MMEngine's own loading of local files, in tools/train.py."""
 
-import os
-
 import numpy as np
 import pytest
 import torch
@@ -221,7 +219,7 @@ def test_a_missing_file_is_told_before_anything_runs(tmp_path):
     cfg = config(tmp_path / 'work', load_from=str(tmp_path / 'none.pth'))
     with pytest.raises(FileNotFoundError, match=r'none\.pth is not there'):
         check_checkpoint(cfg)
-    assert not os.path.exists(cfg.work_dir)
+    assert not (tmp_path / 'work').exists()
 
 
 def test_mmengines_loader_is_back_afterwards(tmp_path):

@@ -167,12 +167,12 @@ def test_the_record_survives_its_file(seen, tmp_path):
 )
 def test_a_damaged_record_is_one_line(tmp_path, content):
     (tmp_path / FILE).write_bytes(content)
-    with pytest.raises(ValueError, match='damaged.*make it again') as error:
+    with pytest.raises(ValueError, match=r'damaged.*make it again') as error:
         read_record(tmp_path)
     assert '\n' not in str(error.value)
 
 
 def test_a_newer_record_is_refused(seen):
     record = dict(record_images(seen[:1]), format_version=2)
-    with pytest.raises(ValueError, match='format 2.*upgrade'):
+    with pytest.raises(ValueError, match=r'format 2.*upgrade'):
         checked_record(record, 'x')

@@ -43,6 +43,7 @@ def config(work_dir, epochs=1, **changes):
             param_scheduler=[dict(type='LinearLR', by_epoch=False, end=9)],
             default_hooks=dict(logger=dict(type='LoggerHook', interval=1)),
             custom_hooks=[dict(type='KeepStartHook')],
+            randomness=dict(seed=0),
             experiment_name=f'safe{next(_names)}',
             **changes,
         )

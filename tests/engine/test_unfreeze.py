@@ -6,6 +6,7 @@ import pytest
 import torch
 from mmdet.models.backbones import ResNet, SwinTransformer
 from mmengine.model import MMDistributedDataParallel
+from mmengine.registry import MODEL_WRAPPERS
 from tiny_runs import (
     KeepStartHook,
     TinyDetector,
@@ -42,7 +43,11 @@ def steady(module):
     return {
         key
         for key, value in now.items()
-        if value.is_floating_point() and torch.equal(value, start[key])
+        if value.is_floating_point()
+        and torch.equal(value, start[key])
+        # Its maps are of one pixel, which batch norm over two leaves no
+        # gradient.
+        and not key.startswith('layer4')
     }
 
 
@@ -107,8 +112,9 @@ def test_backbones_of_other_kinds(tmp_path, backbone):
     assert settings_that_hold_back(model.backbone) == []
 
 
-def test_a_wrapped_model_exchanges_all_gradients(tmp_path):
+def test_a_wrapped_model_exchanges_all_gradients(tmp_path, monkeypatch):
     """DistributedDataParallel knows of what had a gradient when made."""
+    monkeypatch.setenv('LOCAL_RANK', '0')
     torch.distributed.init_process_group(
         'gloo', init_method=f'file://{tmp_path}/store', rank=0, world_size=1
     )
@@ -140,8 +146,6 @@ def test_another_wrapper_names_what_to_set(tmp_path):
         def __init__(self, module):
             super().__init__()
             self.module = module
-
-    from mmengine.registry import MODEL_WRAPPERS
 
     model = TinyDetector(resnet(frozen_stages=1))
     runner = make_runner(model, tmp_path)

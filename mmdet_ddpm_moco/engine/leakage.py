@@ -6,15 +6,27 @@ Figures of such a detector are too good, and nothing in them tells.
 from collections.abc import Mapping
 from typing import Any
 
+from mmengine.config import Config
 from mmengine.registry import DATASETS
 from mmengine.runner import Runner
 
-from ..datasets.images_seen import Copy, Record, find_copies, fingerprints
+from ..datasets.images_seen import (
+    Copy,
+    Record,
+    find_copies,
+    fingerprints,
+    record_images,
+)
 from ..ranks import on_main
+from .inputs import allows_leakage, images_of
 from .trained_images import image_paths
 
 PARTS = ('val', 'test')
 _NAMED = 3
+_CURE = (
+    'make it without them (tools/prepare_dataset.py keeps near duplicates in '
+    'one split), or set allow_leakage=True on the hook'
+)
 
 
 def refuse_leakage(
@@ -39,6 +51,42 @@ def refuse_leakage(
         SystemExit: Then, on the other ranks.
     """
     on_main(lambda: _refuse(runner, records, allow))
+
+
+def refuse_planned_leakage(cfg: Config, stages: Mapping[str, Config]) -> None:
+    """The same for stages that are still to be made, which may take days.
+
+    Args:
+        cfg (Config): Of the detector.
+        stages (Mapping[str, Config]): What is to be trained before it, by
+            its name.
+
+    Raises:
+        ValueError: A stage would see validation or test images.
+        SystemExit: Then, on the other ranks.
+    """
+    if not allows_leakage(cfg):
+        on_main(lambda: _refuse_planned(cfg, stages))
+
+
+def _refuse_planned(cfg: Config, stages: Mapping[str, Config]) -> None:
+    parts = {
+        part: [str(path) for path in images_of(cfg.get(f'{part}_dataloader'))]
+        for part in PARTS
+    }
+    images = fingerprints(p for paths in parts.values() for p in paths)
+    for name, stage in stages.items():
+        if not images:
+            return
+        record = record_images(images_of(stage.train_dataloader))
+        copies = find_copies(images, record)
+        if copies:
+            what = f'the {name} that {cfg.filename} asks for'
+            msg = (
+                f'{_describe(what, copies, len(images), parts, "would be")}; '
+                f'{_CURE}'
+            )
+            raise ValueError(msg)
 
 
 def _refuse(
@@ -80,16 +128,16 @@ def _refuse(
             f'allow_leakage=True: {found}; figures on them prove nothing'
         )
         return
-    msg = (
-        f'{found}; make it again without them (tools/prepare_dataset.py '
-        'keeps near duplicates in one split), or set allow_leakage=True on '
-        'the hook'
-    )
+    msg = f'{found}; {_CURE}'
     raise ValueError(msg)
 
 
 def _describe(
-    path: str, copies: list[Copy], total: int, parts: Mapping[str, list[str]]
+    what: str,
+    copies: list[Copy],
+    total: int,
+    parts: Mapping[str, list[str]],
+    verb: str = 'was',
 ) -> str:
     exact = sum(copy.exact for copy in copies)
     some = ', '.join(
@@ -99,7 +147,7 @@ def _describe(
     )
     more = ', ...' if len(copies) > _NAMED else ''
     return (
-        f'{path} was made from {len(copies)} of the {total} validation and '
+        f'{what} {verb} made from {len(copies)} of the {total} validation and '
         f'test images, {exact} in the same file and {len(copies) - exact} in '
         f'another one of the same picture ({some}{more})'
     )

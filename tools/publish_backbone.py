@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from mmdet_ddpm_moco.atomic_write import atomic_write_bytes, torch_bytes
-from mmdet_ddpm_moco.engine.backbone_file import RECORD, backbone_file
+from mmdet_ddpm_moco.engine.backbone_file import backbone_file, record_in
 from mmdet_ddpm_moco.engine.checkpoints import load_weights_only, weights_of
 
 
@@ -28,10 +28,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 
 def publish(checkpoint: str, out_dir: Path) -> Path:
     loaded = load_weights_only(checkpoint)
-    meta = loaded.get('meta') or {}
-    # backbone.pth is nothing but the record; a training checkpoint's own
-    # meta also tells dates, hosts and paths.
-    record = meta if 'ann_files' in meta else meta.get(RECORD)
+    record = record_in(loaded)
     if record is None:
         print(
             f'{checkpoint} carries no record of the annotation files it saw '

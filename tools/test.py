@@ -1,4 +1,8 @@
-"""Tests a detector: prints AP and writes the results leaderboards take."""
+"""Tests a detector: prints AP and writes the results leaderboards take.
+
+The checkpoint is a local file. It is read as weights only, and refused if it
+holds code.
+"""
 
 import argparse
 import shutil

@@ -2,6 +2,11 @@
 
 For a detector whose config says how, what it reads and is missing or stale is
 made first: generator, defect bank, contrastive backbone.
+
+Local files of --resume, of load_from and of Pretrained are read as weights
+only, and refused if they hold code. An address (https://...) in load_from is
+left to MMEngine's loader, which runs what it can not read otherwise: give one
+of a source that you trust.
 """
 
 import argparse
@@ -65,11 +70,14 @@ def main() -> None:
     from mmdet.utils import setup_cache_size_limit_of_dynamo
 
     from mmdet_ddpm_moco.engine.command import apply_options, check_data
+    from mmdet_ddpm_moco.engine.safe_loading import check_checkpoint
     from mmdet_ddpm_moco.engine.stages import prepare, refuse_unprepared
     from mmdet_ddpm_moco.engine.training import train
 
     setup_cache_size_limit_of_dynamo()
     cfg = apply_options(Config.fromfile(args.config), args)
+    # Before stages are made, which may take days.
+    check_checkpoint(cfg)
     check_data(cfg, make=not args.no_prepare)
     if args.no_prepare:
         refuse_unprepared(cfg)

@@ -1,15 +1,13 @@
 """What makes a comparison unfair, found before anything is trained."""
 
 import hashlib
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 
-from ..datasets.contrastive_sources import read_source
-from ..engine.inputs import ann_files
+from ..engine.inputs import ann_files, images_of
 from ..engine.pipelines import TRANSFORM, type_name
 from .cell_configs import CellConfigs
 
@@ -152,47 +150,17 @@ def check_no_leak(name: str, configs: CellConfigs, score_file: Path) -> None:
     Raises:
         ValueError: Names an image and what reads it.
     """
-    scored = list(_images(configs.detector.test_dataloader.to_dict()))
+    scored = list(images_of(configs.detector.test_dataloader.to_dict()))
     names = {path.name for path in scored}
     contents = {_content(path) for path in scored} - {None}
     for cfg in configs.all():
-        for path in _images(cfg.train_dataloader.to_dict()):
+        for path in images_of(cfg.train_dataloader.to_dict()):
             if path.name in names or _content(path) in contents:
                 msg = (
                     f'arm {name} leaks: {cfg.filename} trains on {path}, '
                     f'which is one of the images of {score_file}'
                 )
                 raise ValueError(msg)
-
-
-def _images(part: Any) -> Iterator[Path]:
-    """Files of all images that a data loader reads."""
-    if isinstance(part, dict):
-        yield from _images_of(part)
-        for value in part.values():
-            yield from _images(value)
-    elif isinstance(part, (list, tuple)):
-        for value in part:
-            yield from _images(value)
-
-
-def _images_of(source: dict) -> Iterator[Path]:
-    if source.get('table'):
-        yield from (s.path for s in read_source(source).samples)
-    folder = source.get('img_folder')
-    if folder:
-        yield from (p for p in Path(folder).rglob('*') if p.is_file())
-    file = source.get('ann_file')
-    if not isinstance(file, str) or not file:
-        return
-    root = Path(source.get('data_root') or '')
-    prefix = source.get('img_prefix')
-    if prefix is None:
-        prefix = root / (source.get('data_prefix') or {}).get('img', '')
-    # A bank is not there yet; it shows the images of its generator alone.
-    if (root / file).is_file():
-        for image in json.loads((root / file).read_bytes())['images']:
-            yield Path(prefix) / image['file_name']
 
 
 def _content(path: Path) -> str | None:

@@ -30,6 +30,21 @@ def annotation_hashes(dataset: Any) -> dict[str, str | None]:
     return {name: _sha256(name, root) for name, root in _ann_files(dataset, 0)}
 
 
+def annotation_paths(dataset: Any) -> Iterator[Path]:
+    """The annotation files of a dataset that are local files.
+
+    Args:
+        dataset (Any): As for :func:`annotation_hashes`.
+
+    Yields:
+        Path: Where the file is.
+    """
+    for name, root in _ann_files(dataset, 0):
+        path = _local(name, root)
+        if path is not None:
+            yield path
+
+
 def _ann_files(holder: Any, depth: int) -> Iterator[tuple[str, str]]:
     name = _get(holder, 'ann_file')
     if isinstance(name, (str, Path)) and str(name):
@@ -52,7 +67,12 @@ def _get(holder: Any, name: str) -> Any:
 
 
 def _sha256(name: str, root: str) -> str | None:
+    path = _local(name, root)
+    return path and hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _local(name: str, root: str) -> Path | None:
     for path in (Path(name), Path(root) / name):
         if path.is_file():
-            return hashlib.sha256(path.read_bytes()).hexdigest()
+            return path
     return None

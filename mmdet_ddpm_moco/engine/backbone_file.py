@@ -5,10 +5,13 @@ come from in plain types, so that the file loads as weights only.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import Tensor
+
+from mmdet_ddpm_moco.datasets.images_seen import KEY, Record, checked_record
 
 PREFIX = 'backbone.'
 
@@ -46,6 +49,43 @@ def backbone_file(
         )
         raise ValueError(msg)
     return {'state_dict': state_dict, 'meta': plain(record)}
+
+
+def record_in(checkpoint: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Finds the record in a checkpoint.
+
+    Args:
+        checkpoint (Mapping): A ``backbone.pth`` or a training checkpoint of
+            a contrastive run.
+
+    Returns:
+        dict | None: None where it carries none.
+    """
+    meta = checkpoint.get('meta')
+    if not isinstance(meta, Mapping):
+        return None
+    # backbone.pth is nothing but the record; a training checkpoint's own
+    # meta also tells dates, hosts and paths.
+    return meta if 'ann_files' in meta or KEY in meta else meta.get(RECORD)
+
+
+def images_seen_by(
+    record: Mapping[str, Any] | None, where: str | Path
+) -> Record | None:
+    """The images that a backbone was trained on.
+
+    Args:
+        record (Mapping | None): From :func:`record_in`.
+        where (str | Path): The file, for the message.
+
+    Returns:
+        dict | None: Their record; None where it was not kept.
+
+    Raises:
+        ValueError: It is damaged.
+    """
+    found = None if record is None else record.get(KEY)
+    return None if found is None else checked_record(found, where)
 
 
 def plain(value: Any) -> Any:

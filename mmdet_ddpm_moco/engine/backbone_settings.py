@@ -6,8 +6,11 @@ weights of another domain need to move.
 """
 
 from mmdet.models.backbones import EfficientNet
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.parallel import DistributedDataParallel
 
 
 def settings_that_hold_back(backbone: nn.Module) -> list[str]:
@@ -27,11 +30,10 @@ def settings_that_hold_back(backbone: nn.Module) -> list[str]:
         frozen == 0 and not next(backbone.parameters()).requires_grad
     ):
         part = 'its first stages' if frozen else 'the stem'
-        free = 0 if isinstance(backbone, EfficientNet) else -1
         lines.append(
             f'model.backbone.frozen_stages={frozen} keeps {part} from '
             'learning; contrastive weights are fine-tuned with '
-            f'frozen_stages={free}'
+            f'frozen_stages={_free(backbone)}'
         )
     norms = [m for m in backbone.modules() if isinstance(m, _BatchNorm)]
     if norms and getattr(backbone, 'norm_eval', False):
@@ -48,3 +50,65 @@ def settings_that_hold_back(backbone: nn.Module) -> list[str]:
             'with requires_grad=True'
         )
     return lines
+
+
+def unfreeze_in(runner: Runner) -> None:
+    """Has a built model train its whole backbone.
+
+    ``frozen_stages`` and ``norm_eval`` are set where the backbone reads them
+    whenever it is put into training mode, and parameters that were frozen
+    when it was built get their gradients back. The optimizer has them
+    already: it is given frozen parameters, too.
+
+    Args:
+        runner (Runner): About to train a model with a ``backbone``.
+
+    Raises:
+        ValueError: Its model is wrapped in something that can not be told.
+    """
+    model = runner.model
+    wrapped = is_model_wrapper(model)
+    if wrapped and not isinstance(model, DistributedDataParallel):
+        msg = (
+            f'unfreeze=True can not reach into {type(model).__name__}; set '
+            'frozen_stages and norm_eval of model.backbone in the config'
+        )
+        raise ValueError(msg)
+    backbone = (model.module if wrapped else model).backbone
+    frozen = [p for p in backbone.parameters() if not p.requires_grad]
+    changed = []
+    for name, free in (
+        ('frozen_stages', _free(backbone)),
+        ('norm_eval', False),
+    ):
+        if getattr(backbone, name, free) != free:
+            changed.append(f'{name}={free}')
+            setattr(backbone, name, free)
+    for parameter in frozen:
+        parameter.requires_grad_(True)
+    norm_cfg = getattr(backbone, 'norm_cfg', None)
+    if norm_cfg and not norm_cfg.get('requires_grad', True):
+        backbone.norm_cfg = dict(norm_cfg, requires_grad=True)
+    if frozen and wrapped:
+        # It exchanges the gradients of those parameters alone that had one
+        # when it was made.
+        runner.model = runner.wrap_model(
+            runner.cfg.get('model_wrapper_cfg'), model.module
+        )
+    if changed or frozen:
+        count = sum(p.numel() for p in frozen)
+        runner.logger.info(
+            f'unfreeze=True: {", ".join(changed) or "all layers"} set for '
+            f'model.backbone, {count} frozen parameters train now'
+        )
+    if frozen and (runner.cfg.get('optim_wrapper') or {}).get('paramwise_cfg'):
+        runner.logger.warning(
+            'optim_wrapper.paramwise_cfg does not reach parameters that were '
+            'frozen when the optimizer was built; set frozen_stages='
+            f'{_free(backbone)} in the config for that'
+        )
+
+
+def _free(backbone: nn.Module) -> int:
+    """The value of ``frozen_stages`` that freezes nothing."""
+    return 0 if isinstance(backbone, EfficientNet) else -1

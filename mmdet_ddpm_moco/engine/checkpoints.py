@@ -24,6 +24,8 @@ from torch import Tensor
 _STOOD_IN_FOR = (
     ('mmengine.logging.history_buffer', 'HistoryBuffer'),
     ('builtins', 'getattr'),
+    # How Python writes the contents of an array without elements.
+    ('builtins', 'bytes'),
     ('numpy', 'ndarray'),
     ('numpy', 'dtype'),
     ('numpy.core.multiarray', '_reconstruct'),
@@ -36,14 +38,25 @@ _STOOD_IN_FOR = (
 _CONTAINERS = ('state_dict', 'model', 'model_state_dict')
 
 
+# Whether torch can be told which names a file may hold.
+SAFE_GLOBALS = hasattr(torch.serialization, 'add_safe_globals')
+
+
 class Unread:
-    """Stands in for an object of a checkpoint that is not weights."""
+    """Stands in for an object of a checkpoint that is not weights.
+
+    Attributes:
+        args (tuple): What it would have been made from.
+        state (Any): What it would have been set to; None if to nothing.
+    """
 
     def __new__(cls, *args: Any) -> 'Unread':
-        return super().__new__(cls)
+        made = super().__new__(cls)
+        made.args, made.state = args, None
+        return made
 
     def __setstate__(self, state: Any) -> None:
-        pass
+        self.state = state
 
 
 def _stand_in(module: str, name: str) -> type:

@@ -1,11 +1,13 @@
-"""What a config reads: annotations, defect banks, checkpoints."""
+"""What a config reads: annotations, images, defect banks, checkpoints."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 
+from ..datasets.contrastive_sources import read_source
 from .pipelines import TRANSFORM, config_pipelines, type_name
 
 HOOKS = ('DDPMMoCoHook', 'ContrastiveInitHook')
@@ -22,14 +24,23 @@ def inputs_of(cfg: Config) -> tuple[set[str], set[str]]:
     """
     banks, checkpoints = set(), set()
     hooks = cfg.get('custom_hooks') or ()
-    for hook in hooks:
-        if type_name(hook) in HOOKS:
-            banks.add(hook.get('bank'))
-            checkpoints.add(hook.get('checkpoint'))
+    for hook in _own_hooks(cfg):
+        banks.add(hook.get('bank'))
+        checkpoints.add(hook.get('checkpoint'))
     # A PipelineSwitchHook holds a pipeline of its own.
     for pipeline in config_pipelines([cfg.get('train_dataloader'), *hooks]):
         banks |= {t.get('bank') for t in pipeline if type_name(t) == TRANSFORM}
     return banks - {None}, checkpoints - {None}
+
+
+def allows_leakage(cfg: Config) -> bool:
+    """Whether a detector may be tested on what its pretraining saw."""
+    return any(hook.get('allow_leakage') for hook in _own_hooks(cfg))
+
+
+def _own_hooks(cfg: Config) -> list[dict]:
+    hooks = cfg.get('custom_hooks') or ()
+    return [hook for hook in hooks if type_name(hook) in HOOKS]
 
 
 def ann_files(part: Any) -> Iterator[str]:
@@ -43,3 +54,40 @@ def ann_files(part: Any) -> Iterator[str]:
     elif isinstance(part, (list, tuple)):
         for value in part:
             yield from ann_files(value)
+
+
+def images_of(part: Any) -> Iterator[Path]:
+    """Files of all images that a config's data loader reads.
+
+    Args:
+        part (Any): The data loader, or a part of it.
+
+    Yields:
+        Path: An image, by a COCO json or a table, or of a folder.
+    """
+    if isinstance(part, dict):
+        yield from _images_of(part)
+        for value in part.values():
+            yield from images_of(value)
+    elif isinstance(part, (list, tuple)):
+        for value in part:
+            yield from images_of(value)
+
+
+def _images_of(source: dict) -> Iterator[Path]:
+    if source.get('table'):
+        yield from (s.path for s in read_source(source).samples)
+    folder = source.get('img_folder')
+    if folder:
+        yield from (p for p in Path(folder).rglob('*') if p.is_file())
+    file = source.get('ann_file')
+    if not isinstance(file, str) or not file:
+        return
+    root = Path(source.get('data_root') or '')
+    prefix = source.get('img_prefix')
+    if prefix is None:
+        prefix = root / (source.get('data_prefix') or {}).get('img', '')
+    # A bank is not there yet; it shows the images of its generator alone.
+    if (root / file).is_file():
+        for image in json.loads((root / file).read_bytes())['images']:
+            yield Path(prefix) / image['file_name']

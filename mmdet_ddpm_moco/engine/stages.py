@@ -25,6 +25,7 @@ from mmengine.logging import print_log
 from ..paths import find_config
 from ..ranks import on_main, together
 from .inputs import ann_files, inputs_of
+from .leakage import refuse_planned_leakage
 from .training import (
     can_resume,
     is_finished,
@@ -53,6 +54,8 @@ class Stage:
         fresh (Callable): Whether ``output`` is there and up to date.
         make (Callable): Makes it.
         command (str): The command line that does the same.
+        config (Config | None): What is trained; None of the bank, which is
+            made from the images of its generator.
     """
 
     name: str
@@ -60,6 +63,7 @@ class Stage:
     fresh: Callable[[], bool]
     make: Callable[[], None]
     command: str
+    config: Config | None = None
 
 
 def stages_of(cfg: Config, launcher: str = 'none') -> list[Stage]:
@@ -122,8 +126,14 @@ def prepare(cfg: Config, launcher: str = 'none') -> None:
     Args:
         cfg (Config): The detector's.
         launcher (str): As for ``tools/train.py``. Defaults to 'none'.
+
+    Raises:
+        FileNotFoundError: See :func:`stages_of`.
+        ValueError: A stage would see the detector's validation or test
+            images, or leaves nothing.
     """
     stages = stages_of(cfg, launcher)
+    refuse_planned_leakage(cfg, {s.name: s.config for s in stages if s.config})
     for number, stage in enumerate(stages, 1):
         head = f'stage {number} of {len(stages)}, {stage.name}: '
         # The others would look while it already works.
@@ -198,7 +208,7 @@ def _training_stage(
     if options:
         given = ' '.join(f'{key}={value}' for key, value in options.items())
         command += f' --cfg-options {given}'
-    return Stage(name, output, fresh, make, command)
+    return Stage(name, output, fresh, make, command, cfg)
 
 
 def _bank_stage(

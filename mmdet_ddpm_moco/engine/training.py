@@ -12,6 +12,7 @@ from mmengine.runner import Runner, find_latest_checkpoint
 
 from ..atomic_write import atomic_write_bytes
 from .inputs import ann_files, inputs_of
+from .safe_loading import weights_only_loading
 
 STAGE_FILE = 'stage.json'
 
@@ -78,7 +79,8 @@ def stage_state(work_dir: str | Path) -> dict:
 def train(cfg: Config, resume: bool = False) -> None:
     """Trains a config of any kind, as MMDetection's ``tools/train.py`` does.
 
-    What the weights depend on is written beside them.
+    What the weights depend on is written beside them. Local checkpoints are
+    read as weights only.
 
     Args:
         cfg (Config): With ``work_dir``, ``launcher`` and, where wanted,
@@ -93,10 +95,13 @@ def train(cfg: Config, resume: bool = False) -> None:
     if not cfg.get('resume'):
         _forget_checkpoint(cfg.work_dir)
     _note(cfg.work_dir, fingerprint, finished=False)
-    runner = (
-        RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
-    )
-    runner.train()
+    with weights_only_loading():
+        runner = (
+            RUNNERS.build(cfg)
+            if 'runner_type' in cfg
+            else Runner.from_cfg(cfg)
+        )
+        runner.train()
     _note(cfg.work_dir, fingerprint, finished=True)
 
 

@@ -15,6 +15,8 @@ import torch
 from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
 from safetensors import SafetensorError
 
+from ..atomic_write import atomic_write_bytes
+from ..datasets.images_seen import FILE, Record, read_record, record_bytes
 from ..models.conditioning import CLASS, MASK, NONE
 
 EXTRA = 'defect_ddpm.json'
@@ -32,6 +34,8 @@ class Generator:
         classes (tuple[str, ...]): Class names; ``background`` comes after.
         window (int): Side of its training windows in pixels.
         fingerprint (str): Hash of everything above.
+        images_seen (dict | None): Record of the images it was trained on;
+            None if none was kept.
     """
 
     unet: UNet2DModel
@@ -39,6 +43,7 @@ class Generator:
     classes: tuple[str, ...]
     window: int
     fingerprint: str
+    images_seen: Record | None = None
 
     @property
     def channels(self) -> int:
@@ -73,6 +78,7 @@ def save_generator(
     *,
     classes: Sequence[str],
     window: int,
+    images_seen: Record | None = None,
 ) -> Path:
     """Writes a generator, replacing an older one in one step.
 
@@ -82,6 +88,8 @@ def save_generator(
         scheduler (DDPMScheduler): The training schedule.
         classes (Sequence[str]): Class names, without ``background``.
         window (int): Side of the training windows in pixels.
+        images_seen (dict | None): Record of the training images, see
+            ``record_images``. Defaults to None, no record is kept.
 
     Returns:
         Path: ``folder``.
@@ -96,6 +104,8 @@ def save_generator(
         format_version=FORMAT_VERSION, classes=list(classes), window=window
     )
     (unfinished / EXTRA).write_text(json.dumps(extra, indent=2) + '\n')
+    if images_seen is not None:
+        atomic_write_bytes(unfinished / FILE, record_bytes(images_seen))
     old = folder.with_name(folder.name + '.old')
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
@@ -171,7 +181,8 @@ def load_generator(folder: str | Path) -> Generator:
         raise ValueError(msg) from error
     digest = hashlib.sha256()
     for file in sorted(folder.rglob('*')):
-        if file.suffix in ('.json', '.safetensors'):
+        # What it was trained on changes nothing of what it paints.
+        if file.suffix in ('.json', '.safetensors') and file.name != FILE:
             digest.update(file.read_bytes())
     return Generator(
         unet.eval(),
@@ -179,4 +190,5 @@ def load_generator(folder: str | Path) -> Generator:
         classes,
         window,
         digest.hexdigest()[:16],
+        read_record(folder),
     )

@@ -10,9 +10,15 @@ import torch
 
 from ..atomic_write import atomic_write_bytes
 from ..datasets.defect_bank import DefectBank
+from ..datasets.images_seen import (
+    FILE,
+    merge_records,
+    record_bytes,
+    record_images,
+)
 from ..datasets.labelled_images import LabelledImages
 from ..ranks import on_main, patient_ranks, together
-from .bank_claim import begun
+from .bank_claim import begun, writing_to
 from .bank_settings import bank_settings
 from .bank_writer import BankWriter
 from .fill_bank import Painter, fill_bank
@@ -125,6 +131,10 @@ def synthesize_bank(
 
         def begin() -> bool:
             held.enter_context(begun(out, settings))
+            hosts = record_images(image.path for image in data.images)
+            seen = merge_records(generator.images_seen, hosts)
+            with writing_to(Path(out)):
+                atomic_write_bytes(Path(out) / FILE, record_bytes(seen))
             return writer.is_derived(num)
 
         def draw() -> None:

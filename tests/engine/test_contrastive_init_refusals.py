@@ -1,6 +1,8 @@
 """What ContrastiveInitHook does not let a run start with."""
 
 import pytest
+import torch
+from test_checkpoints import Attack
 from tiny_runs import (
     KeepStartHook,
     TinyDetector,
@@ -104,6 +106,19 @@ def test_unknown_names_stop_the_run(source, tmp_path):
     )
     with pytest.raises(ValueError, match=r'coverage 0\.0%.*unknown naming'):
         runner.train()
+
+
+def test_code_in_the_source_is_not_run(source, tmp_path):
+    content = torch.load(source[0], weights_only=True)
+    content['extra'] = Attack(tmp_path / 'made')
+    torch.save(content, source[0])
+    hook = ContrastiveInitHook(source[0])
+    runner = make_runner(TinyDetector(resnet()), tmp_path / 'run', [hook])
+    with pytest.raises(ValueError, match=r'refused.*mkdir') as error:
+        runner.train()
+    assert '\n' not in str(error.value)
+    assert not (tmp_path / 'made').exists()
+    assert not (tmp_path / 'run' / 'backbone_init.pth').exists()
 
 
 def test_a_diverged_source_stops_the_run(source, tmp_path):

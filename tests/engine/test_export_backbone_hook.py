@@ -70,6 +70,7 @@ def test_the_file_holds_the_backbone_and_its_record(tmp_path):
         epochs=3,
         iters=6,
         ann_files=hashes,
+        images_seen=None,
     )
     assert type(loaded['meta']['arch']) is dict
 
@@ -117,6 +118,7 @@ def test_publishing_keeps_weights_and_record(tmp_path, name, capsys):
         'epochs',
         'iters',
         'ann_files',
+        'images_seen',
     }
     wanted = {
         key: value

@@ -13,6 +13,7 @@ from tiny_detection import (
 from tiny_runs import log_of
 from tiny_stages import load, write_configs
 
+from mmdet_ddpm_moco.datasets.images_seen import FILE, record_images
 from mmdet_ddpm_moco.synthesis.generator import load_generator
 
 EMA = dict(
@@ -61,6 +62,20 @@ def test_the_generator_is_exported(config, tmp_path):
     assert f'Generator written to {runner.work_dir}/generator' in log_of(
         runner
     )
+
+
+def test_the_generator_carries_the_images_it_saw(config, tmp_path):
+    run(config)
+    folder = tmp_path / 'work' / 'generator'
+    seen = record_images((tmp_path / 'data' / 'images').iterdir())
+    generator = load_generator(folder)
+    assert len(seen['images']) == 4
+    assert generator.images_seen == seen
+    # What it paints is the same without them, so a bank of it stays valid.
+    (folder / FILE).unlink()
+    without = load_generator(folder)
+    assert without.images_seen is None
+    assert without.fingerprint == generator.fingerprint
 
 
 @pytest.mark.parametrize('hooks', [(EMA, EXPORT), (EXPORT, EMA)])

@@ -16,6 +16,11 @@ from tiny_banks import (
 
 from mmdet_ddpm_moco.datasets.compositing import crop
 from mmdet_ddpm_moco.datasets.defect_bank import DefectBank
+from mmdet_ddpm_moco.datasets.images_seen import (
+    merge_records,
+    read_record,
+    record_images,
+)
 from mmdet_ddpm_moco.datasets.labelled_images import LabelledImages
 from mmdet_ddpm_moco.models.ddpm import DefectDDPM
 from mmdet_ddpm_moco.synthesis import gates, synthesize, window_painter
@@ -61,6 +66,21 @@ def make(generator, images, out, num=6, **options):
     return synthesize_bank(
         generator, *images, out, num=num, **{**OPTIONS, **options}
     )
+
+
+def test_a_bank_carries_what_it_and_its_generator_saw(
+    generator, images, tmp_path, no_unet
+):
+    hosts = record_images(images[1].iterdir())
+    assert len(hosts['images']) == 4
+    make(generator, images, tmp_path / 'bank')
+    assert read_record(tmp_path / 'bank') == hosts
+    _, other = write_images(tmp_path / 'other', size=(64, 56))
+    generator.images_seen = record_images(other.iterdir())
+    make(generator, images, tmp_path / 'second')
+    both = merge_records(hosts, generator.images_seen)
+    assert read_record(tmp_path / 'second') == both
+    assert len(both['images']) == 8
 
 
 @pytest.mark.parametrize('channels', [1, 3])

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from pycocotools.coco import COCO
 
 from mmdet_ddpm_moco.datasets.demo_plates import make_demo_set
@@ -33,7 +34,8 @@ train_cfg = dict(max_iters=2, val_interval=10)
 default_hooks = dict(logger=dict(interval=1))
 work_dir = 'run/detector'
 custom_hooks = [dict(type='mmdet_ddpm_moco.DDPMMoCoHook', bank='run/bank',
-                     checkpoint='run/moco/backbone.pth', prob=1.0)]
+                     checkpoint='run/moco/backbone.pth', prob=1.0,
+                     allow_leakage=True)]
 stages = dict(root='run', generator=dict(config='ddpm.py'),
               bank=dict(num=12, max_window=32, steps=2),
               backbone=dict(config='moco.py'))
@@ -59,6 +61,16 @@ train_dataloader = dict(batch_size=16, num_workers=0,
          img_prefix='plates/images/', dataset_ids='class')]))
 train_cfg = dict(max_epochs=1)
 """
+
+
+class Attack:
+    """Makes a folder when it is unpickled the unsafe way."""
+
+    def __init__(self, folder):
+        self.folder = str(folder)
+
+    def __reduce__(self):
+        return os.mkdir, (self.folder,)
 
 
 def run(
@@ -105,6 +117,30 @@ def test_no_prepare_prints_the_commands(folder):
     ):
         assert tool in done.stderr
     assert not (folder / 'run').exists()
+
+
+def test_testing_on_what_is_trained_on_is_refused_first(folder):
+    refused = ('--cfg-options', 'custom_hooks.0.allow_leakage=False')
+    done = run(folder, 'train.py', 'detector.py', *refused)
+    assert done.returncode == 1
+    assert 'Traceback' not in done.stderr
+    assert (
+        'error: the generator that detector.py asks for would be made from '
+        '42 of the 42 validation and test images, 42 in the same file'
+    ) in done.stderr
+    assert 'allow_leakage=True' in done.stderr
+    assert not (folder / 'run').exists()
+
+
+def test_code_in_a_checkpoint_is_refused_first(folder):
+    attack = Attack(folder / 'made')
+    torch.save(dict(state_dict={}, more=attack), folder / 'stranger.pth')
+    done = run(folder, 'train.py', 'detector.py', '--resume', 'stranger.pth')
+    assert done.returncode == 1
+    assert 'Traceback' not in done.stderr
+    assert 'error: stranger.pth is refused' in done.stderr
+    assert not (folder / 'run').exists()
+    assert not (folder / 'made').exists()
 
 
 def test_all_stages_run(folder, first_run):

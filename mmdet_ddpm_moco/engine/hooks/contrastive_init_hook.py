@@ -11,17 +11,22 @@ import torch
 from mmengine.config import ConfigDict
 from mmengine.dist import barrier, is_main_process
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from mmengine.runner.base_loop import BaseLoop
 from torch import Tensor, nn
 
 from mmdet_ddpm_moco.atomic_write import atomic_torch_save
-from mmdet_ddpm_moco.engine.backbone_keys import map_backbone_keys
-from mmdet_ddpm_moco.engine.backbone_report import BackboneReport
-from mmdet_ddpm_moco.engine.backbone_settings import settings_that_hold_back
-from mmdet_ddpm_moco.engine.checkpoints import load_weights_only, weights_of
+from mmdet_ddpm_moco.engine.backbone_settings import (
+    settings_that_hold_back,
+    unfreeze_in,
+)
+from mmdet_ddpm_moco.engine.backbone_source import init_file, read_backbone
+from mmdet_ddpm_moco.engine.detector_backbone import (
+    backbone_of,
+    what_replaced_weights,
+)
+from mmdet_ddpm_moco.engine.leakage import refuse_leakage
 
 
 @HOOKS.register_module()
@@ -45,13 +50,26 @@ class ContrastiveInitHook(Hook):
         min_coverage (float): Lowest share of the backbone's weights that
             the file must fill, in (0, 1]; no more than the rest of the
             file's network may be left over. Defaults to 0.95.
+        unfreeze (bool): Train the whole backbone, whatever the config says
+            of ``frozen_stages``, ``norm_eval`` and the ``requires_grad`` of
+            ``norm_cfg``. Otherwise a warning tells where these keep the
+            weights from being fine-tuned. Defaults to False.
+        allow_leakage (bool): Train although validation or test images, or
+            near duplicates of them, are among those that the weights were
+            trained on, with a warning. Defaults to False, that is an error.
 
     Raises:
         ValueError: If ``min_coverage`` is out of range or ``checkpoint`` is
             empty.
     """
 
-    def __init__(self, checkpoint: str, min_coverage: float = 0.95) -> None:
+    def __init__(
+        self,
+        checkpoint: str,
+        min_coverage: float = 0.95,
+        unfreeze: bool = False,
+        allow_leakage: bool = False,
+    ) -> None:
         if not 0 < min_coverage <= 1:
             msg = f'min_coverage={min_coverage} must be in (0, 1]'
             raise ValueError(msg)
@@ -60,6 +78,8 @@ class ContrastiveInitHook(Hook):
             raise ValueError(msg)
         self.checkpoint = str(checkpoint)
         self.min_coverage = min_coverage
+        self.unfreeze = unfreeze
+        self.allow_leakage = allow_leakage
         self._backbone: nn.Module | None = None
         self._expected: dict[str, Tensor] | None = None
 
@@ -72,28 +92,33 @@ class ContrastiveInitHook(Hook):
         Raises:
             FileNotFoundError: If the checkpoint is not there.
             ValueError: If it holds code, holds values that are no numbers,
-                or does not fit the backbone; or the model has none.
+                does not fit the backbone, or has seen validation or test
+                images; or the model has no backbone.
         """
         # The property would build the loop, and with it the training data.
         if not isinstance(runner._train_loop, BaseLoop):
             return
-        backbone = _backbone_of(runner)
+        backbone = backbone_of(runner)
         if backbone is self._backbone:
             return
-        weights, report = self._read(backbone)
-        log = runner.logger
+        source = read_backbone(self.checkpoint, backbone, self.min_coverage)
+        seen = {self.checkpoint: source.images_seen}
+        refuse_leakage(runner, seen, self.allow_leakage)
+        report, log = source.report, runner.logger
         log.info(f'{self.checkpoint} -> {type(backbone).__name__}: {report}')
         if report.missing or report.wrong_shape:
             log.warning(
                 f'{len(report.missing) + len(report.wrong_shape)} entries of '
                 'the backbone do not come from the checkpoint'
             )
+        if self.unfreeze:
+            unfreeze_in(runner)
         for line in settings_that_hold_back(backbone):
             log.warning(line)
 
         file = Path(runner.work_dir) / 'backbone_init.pth'
         if is_main_process():
-            atomic_torch_save(_init_file(weights), file)
+            atomic_torch_save(init_file(source), file)
         barrier()
         # Only this type is applied after every other initialiser. Swin reads
         # `init_cfg.checkpoint`, which a plain dict has not.
@@ -105,7 +130,7 @@ class ContrastiveInitHook(Hook):
             backbone.convert_weights = False
         log.info(f'backbone.init_cfg set to {dict(backbone.init_cfg)}')
         self._backbone = backbone
-        self._expected = weights
+        self._expected = source.weights
 
     def before_train(self, runner: Runner) -> None:
         """Checks that training starts from the weights.
@@ -136,82 +161,10 @@ class ContrastiveInitHook(Hook):
                 f'training would not start from {self.checkpoint}: '
                 f'{len(differ)} of {len(expected)} weights of the backbone '
                 f'(such as {differ[0]}) were replaced by '
-                f'{_what_replaced_them(runner)}'
+                f'{what_replaced_weights(runner)}'
             )
             raise ValueError(msg)
         runner.logger.info(
             f'training starts from {self.checkpoint}: {len(expected)} '
             'weights of the backbone compared, all equal'
         )
-
-    def _read(
-        self, backbone: nn.Module
-    ) -> tuple[dict[str, Tensor], BackboneReport]:
-        checkpoint = load_weights_only(self.checkpoint)
-        source = weights_of(checkpoint, self.checkpoint)
-        weights, report = map_backbone_keys(source, backbone.state_dict())
-        name = type(backbone).__name__
-        if not report.fits(self.min_coverage):
-            msg = (
-                f'{self.checkpoint} does not fit the backbone {name}: '
-                f'coverage {report.coverage:.1%}, at least '
-                f'{self.min_coverage:.0%} needed; {report.likely_cause()}. '
-                'Give weights of the same architecture'
-            )
-            raise ValueError(msg)
-        broken = [k for k, v in weights.items() if not v.isfinite().all()]
-        if broken:
-            msg = (
-                f'{self.checkpoint} holds NaN or infinity in {broken[0]}: '
-                'its training diverged; give an earlier checkpoint'
-            )
-            raise ValueError(msg)
-        return weights, report
-
-
-def _unwrapped(model: nn.Module) -> nn.Module:
-    return model.module if is_model_wrapper(model) else model
-
-
-def _backbone_of(runner: Runner) -> nn.Module:
-    model = _unwrapped(runner.model)
-    backbone = getattr(model, 'backbone', None)
-    if not isinstance(backbone, nn.Module):
-        msg = (
-            f'{type(model).__name__} has no `backbone`; ContrastiveInitHook '
-            'needs a model with one, such as the detectors of MMDetection'
-        )
-        raise ValueError(msg)
-    return backbone
-
-
-def _init_file(weights: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
-    # Backbones with an init_weights of their own expect one or the other:
-    # PVT plain names, Swin only `backbone.`. Both share their storage.
-    weights = {key: value.clone() for key, value in weights.items()}
-    prefixed = {f'backbone.{key}': value for key, value in weights.items()}
-    return {'state_dict': {**weights, **prefixed}}
-
-
-def _what_replaced_them(runner: Runner) -> str:
-    model = _unwrapped(runner.model)
-    suspects = []
-    if runner._load_from is not None and runner._has_loaded:
-        suspects.append(
-            f'load_from={runner._load_from!r} (resume=True would continue a '
-            'run)'
-        )
-    init_cfg = getattr(model, 'init_cfg', None) or []
-    suspects += [
-        f'model.init_cfg, which loads {cfg["checkpoint"]!r} into the whole '
-        f'{type(model).__name__}'
-        for cfg in ([init_cfg] if isinstance(init_cfg, dict) else init_cfg)
-        if 'checkpoint' in cfg
-    ]
-    if suspects:
-        return ' or '.join(suspects) + '; remove it, or this hook'
-    return (
-        f'something else: {type(_backbone_of(runner)).__name__} does not '
-        f'follow its init_cfg, {type(model).__name__} was initialised before '
-        'the run, or another hook loaded weights'
-    )

@@ -9,9 +9,11 @@ from mmengine.runner import Runner
 from mmengine.runner.base_loop import BaseLoop
 
 from ...datasets.defect_bank import DefectBank
+from ...datasets.images_seen import read_record
 from ...datasets.transforms.diffusion_defect_augment import (
     DiffusionDefectAugment,
 )
+from ..leakage import refuse_leakage
 from ..pipelines import (
     config_pipelines,
     innermost_datasets,
@@ -43,6 +45,11 @@ class DDPMMoCoHook(Hook):
             4.
         min_coverage (float): See :class:`ContrastiveInitHook`. Defaults to
             0.95.
+        unfreeze (bool): See :class:`ContrastiveInitHook`. Defaults to False.
+        allow_leakage (bool): Train although validation or test images, or
+            near duplicates of them, are among those that bank, generator or
+            weights were made from, with a warning. Defaults to False, that
+            is an error.
 
     Raises:
         ValueError: Neither ``bank`` nor ``checkpoint`` is given.
@@ -55,6 +62,8 @@ class DDPMMoCoHook(Hook):
         prob: float = 0.5,
         max_windows: int = 4,
         min_coverage: float = 0.95,
+        unfreeze: bool = False,
+        allow_leakage: bool = False,
     ) -> None:
         if bank is None and checkpoint is None:
             msg = (
@@ -63,10 +72,13 @@ class DDPMMoCoHook(Hook):
             raise ValueError(msg)
         self.bank = bank
         self.augment = dict(prob=prob, max_windows=max_windows)
+        self.allow_leakage = allow_leakage
         self.contrastive = (
             None
             if checkpoint is None
-            else (ContrastiveInitHook(checkpoint, min_coverage))
+            else ContrastiveInitHook(
+                checkpoint, min_coverage, unfreeze, allow_leakage
+            )
         )
 
     def before_run(self, runner: Runner) -> None:
@@ -78,13 +90,15 @@ class DDPMMoCoHook(Hook):
         Raises:
             FileNotFoundError: Bank or checkpoint is not there.
             ValueError: The bank does not belong to the training set, no
-                training pipeline loads annotations, or the weights do not
-                fit.
+                training pipeline loads annotations, the weights do not fit,
+                or what is given has seen validation or test images.
         """
         # The property would build the loop, and with it the training data.
         if not isinstance(runner._train_loop, BaseLoop):
             return
         if self.bank is not None:
+            seen = {self.bank: read_record(DefectBank(self.bank).root)}
+            refuse_leakage(runner, seen, self.allow_leakage)
             self._add_bank(runner)
         if self.contrastive is not None:
             self.contrastive.before_run(runner)

@@ -10,8 +10,10 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from mmdet_ddpm_moco.atomic_write import atomic_torch_save
+from mmdet_ddpm_moco.datasets.images_seen import KEY, Record
 from mmdet_ddpm_moco.engine.annotation_files import annotation_hashes
 from mmdet_ddpm_moco.engine.backbone_file import RECORD, backbone_file, plain
+from mmdet_ddpm_moco.engine.trained_images import images_trained_on
 from mmdet_ddpm_moco.version import __version__
 
 
@@ -21,10 +23,12 @@ class ExportBackboneHook(Hook):
 
     The file holds ``state_dict`` (keys ``backbone.*``) and ``meta`` in plain
     types: ``package_version``, ``arch`` (the config of the backbone),
-    ``head`` (the config of the loss), ``epochs``, ``iters`` and
-    ``ann_files``, the SHA-256 of each annotation file by its name. No date
-    and no host: the same run gives the same file. Training checkpoints carry
-    the same record as ``meta['backbone_record']``.
+    ``head`` (the config of the loss), ``epochs``, ``iters``,
+    ``ann_files``, the SHA-256 of each annotation file by its name, and
+    ``images_seen``, what the training images are recognised by (None where
+    the dataset does not tell its files). No date and no host: the same run
+    gives the same file. Training checkpoints carry the same record as
+    ``meta['backbone_record']``.
 
     Args:
         out (str): Name of the file, inside the work folder unless it is
@@ -40,9 +44,10 @@ class ExportBackboneHook(Hook):
             raise ValueError(msg)
         self.out = out
         self._ann_files: dict[str, str | None] = {}
+        self._images_seen: Record | None = None
 
     def before_train(self, runner: Runner) -> None:
-        """Hashes the annotation files before somebody changes them.
+        """Notes annotations and images before somebody changes them.
 
         Args:
             runner (Runner): Its training dataset is built.
@@ -50,6 +55,7 @@ class ExportBackboneHook(Hook):
         if is_main_process():
             dataset = runner.train_dataloader.dataset
             self._ann_files = annotation_hashes(dataset)
+            self._images_seen = images_trained_on(dataset)
 
     def before_save_checkpoint(
         self, runner: Runner, checkpoint: dict[str, Any]
@@ -92,5 +98,6 @@ class ExportBackboneHook(Hook):
                 'epochs': epochs,
                 'iters': iters,
                 'ann_files': self._ann_files,
+                KEY: self._images_seen,
             }
         )

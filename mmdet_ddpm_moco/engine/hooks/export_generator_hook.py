@@ -7,6 +7,7 @@ from mmengine.runner import Runner
 
 from ...synthesis.generator import save_generator
 from ..trained_generator import averaged_unet, bare_model
+from ..trained_images import images_trained_on
 
 
 @HOOKS.register_module()
@@ -51,5 +52,6 @@ class ExportGeneratorHook(Hook):
             bare_model(runner).scheduler,
             classes=dataset.data.classes,
             window=dataset.window,
+            images_seen=images_trained_on(dataset),
         )
         runner.logger.info(f'Generator written to {folder}')

@@ -1,0 +1,138 @@
+"""Has MMEngine read local checkpoints as weights only.
+
+Its own loader falls back to a load that runs what is in the file. While
+:func:`weights_only_loading` holds, ours reads every local file that MMEngine
+asks for: ``load_from``, ``resume`` and each ``Pretrained``. Addresses
+(``https://...``) go to MMEngine's loaders as before.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from mmengine.config import Config
+from mmengine.logging import HistoryBuffer
+from mmengine.runner.checkpoint import CheckpointLoader, load_from_local
+
+from .checkpoints import SAFE_GLOBALS, Unread, load_weights_only
+
+# Types of the numbers in a log: those that numpy writes without objects.
+_NUMBERS = ('f2', 'f4', 'f8', 'i1', 'i2', 'i4', 'i8', 'u1', 'u2', 'u4', 'u8')
+_NUMBERS += ('b1',)
+
+
+@contextmanager
+def weights_only_loading() -> Iterator[None]:
+    """Reads local checkpoints safely, also those of MMEngine's runs.
+
+    With torch before 2.4 their log history can not be told from code, and
+    MMEngine's loader stays.
+    """
+    if not SAFE_GLOBALS:
+        yield
+        return
+    CheckpointLoader.register_scheme(
+        '', loader=load_from_local_weights_only, force=True
+    )
+    try:
+        yield
+    finally:
+        CheckpointLoader.register_scheme(
+            '', loader=load_from_local, force=True
+        )
+
+
+def check_checkpoint(cfg: Config) -> None:
+    """Reads the checkpoint that a run is to start from, before it starts.
+
+    Args:
+        cfg (Config): The run's; its ``load_from`` may be a local file, an
+            address, which is not looked at, or None.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It holds code, or is none.
+    """
+    file = cfg.get('load_from')
+    if file and '://' not in file and SAFE_GLOBALS:
+        load_from_local_weights_only(file)
+
+
+def load_from_local_weights_only(
+    filename: str, map_location: Any = None
+) -> dict[str, Any]:
+    """Loads a checkpoint as MMEngine's ``load_from_local`` does.
+
+    Args:
+        filename (str): A local file.
+        map_location (Any): Ignored: tensors come to the CPU, and who asked
+            for them copies them to where they belong.
+
+    Returns:
+        dict: The checkpoint, its log history built anew from numbers.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It holds more than weights, plain types, log histories
+            and numbers of numpy's.
+    """
+    checkpoint = load_weights_only(filename)
+    try:
+        return _rebuild(checkpoint, set())
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError):
+        msg = (
+            f'{filename} is refused: what it holds besides weights is no log '
+            'history of MMEngine; have its author save the state_dict alone'
+        )
+        raise ValueError(msg) from None
+
+
+def _rebuild(value: Any, seen: set[int]) -> Any:
+    """Puts real objects in the place of their stand-ins, in place."""
+    if isinstance(value, Unread):
+        return _real(value)
+    if isinstance(value, tuple):
+        # Named tuples are not plain, and torch refuses them.
+        return tuple(_rebuild(item, seen) for item in value)
+    if isinstance(value, (dict, list)) and id(value) not in seen:
+        seen.add(id(value))
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, item in list(items):
+            value[key] = _rebuild(item, seen)
+    return value
+
+
+def _real(stand_in: Unread) -> Any:
+    kind = type(stand_in).__name__
+    if kind == 'HistoryBuffer':
+        # Its methods, which it carries along, are those of the class.
+        state = stand_in.state
+        return HistoryBuffer(
+            _array(state['_log_history']),
+            _array(state['_count_history']),
+            int(state['max_length']),
+        )
+    if kind == 'scalar':
+        dtype, data = stand_in.args
+        return np.frombuffer(data, _dtype(dtype))[0]
+    return _array(stand_in)
+
+
+def _array(stand_in: Any) -> np.ndarray:
+    if type(stand_in).__name__ != '_reconstruct':
+        raise TypeError
+    _, shape, dtype, fortran, data = stand_in.state
+    if isinstance(data, Unread):  # bytes() stands for none
+        data = b''
+    array = np.frombuffer(data, _dtype(dtype)).copy()
+    return array.reshape(shape, order='F' if fortran else 'C')
+
+
+def _dtype(stand_in: Any) -> np.dtype:
+    if type(stand_in).__name__ != 'dtype' or stand_in.args[0] not in _NUMBERS:
+        raise TypeError
+    byte_order = stand_in.state[1]
+    if byte_order not in ('<', '>', '|'):
+        raise ValueError
+    return np.dtype(byte_order + stand_in.args[0])

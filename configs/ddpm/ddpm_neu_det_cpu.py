@@ -20,5 +20,5 @@ train_dataloader = dict(
         max_window=128,
     )
 )
-train_cfg = dict(max_iters=2000)
+train_cfg = dict(max_iters=3000)
 optim_wrapper = dict(type='mmdet_ddpm_moco.Bf16OptimWrapper')

@@ -89,6 +89,7 @@ class DatasetMoCo(MoCo):
             init_cfg=init_cfg,
         )
         self.bn_splits = bn_splits
+        self.keys_per_sample = 1
         no_ids = torch.full((queue_len,), -1, dtype=torch.long)
         self.register_buffer('queue_dataset_ids', no_ids)
         self.register_buffer('queue_image_ids', no_ids.clone())

@@ -114,6 +114,7 @@ def build_queue(queue_len):
     model = DatasetMoCo.__new__(DatasetMoCo)
     torch.nn.Module.__init__(model)
     model.queue_len = queue_len
+    model.keys_per_sample = 1
     for name in ('queue_ptr', 'queue_fill'):
         model.register_buffer(name, torch.zeros(1, dtype=torch.long))
     for name in ('queue_dataset_ids', 'queue_image_ids'):

@@ -47,7 +47,9 @@ def write_spotted(path, tone, spots=()):
 def data(tmp_path):
     """Ten unlabelled images, and labelled ones of two classes."""
     for index in range(10):
-        write_spotted(tmp_path / 'plain' / f'{index}.png', 25 * index)
+        name = f'{index}.png'
+        spots = [((index, 12), 255)]
+        write_spotted(tmp_path / 'plain' / name, 20 * index, spots)
     shots = {
         f'{i}.png': [(('dent', 'scratch')[i % 2], (3, 4, 20, 12))]
         for i in range(6)
@@ -167,6 +169,9 @@ def test_measures_are_those_of_the_query_encoder_in_eval_mode(data):
     assert first.shape == second.shape == (5, 3, 16, 16)
     assert not torch.equal(first, second)
     mean, std = model.data_preprocessor.mean, model.data_preprocessor.std
+    for name, bias in model.neck.named_parameters():
+        if name.endswith('bias'):  # it drowns what an untrained model sees
+            bias.data.zero_()
     state = {k: v.clone() for k, v in model.state_dict().items()}
     model.backbone.layer4.eval()  # as a frozen stage
     values, _ = hook.measure(model)
@@ -193,7 +198,7 @@ def test_measures_are_those_of_the_query_encoder_in_eval_mode(data):
     ]
     expected = float(sum(spread) / 2)
     assert values['uniformity'] == pytest.approx(expected, abs=1e-5)
-    assert values['alignment'] > 1e-3 and values['uniformity'] < -1e-3
+    assert values['alignment'] > 1e-3 and values['uniformity'] < -1e-2
 
 
 def grey_images(folder):
@@ -212,6 +217,7 @@ class Brightness(torch.nn.Module):
     def forward(self, images):
         mean = images.mean((1, 2, 3))
         maps = torch.stack((mean, mean**2, torch.ones_like(mean)), 1)
+        maps = F.pad(maps, (0, 61))  # what the neck takes
         return (maps[..., None, None],)
 
 
@@ -235,7 +241,9 @@ def test_windows_are_cropped_and_kinds_are_told(data, tmp_path):
     # The answer of a backbone that knows, and of one that knows nothing.
     model.backbone = Brightness()
     assert hook.measure(model)[0]['knn_accuracy'] == 1
-    model.backbone.forward = lambda images: (torch.ones(len(images), 3, 1, 1),)
+    model.backbone.forward = lambda images: (
+        torch.ones(len(images), 64, 1, 1),
+    )
     blind = hook.measure(model)[0]['knn_accuracy']
     assert blind == pytest.approx(1 / 3)
 

@@ -81,9 +81,9 @@ def first_ranks(bn_splits, momentum=0.5):
     right = []
     for step in range(40):
         torch.manual_seed(step)
-        images = torch.randn(8, 3, 4, 4, generator=generator)
-        # Two views of one image that share the tone, and so the statistics.
-        tone = torch.randn(8, 3, 1, 1, generator=generator)
+        images = torch.randn(16, 3, 4, 4, generator=generator)
+        # Batch statistics are those of the tones.
+        tone = torch.randn(16, 3, 1, 1, generator=generator)
         images = images - images.mean((2, 3), keepdim=True) + tone
         with torch.no_grad():
             query = model._encode_queries(images)
@@ -91,7 +91,7 @@ def first_ranks(bn_splits, momentum=0.5):
             own = (query * keys).sum(1)
             others = query @ model.queue  # (B, K), of other batches
             right.append((own[:, None] > others + 1e-4).all(1).float())
-            ids = torch.arange(8)
+            ids = torch.arange(16)
             model._enqueue(keys, ids, ids)
     return float(torch.cat(right[10:]).mean())  # the queue is full by then
 

@@ -27,7 +27,9 @@ class ContrastiveProgressHook(Hook):
       is not asked about.
     - ``contrast/alignment`` and ``contrast/uniformity``: of the projected
       embeddings of fixed training images in two fixed views. Both fall
-      where training works; uniformity near 0 is collapse.
+      where training works; uniformity near 0 is collapse. Running
+      statistics of a network that starts from nothing settle in some tens
+      of steps; before, all embeddings look alike.
     - ``contrast/queue_fill``: filled share of the queue.
     - ``contrast/queue_age_mean`` and ``contrast/queue_age_max``: training
       steps since its keys were encoded, each of which moved the key

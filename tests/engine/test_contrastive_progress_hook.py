@@ -20,6 +20,7 @@ sys.path.append(str(Path(__file__).parents[1] / 'datasets'))
 from contrastive_images import write_coco, write_image
 from tiny_moco import CONFIG
 
+from mmdet_ddpm_moco.engine.hooks import contrastive_progress_hook
 from mmdet_ddpm_moco.engine.hooks.contrastive_progress_hook import (
     ContrastiveProgressHook,
 )
@@ -141,6 +142,17 @@ def test_training_is_the_same_with_and_without(data, workers):
     ]
     for name, value in states[0].items():
         assert torch.equal(value, states[1][name]), name
+
+
+def test_other_processes_only_wait(data, monkeypatch):
+    waited = []
+    monkeypatch.setattr(contrastive_progress_hook, 'is_main_process', bool)
+    monkeypatch.setattr(
+        contrastive_progress_hook, 'barrier', lambda: waited.append(1)
+    )
+    hook = dict(HOOK, labelled=dict(ann_file='not/read', img_prefix=''))
+    run(data, hook, epochs=2)
+    assert len(waited) == 3
 
 
 def test_a_resumed_run_knows_how_old_its_keys_are(data):

@@ -53,7 +53,7 @@ labelled_windows`: ``ann_file``, ``img_prefix``, ``context``, ``min_size``
             :func:`~mmdet_ddpm_moco.evaluation.representation.\
 knn_predictions`. Defaults to 0.07.
         views (int): Training images that alignment and uniformity are
-            measured on, at least 2. Defaults to 256.
+            measured on, at least 2. Defaults to 128.
 
     Raises:
         ValueError: An argument is out of range or unknown.
@@ -67,7 +67,7 @@ knn_predictions`. Defaults to 0.07.
         labelled: dict | None = None,
         k: int = 10,
         temperature: float = 0.07,
-        views: int = 256,
+        views: int = 128,
     ) -> None:
         for name, value, least in (
             ('interval', interval, 1),

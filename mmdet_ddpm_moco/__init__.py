@@ -42,6 +42,10 @@ _EXPORTS = {
     ),
     'DatasetMoCo': ('models.moco', ('mmpretrain',)),
     'ContrastiveInitHook': ('engine.hooks.contrastive_init_hook', ()),
+    'ContrastiveProgressHook': (
+        'engine.hooks.contrastive_progress_hook',
+        ('mmpretrain',),
+    ),
     'DDPMMoCoHook': ('engine.hooks.ddpm_moco_hook', ()),
     'ExportBackboneHook': ('engine.hooks.export_backbone_hook', ()),
     'ExportGeneratorHook': (

@@ -12,7 +12,11 @@ import torch
 import torch.nn.functional as F
 from mmengine.dist import all_gather, get_rank, get_world_size
 from mmpretrain.models.selfsup import MoCo
-from mmpretrain.models.utils import batch_shuffle_ddp, batch_unshuffle_ddp
+from mmpretrain.models.utils import (
+    CosineEMA,
+    batch_shuffle_ddp,
+    batch_unshuffle_ddp,
+)
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
@@ -50,13 +54,22 @@ class DatasetMoCo(MoCo):
         channels_last (bool): Keep the weights of the convolutions in this
             layout, which is faster on CPUs and, in mixed precision, on
             GPUs. Defaults to False.
+        symmetric (bool): Each view is both query and key: the loss is the
+            mean over both directions, and the keys of both views enter the
+            queue, which then lasts half as many steps, as in the symmetric
+            form of the MoCo authors' CIFAR-10 demo (which sums). Costs
+            twice the time. Defaults to False: the first view is the query.
+        end_momentum (float, optional): ``momentum`` falls to this value by
+            the end of training, as half a cosine wave, in [0, momentum]. 0
+            is the schedule of BYOL and MoCo v3, whose key encoder stands
+            still in the end. Defaults to None, no schedule.
         data_preprocessor (dict, optional): Defaults to None, mmpretrain's
             ``SelfSupDataPreprocessor``.
         init_cfg (dict | list[dict], optional): Defaults to None.
 
     Raises:
         ValueError: ``queue_len``, ``feat_dim`` or ``bn_splits`` below 1, or
-            ``momentum`` out of range.
+            ``momentum`` or ``end_momentum`` out of range.
     """
 
     def __init__(
@@ -69,6 +82,8 @@ class DatasetMoCo(MoCo):
         momentum: float = 0.001,
         bn_splits: int = 8,
         channels_last: bool = False,
+        symmetric: bool = False,
+        end_momentum: float | None = None,
         data_preprocessor: dict | None = None,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
@@ -83,6 +98,12 @@ class DatasetMoCo(MoCo):
         if not 0 < momentum < 1:
             msg = f'momentum must be between 0 and 1, got {momentum}'
             raise ValueError(msg)
+        if end_momentum is not None and not 0 <= end_momentum <= momentum:
+            msg = (
+                f'end_momentum must be between 0 and momentum={momentum}, '
+                f'got {end_momentum}'
+            )
+            raise ValueError(msg)
         super().__init__(
             backbone=backbone,
             neck=neck,
@@ -93,6 +114,13 @@ class DatasetMoCo(MoCo):
             data_preprocessor=data_preprocessor,
             init_cfg=init_cfg,
         )
+        self.keys_per_sample = 2 if symmetric else 1
+        if end_momentum is not None:
+            self.encoder_k = CosineEMA(
+                nn.Sequential(self.backbone, self.neck),
+                momentum=momentum,
+                end_momentum=end_momentum,
+            )
         split_batch_norm(self.encoder_k, bn_splits)
         if channels_last:
             self.to(memory_format=torch.channels_last)
@@ -122,37 +150,52 @@ class DatasetMoCo(MoCo):
             ValueError: A data sample without the ids, or a sample without
                 any negative.
         """
-        query_images, key_images = inputs
         ids = _read_ids(data_samples)
-        query = self.neck(self.backbone(query_images))[0]
-        query = F.normalize(query, dim=1)  # (B, D)
+        # With both directions, view 0 is the key of query 1.
+        directions = ((0, 1), (1, 0))[: self.keys_per_sample]
+        queries = [self._encode_queries(inputs[q]) for q, _ in directions]
         with torch.no_grad():
             self.encoder_k.update_parameters(
                 nn.Sequential(self.backbone, self.neck)
             )
-            keys = self._encode_keys(key_images)  # (B, D)
+            keys = [
+                torch.cat(all_gather(self._encode_keys(inputs[k])))  # (M, D)
+                for _, k in directions
+            ]
             # One tensor in two steps: with device=, torch would wait for
             # the GPU.
-            id_pairs = torch.tensor(ids).to(keys.device, non_blocking=True)
-            keys = torch.cat(all_gather(keys))  # (M, D)
+            id_pairs = torch.tensor(ids)
+            id_pairs = id_pairs.to(keys[0].device, non_blocking=True)
             id_pairs = torch.cat(all_gather(id_pairs))  # (M, 2)
         dataset_ids, image_ids = id_pairs.unbind(1)
-        check = not self._negatives_are_sure(ids, len(keys))
-        queue_mask = self._enqueue(keys, dataset_ids, image_ids)
-        own_key = torch.arange(len(query), device=keys.device)
-        loss = self.head.loss(
-            query,
-            keys,
-            dataset_ids,
-            image_ids,
-            own_key=own_key + get_rank() * len(query),
-            queue=self.queue,
-            queue_dataset_ids=self.queue_dataset_ids,
-            queue_image_ids=self.queue_image_ids,
-            queue_mask=queue_mask,
-            check_negatives=check,
+        written = len(id_pairs) * len(directions)
+        check = not self._negatives_are_sure(ids, written)
+        queue_mask = self._enqueue(
+            torch.cat(keys),
+            dataset_ids.repeat(len(directions)),
+            image_ids.repeat(len(directions)),
         )
-        return dict(loss=loss)
+        own_key = torch.arange(len(ids), device=keys[0].device)
+        losses = [
+            self.head.loss(
+                query,
+                key,
+                dataset_ids,
+                image_ids,
+                own_key=own_key + get_rank() * len(ids),
+                queue=self.queue,
+                queue_dataset_ids=self.queue_dataset_ids,
+                queue_image_ids=self.queue_image_ids,
+                queue_mask=queue_mask,
+                check_negatives=check,
+            )
+            for query, key in zip(queries, keys, strict=True)
+        ]
+        return dict(loss=sum(losses) / len(losses))
+
+    def _encode_queries(self, images: Tensor) -> Tensor:
+        """Unit queries (B, D) of views (B, 3, H, W)."""
+        return F.normalize(self.neck(self.backbone(images))[0], dim=1)
 
     @torch.no_grad()
     def _encode_keys(self, images: Tensor) -> Tensor:
@@ -216,7 +259,8 @@ class DatasetMoCo(MoCo):
             number (int): Keys of this batch over all processes.
         """
         last, self._last_ids = self._last_ids, ids
-        if number + len(last) * get_world_size() > self.queue_len:
+        last_written = len(last) * get_world_size() * self.keys_per_sample
+        if number + last_written > self.queue_len:
             return False
         return all(
             any(a != dataset and b != image for a, b in last)

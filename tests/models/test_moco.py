@@ -114,6 +114,7 @@ def build_queue(queue_len):
     model = DatasetMoCo.__new__(DatasetMoCo)
     torch.nn.Module.__init__(model)
     model.queue_len = queue_len
+    model.keys_per_sample = 1
     for name in ('queue_ptr', 'queue_fill'):
         model.register_buffer(name, torch.zeros(1, dtype=torch.long))
     for name in ('queue_dataset_ids', 'queue_image_ids'):
@@ -281,15 +282,18 @@ class TestNegatives:
             min_size=2,
             max_size=6,
         ),
+        views=st.sampled_from([1, 2]),
     )
-    def test_sure_means_sure(self, queue_len, batches):
+    def test_sure_means_sure(self, queue_len, batches, views):
         model = build_queue(queue_len)
+        model.keys_per_sample = views  # two if symmetric
         model._last_ids = []
         for ids in batches:
             keys = F.normalize(torch.ones(len(ids), 2), dim=1)
             dataset_ids, image_ids = torch.tensor(ids).unbind(1)
-            sure = model._negatives_are_sure(ids, len(ids))
-            mask = model._enqueue(keys, dataset_ids, image_ids)
+            sure = model._negatives_are_sure(ids, len(ids) * views)
+            written = (keys, dataset_ids, image_ids)
+            mask = model._enqueue(*[torch.cat([x] * views) for x in written])
             if sure:  # no ValueError whatever is masked
                 dataset_contrastive_loss(
                     keys,

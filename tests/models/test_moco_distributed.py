@@ -1,4 +1,4 @@
-"""DatasetMoCo over two processes."""
+"""DatasetMoCo over two processes equals one that splits its batches."""
 
 import socket
 import sys
@@ -7,30 +7,56 @@ from pathlib import Path
 import pytest
 import torch
 import torch.multiprocessing as mp
+from mmengine.model import MMDistributedDataParallel
 from tiny_moco import batch, build, samples
 
-DATASETS = [3, 4, 3, 3, 4, 5]
-IMAGES = [0, 1, 2, 3, 4, 5]
+from mmdet_ddpm_moco.models.split_batch_norm import split_batch_norm
+
+DATASETS = [3, 4, 3, 3, 4, 5, 6, 4]
+IMAGES = [0, 1, 2, 3, 4, 5, 6, 7]
 LOSS = dict(instance_weight=0.25, mask_same_dataset=True)
+NUMBER = len(IMAGES)
+STEPS = 3
 
 
-def steps(rank, ranks, number=2):
-    """Losses of this rank and what the model's queue holds at the end."""
-    # Without batch normalisation, for the ranks to equal one process.
-    model = build(norm_cfg=dict(type='GN', num_groups=2), loss=LOSS)
-    part = slice(rank * 6 // ranks, (rank + 1) * 6 // ranks)
-    losses = []
-    for seed in range(number):
-        views, _ = batch(6, seed)
-        data = samples(DATASETS[part], IMAGES[part])
-        torch.manual_seed(seed)
-        loss = model([view[part] for view in views], data, mode='loss')
-        losses.append(loss['loss'].item())
-    queue = {k: v for k, v in model.state_dict().items() if 'queue' in k}
-    return losses, queue
+def steps(rank, ranks, options):
+    """Losses, gradients of each step, and the state at the end."""
+    # In float64, for rounding not to grow from step to step.
+    model = build(loss=LOSS, bn_splits=2, **options).double()
+    # One process normalises its queries as a whole, each of two its own:
+    # here they are to do the same. Of two processes this changes nothing.
+    split_batch_norm(model.backbone, 2)
+    split_batch_norm(model.neck, 2)
+    run = model
+    if ranks > 1:
+        # As MMEngine's Runner does.
+        run = MMDistributedDataParallel(model, broadcast_buffers=False)
+    part = slice(rank * NUMBER // ranks, (rank + 1) * NUMBER // ranks)
+    data = samples(DATASETS[part], IMAGES[part])
+    optimizer = torch.optim.SGD(
+        (p for p in model.parameters() if p.requires_grad), lr=0.05
+    )
+    losses, gradients = [], []
+    for seed in range(STEPS):
+        views, _ = batch(NUMBER, seed)
+        views = [view[part].double() for view in views]
+        torch.manual_seed(seed)  # the same permutation
+        loss = run(views, data, mode='loss')['loss']
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+        gradients.append(
+            {
+                name: value.grad.clone()
+                for name, value in model.named_parameters()
+                if value.requires_grad
+            }
+        )
+    return losses, gradients, model.state_dict()
 
 
-def run_rank(rank, port, folder):
+def run_rank(rank, port, folder, options):
     torch.set_num_threads(1)
     torch.distributed.init_process_group(
         'gloo',
@@ -38,23 +64,38 @@ def run_rank(rank, port, folder):
         rank=rank,
         world_size=2,
     )
-    torch.save(steps(rank, 2), Path(folder) / f'{rank}.pth')
+    torch.save(steps(rank, 2, options), Path(folder) / f'{rank}.pth')
 
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='needs fork')
-def test_two_processes_equal_one(tmp_path):
+@pytest.mark.parametrize('symmetric', [False, True])
+def test_two_processes_equal_one(tmp_path, symmetric):
+    """Batch normalisation, gradients and all."""
+    options = dict(symmetric=symmetric, queue_len=40)
     with socket.socket() as probe:
         probe.bind(('127.0.0.1', 0))
         port = probe.getsockname()[1]
     mp.start_processes(
-        run_rank, (port, str(tmp_path)), nprocs=2, start_method='fork'
+        run_rank,
+        (port, str(tmp_path), options),
+        nprocs=2,
+        start_method='fork',
     )
-    expected, expected_queue = steps(0, 1)
+    expected, gradients, state = steps(0, 1, options)
     ranks = [torch.load(tmp_path / f'{rank}.pth') for rank in range(2)]
-    for losses in zip(expected, ranks[0][0], ranks[1][0]):
-        one, first, second = losses
+    for one, first, second in zip(expected, ranks[0][0], ranks[1][0]):
         assert first != second
-        assert (first + second) / 2 == pytest.approx(one, abs=1e-5)
-    for _, queue in ranks:
-        for name, value in expected_queue.items():
-            torch.testing.assert_close(queue[name], value)
+        assert (first + second) / 2 == pytest.approx(one, abs=1e-9)
+    for _, found, _ in ranks:
+        for step in range(STEPS):
+            for name, value in gradients[step].items():
+                assert value.abs().max() > 0
+                torch.testing.assert_close(
+                    found[step][name], value, rtol=1e-6, atol=1e-9
+                )
+    for name, value in state.items():
+        found = [rank[2][name] for rank in ranks]
+        if 'running' in name or 'num_batches_tracked' in name:
+            continue  # each rank has those of its own images
+        for other in found:
+            torch.testing.assert_close(other, value, rtol=1e-6, atol=1e-9)

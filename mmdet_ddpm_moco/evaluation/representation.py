@@ -1,0 +1,134 @@
+"""Numbers that tell what a contrastive backbone has learned so far."""
+
+from collections.abc import Iterable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def found_elsewhere(labels: Tensor, images: Tensor) -> Tensor:
+    """Which windows have one of their class in another image.
+
+    Args:
+        labels (Tensor): Class of each window, int64 (N, ).
+        images (Tensor): Image of each window, int64 (N, ).
+
+    Returns:
+        Tensor: bool (N, ).
+    """
+    same_class = labels[:, None] == labels
+    other_image = images[:, None] != images
+    return (same_class & other_image).any(1)
+
+
+def knn_predictions(
+    features: Tensor,
+    labels: Tensor,
+    images: Tensor,
+    k: int,
+    temperature: float = 0.07,
+) -> Tensor:
+    r"""Classes of windows by their neighbours in other images.
+
+    The weighted k-NN classifier of Wu et al. (Unsupervised Feature Learning
+    via Non-Parametric Instance Discrimination, CVPR 2018, section 3.4): each
+    of the k nearest by cosine similarity :math:`s_i` votes for its class
+    with weight :math:`\exp(s_i / \tau)`.
+
+    Args:
+        features (Tensor): float (N, D), of any length.
+        labels (Tensor): Class of each window, int64 (N, ), from 0.
+        images (Tensor): Image of each window, int64 (N, ), of two images at
+            least. Windows of one image are never neighbours.
+        k (int): How many neighbours vote. Where other images hold fewer
+            windows, all of those do.
+        temperature (float): :math:`\tau` > 0. Defaults to 0.07.
+
+    Returns:
+        Tensor: int64 (N, ).
+    """
+    unit = F.normalize(features.double(), dim=1)
+    similar = unit @ unit.T  # (N, N)
+    similar[images[:, None] == images] = -torch.inf
+    values, neighbours = similar.topk(min(k, len(unit)), dim=1)  # (N, k)
+    # Relative to the nearest, for exp not to overflow; exp(-inf) = 0 drops
+    # windows of the same image.
+    weights = ((values - values[:, :1]) / temperature).exp()
+    votes = weights.new_zeros(len(unit), int(labels.max()) + 1)
+    votes.scatter_add_(1, labels[neighbours], weights)
+    return votes.argmax(1)
+
+
+def balanced_accuracy(predicted: Tensor, labels: Tensor) -> float:
+    """Mean over the classes of the share that was recognised.
+
+    Args:
+        predicted (Tensor): int64 (N, ), N at least 1.
+        labels (Tensor): The true classes, int64 (N, ).
+
+    Returns:
+        float: In [0, 1].
+    """
+    right = (predicted == labels).double()
+    shares = [right[labels == label].mean() for label in labels.unique()]
+    return float(torch.stack(shares).mean())
+
+
+def alignment(first: Tensor, second: Tensor) -> float:
+    r"""How near the two views of an image lie; less is better.
+
+    :math:`E \lVert x - y \rVert_2^2` over pairs of views, eq. 3 with
+    :math:`\alpha = 2` of Wang and Isola (Understanding Contrastive
+    Representation Learning through Alignment and Uniformity on the
+    Hypersphere, ICML 2020).
+
+    Args:
+        first (Tensor): Unit vectors, float (N, D), N at least 1.
+        second (Tensor): Those of the same images' other views, (N, D).
+
+    Returns:
+        float: In [0, 4].
+    """
+    return float((first - second).double().square().sum(1).mean())
+
+
+def uniformity(vectors: Tensor) -> float:
+    r"""How evenly vectors spread over the sphere; less is better.
+
+    :math:`\log E \exp(-2 \lVert x - y \rVert_2^2)` over pairs of different
+    vectors, section 4.1.2 with :math:`t = 2` of Wang and Isola, see
+    :func:`alignment`. 0 is collapse to one point.
+
+    Args:
+        vectors (Tensor): Unit vectors, float (N, D), N at least 2.
+
+    Returns:
+        float: In [-8, 0].
+    """
+    squared = torch.pdist(vectors.double()).square()  # (N (N - 1) / 2, )
+    return float(squared.mul(-2).exp().mean().log())
+
+
+def queue_ages(fill: int, written: Iterable[int]) -> tuple[float, int]:
+    """Ages of the keys in a queue, in training steps.
+
+    Args:
+        fill (int): Keys in the queue.
+        written (Iterable[int]): How many keys each step put in, the last
+            step first, until they make up ``fill`` at least. Its keys have
+            age 0.
+
+    Returns:
+        tuple[float, int]: Mean and largest age; 0 for an empty queue.
+    """
+    total, oldest, left = 0, 0, fill
+    for age, number in enumerate(written):
+        if not left:
+            break
+        number = min(number, left)
+        if number:
+            oldest = age
+        total += age * number
+        left -= number
+    return total / max(fill, 1), oldest

@@ -26,7 +26,9 @@ from mmdet_ddpm_moco.engine.hooks.contrastive_progress_hook import (
 )
 
 _names = itertools.count()
-HOOK = dict(type='mmdet_ddpm_moco.ContrastiveProgressHook', k=3, views=5)
+HOOK = dict(
+    type='mmdet_ddpm_moco.ContrastiveProgressHook', interval=3, k=3, views=5
+)
 CROP = dict(type='RandomResizedCrop', scale=16, crop_ratio_range=(0.2, 1.0))
 
 
@@ -110,10 +112,10 @@ def scalars(runner):
     return [line for line in lines if 'contrast/alignment' in line]
 
 
-def test_reports_before_training_and_between_epochs(data):
-    runner = run(data, dict(HOOK, interval=2, labelled=data))
+def test_reports_before_training_and_during_it(data):
+    runner = run(data, dict(HOOK, interval=6, labelled=data))
     found = scalars(runner)
-    # Three steps an epoch; the last epoch reports whatever the interval.
+    # Three steps an epoch; the last one reports whatever the interval.
     assert [line['step'] for line in found] == [0, 6, 9]
     for line in found:
         assert 0 <= line['contrast/knn_accuracy'] <= 1
@@ -129,7 +131,10 @@ def test_reports_before_training_and_between_epochs(data):
     lines = [x for x in log_of(runner).splitlines() if 'k-NN' in x]
     accuracy = found[-1]['contrast/knn_accuracy']
     assert len(lines) == 3
-    assert f'epoch 3: k-NN {accuracy:.1%} of 2 classes (ch' in lines[-1]
+    assert (
+        f'after 9 iterations: k-NN {accuracy:.1%} of 2 classes (ch'
+        in lines[-1]
+    )
     assert 'queue 15 of 15 keys, 2.0 steps old' in lines[-1]
 
 

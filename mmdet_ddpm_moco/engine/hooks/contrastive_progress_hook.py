@@ -17,7 +17,7 @@ from ..trained_generator import bare_model
 
 @HOOKS.register_module()
 class ContrastiveProgressHook(Hook):
-    """Reports on the query encoder before training and between epochs.
+    """Reports on the query encoder before training and during it.
 
     Written to the Visualizer's backends, and as one line to the log:
 
@@ -40,8 +40,8 @@ class ContrastiveProgressHook(Hook):
     :mod:`~mmdet_ddpm_moco.engine.undisturbed`.
 
     Args:
-        interval (int): Epochs from one report to the next, at least 1; the
-            last one reports too. Defaults to 1.
+        interval (int): Iterations from one report to the next, at least 1;
+            there is one at the end, too. Defaults to 100.
         labelled (dict, optional): ``ann_file``, ``img_prefix`` and perhaps
             ``context``, ``min_size`` and ``background`` of a source of
             :class:`ContrastiveDataset`: its windows, scaled to the size of
@@ -62,7 +62,7 @@ knn_predictions`. Defaults to 0.07.
 
     def __init__(
         self,
-        interval: int = 1,
+        interval: int = 100,
         labelled: dict | None = None,
         k: int = 10,
         temperature: float = 0.07,
@@ -127,30 +127,26 @@ knn_predictions`. Defaults to 0.07.
         data_batch: dict | None = None,
         outputs: dict | None = None,
     ) -> None:
-        """Notes how many keys went into the queue."""
+        """Notes how many keys went into the queue, and reports in time."""
         number = len(data_batch['data_samples'])
         self._written.appendleft(self._keys(bare_model(runner), number))
+        done = runner.iter + 1
+        if done % self.interval == 0 or done == runner.max_iters:
+            self._report(runner, done)
 
     @staticmethod
     def _keys(model: DatasetMoCo, samples: int) -> int:
         """Keys of a step in which each process has so many samples."""
         return samples * model.keys_per_sample * get_world_size()
 
-    def after_train_epoch(self, runner: Runner) -> None:
-        """Reports every ``interval`` epochs, and at the end."""
-        if self.every_n_epochs(
-            runner, self.interval
-        ) or self.is_last_train_epoch(runner):
-            self._report(runner, runner.epoch + 1)
-
-    def _report(self, runner: Runner, epoch: int = 0) -> None:
+    def _report(self, runner: Runner, done: int = 0) -> None:
         if is_main_process():
             values, line = self.measure(bare_model(runner))
             runner.visualizer.add_scalars(
                 {f'contrast/{name}': v for name, v in values.items()},
-                step=runner.iter,
+                step=done,
             )
-            runner.logger.info(f'contrast after epoch {epoch}: {line}')
+            runner.logger.info(f'contrast after {done} iterations: {line}')
         barrier()
 
     def measure(self, model: DatasetMoCo) -> tuple[dict[str, float], str]:

@@ -60,14 +60,14 @@ class LabelledProbe:
         self._pixels = read_windows(windows, image_size)
 
     def accuracy(
-        self, model: DatasetMoCo, k: int, temperature: float
+        self, model: DatasetMoCo, k: int, temperature: float = 0.07
     ) -> float:
         """Balanced accuracy of :func:`knn_predictions`, in [0, 1].
 
         Args:
             model (DatasetMoCo): Its backbone's pooled features are used.
             k (int): Neighbours that vote.
-            temperature (float): Of the votes.
+            temperature (float): Of the votes. Defaults to 0.07.
         """
         features = encode(model, self._pixels, project=False)
         predicted = knn_predictions(

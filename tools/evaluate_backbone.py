@@ -1,7 +1,6 @@
 """Compares contrastive backbones by the kinds of defect they tell apart."""
 
 import argparse
-from pathlib import Path
 
 from mmdet_ddpm_moco.cli import one_line_errors
 

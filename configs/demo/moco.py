@@ -35,6 +35,9 @@ train_dataloader = dict(
     )
 )
 train_cfg = dict(max_iters=max_iters)
+custom_hooks = _base_.custom_hooks
+custom_hooks[1].labelled.ann_file = data_root + 'annotations/train.json'
+custom_hooks[1].labelled.img_prefix = data_root + 'images/'
 param_scheduler = [
     dict(type='CosineAnnealingLR', T_max=max_iters, by_epoch=False)
 ]

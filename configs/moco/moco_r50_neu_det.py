@@ -10,4 +10,14 @@ default_hooks = dict(
     logger=dict(interval=10), checkpoint=dict(interval=10, max_keep_ckpts=1)
 )
 randomness = dict(seed=0)
-custom_hooks = [dict(type='mmdet_ddpm_moco.ExportBackboneHook')]
+custom_hooks = [
+    dict(type='mmdet_ddpm_moco.ExportBackboneHook'),
+    dict(
+        type='mmdet_ddpm_moco.ContrastiveProgressHook',
+        labelled=dict(
+            ann_file='data/NEU-DET/annotations/train_20.json',
+            img_prefix='data/NEU-DET/images/',
+            background=1,
+        ),
+    ),
+]

@@ -9,3 +9,5 @@ images = dict(
     dataset_ids='alone',
 )
 train_dataloader = dict(dataset=dict(sources=[images]))
+# Measured afterwards, by tools/evaluate_backbone.py.
+custom_hooks = [dict(type='mmdet_ddpm_moco.ExportBackboneHook')]

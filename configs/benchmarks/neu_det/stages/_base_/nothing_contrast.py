@@ -15,3 +15,5 @@ shots = dict(
     background=2,
 )
 train_dataloader = dict(dataset=dict(sources=[images]))
+# Measured afterwards, by tools/evaluate_backbone.py.
+custom_hooks = [dict(type='mmdet_ddpm_moco.ExportBackboneHook')]

@@ -50,23 +50,26 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     from mmengine.config import Config
+    from mmengine.logging import MMLogger
 
     from mmdet_ddpm_moco.evaluation.backbone_accuracy import (
         backbone_accuracies,
     )
 
+    # MMEngine tells how it initialises each of some hundred parameters.
+    MMLogger.get_current_instance().setLevel('WARNING')
     labelled = dict(
         ann_file=args.ann, img_prefix=args.prefix, background=args.background
     )
     found, probe = backbone_accuracies(
         Config.fromfile(args.config), args.backbones, labelled, args.k
     )
+    kinds = f'{probe.classes} kinds' + ' with background' * bool(
+        args.background
+    )
     print(
-        f'k-NN accuracy of {len(probe.windows)} windows, {probe.classes} '
-        f'kinds with background; chance is {1 / probe.classes:.1%}'
-        if args.background
-        else f'k-NN accuracy of {len(probe.windows)} windows, '
-        f'{probe.classes} kinds; chance is {1 / probe.classes:.1%}'
+        f'k-NN accuracy of {len(probe.windows)} windows of {kinds}; chance '
+        f'is {1 / probe.classes:.1%}'
     )
     for name, accuracy in found.items():
         print(f'{accuracy:7.1%}  {name}')

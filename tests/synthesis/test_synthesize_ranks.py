@@ -67,7 +67,8 @@ def expected(inputs, tmp_path_factory):
         ranks = Ranks(job(inputs, folder / 'bank'), folder / 'run', 1)
         assert ranks.end() == [0], ranks.printed()
     files = files_of(folder / 'bank')
-    assert len(files) == NUM + 4
+    # Annotations, index, manifest, images seen, sheet.
+    assert len(files) == NUM + 5
     assert b'"of five"' in files['manifest.json']
     return files
 

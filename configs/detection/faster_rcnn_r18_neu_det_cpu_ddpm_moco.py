@@ -14,7 +14,6 @@ stages = dict(
     generator=dict(config='ddpm/ddpm_neu_det_cpu.py'),
     bank=dict(
         num=320,
-        max_window=96,
         steps=16,
         mix=dict(add=0.2, replaces=0.75, null=0.05),
     ),

@@ -81,8 +81,10 @@ def compare_rows(
     return rows + moment_rows(name, *calls.values())
 
 
-def batch_of_views(pipeline: Callable, files: Sequence[str]) -> torch.Tensor:
-    """Two views of whole images, uint8 (2, N, 3, H, W); always the same."""
+def batch_of_views(
+    pipeline: Callable, files: Sequence[str]
+) -> list[torch.Tensor]:
+    """Two views of whole images, uint8 (N, 3, H, W); always the same."""
     np.random.seed(0)
     samples = [
         pipeline(
@@ -96,25 +98,25 @@ def batch_of_views(pipeline: Callable, files: Sequence[str]) -> torch.Tensor:
         )
         for i, file in enumerate(files)
     ]
-    return torch.stack(default_collate(samples)['inputs'])
+    return default_collate(samples)['inputs']
 
 
 def moment_rows(
     name: str,
-    theirs: Callable[[], torch.Tensor],
-    ours: Callable[[], torch.Tensor],
+    theirs: Callable[[], list[torch.Tensor]],
+    ours: Callable[[], list[torch.Tensor]],
 ) -> list[Row]:
     """How far mean and deviation of the same views are apart.
 
     Args:
         name (str): The kind of images.
-        theirs (Callable): Gives views, uint8 (2, N, 3, H, W).
+        theirs (Callable): Gives two views, uint8 (N, 3, H, W).
         ours (Callable): Gives the same.
 
     Returns:
         list[Row]: In grey levels.
     """
-    expected, found = theirs().double(), ours().double()
+    expected, found = (torch.cat(f()).double() for f in (theirs, ours))
     rows = []
     for moment, get in (('mean', torch.mean), ('deviation', torch.std)):
         a, b = get(expected).item(), get(found).item()

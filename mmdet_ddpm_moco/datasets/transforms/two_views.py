@@ -178,10 +178,10 @@ class TwoViews(BaseTransform):
         )
 
     def _factor(self, views: Sequence[ViewDraws]) -> int:
-        """The most that decoding may shrink with no view to be enlarged."""
+        """The most that decoding may shrink: no view lacks pixels then."""
         height, width = self.scale
-        room = min(min(v.box[2] / width, v.box[3] / height) for v in views)
-        return max(f for f in FACTORS if f == 1 or f <= room)
+        room = min(v.box[2] * v.box[3] for v in views) / (width * height)
+        return max(f for f in FACTORS if f == 1 or f * f <= room)
 
     def _render(
         self,

@@ -17,12 +17,18 @@ def views(kind, path, seeds, **kwargs):
 
 
 @pytest.mark.parametrize('crop', [None, (5, 3, 40, 30)])
+@pytest.mark.parametrize('window', [None, 26])
 @pytest.mark.parametrize('channels', [1, 3])
 def test_a_seed_gives_the_views_that_mmpretrain_gives(
-    tmp_path, channels, crop
+    tmp_path, channels, window, crop
 ):
     path = write_picture(tmp_path / 'a.png', channels=channels)
-    same = dict(crop=crop, blur_prob=0.0, crop_ratio_range=(0.2, 1.0))
+    same = dict(
+        crop=crop,
+        window=window,
+        blur_prob=0.0,
+        crop_ratio_range=(0.2, 1.0),
+    )
     ours = views('ours', path, range(40), **same)
     theirs = views('theirs', path, range(40), **same)
     # Some SIMD paths round a half the other way.

@@ -48,7 +48,7 @@ def test_the_blur_is_that_of_mmpretrain_but_for_rounding(tmp_path):
 
 
 def test_a_large_jpeg_is_shrunk_and_its_moments_stay(tmp_path, monkeypatch):
-    path = write_picture(tmp_path / 'a.jpg', (400, 300), smooth=3)
+    path = write_picture(tmp_path / 'a.jpg', (400, 300), smooth=8)
     factors = []
 
     def decode(encoded, factor, grey):
@@ -94,7 +94,7 @@ def test_colours_stay_unless_grey_is_asked_for(tmp_path):
     coloured = views('ours', path, [0])
     assert (coloured[:, :, 0] != coloured[:, :, 1]).any()
     grey = views('ours', path, [0], color_type='grayscale')
-    assert (grey[:, :, :1] == grey).all() and grey.std() > 0
+    assert (grey[:, :, :1] == grey).all() and grey.float().std() > 10
 
 
 @pytest.mark.parametrize('suffix', ['png', 'jpg'])

@@ -34,6 +34,7 @@ def view_settings(pipeline: Sequence[Mapping]) -> dict:
         given = {**steps['TwoViews']}
     elif 'MultiView' in steps:
         given = _of_multi_view(steps['MultiView'])
+        given['window'] = steps.get('CropToSample', {}).get('window')
         loading = steps.get('LoadImageFromFile', {})
         given['color_type'] = loading.get('color_type', 'color')
     else:

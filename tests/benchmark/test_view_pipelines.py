@@ -10,6 +10,7 @@ from mmdet_ddpm_moco.paths import shipped
 
 SETTINGS = dict(
     scale=24,
+    window=40,
     crop_ratio_range=(0.3, 0.9),
     aspect_ratio_range=(0.5, 2.0),
     brightness=0.1,
@@ -37,7 +38,7 @@ def test_the_shipped_views_can_be_compared():
     config = shipped('configs') / 'moco' / 'moco_r18_neu_det_cpu.py'
     dataset = Config.fromfile(config).train_dataloader.dataset
     found = view_settings(dataset.pipeline)
-    assert found['scale'] == 64
+    assert found['scale'] == 64 and found['window'] == 96
     assert tuple(found['sigma_range']) == (0.1, 1.0)
     assert sum(found['flips'].values()) == 0.75
 

@@ -85,8 +85,11 @@ def test_every_part_is_in_the_table_and_in_the_json(
         assert ratio == pytest.approx(ours / theirs)
     assert 0 < value['DatasetMoCo: share outside of the backbones'] < 1
     assert value['DatasetMoCo: copies of the queue'] == 0
-    assert value['fp32, channels_last: difference'] < 1e-3
-    assert 0 < value['bf16 autocast: difference'] < 0.5
+    turned, reduced = (
+        value[f'{name}: difference']
+        for name in ('fp32, channels_last', 'bf16 autocast')
+    )
+    assert turned < 1e-3 < reduced < 2
     lightly = by_name['DatasetMoCo against lightly']
     assert lightly['value'] is None
     assert 'pip install --no-deps lightly' in lightly['how']
@@ -152,7 +155,7 @@ def test_large_images_are_the_given_ones_enlarged(tmp_path):
     assert image.shape == (1000, 2048, 3)
     small = cv2.resize(image[:, :1000], (48, 48), interpolation=cv2.INTER_AREA)
     error = abs(small.astype(int) - cv2.imread(files[0])).mean()
-    assert error < 10 < abs(small.astype(int) - cv2.imread(files[1])).mean()
+    assert error < 20 < abs(small.astype(int) - cv2.imread(files[1])).mean()
 
 
 def test_moments_are_compared_in_grey_levels():

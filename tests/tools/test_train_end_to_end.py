@@ -59,7 +59,10 @@ train_dataloader = dict(batch_size=16, num_workers=0,
          img_prefix='plates/images/', dataset_ids='alone'),
     dict(ann_file='plates/annotations/train.json',
          img_prefix='plates/images/', dataset_ids='class')]))
-train_cfg = dict(max_epochs=1)
+train_cfg = dict(max_iters=2)
+custom_hooks = _base_.custom_hooks
+custom_hooks[1].labelled.ann_file = 'plates/annotations/train.json'
+custom_hooks[1].labelled.img_prefix = 'plates/images/'
 """
 
 

@@ -90,6 +90,7 @@ def measure_pretrain(
         batch=batch,
         views='x'.join(map(str, side)),
         device=_device_name(device),
+        clock='CPU time' if _on_cpu(device) else 'wall time',
         threads=torch.get_num_threads(),
         cores=os.cpu_count(),
         torch=torch.__version__,
@@ -111,6 +112,10 @@ def training_files(cfg: Config, number: int) -> list[str]:
 
 def _say(part: str) -> None:
     print(f'measuring: {part}', file=sys.stderr, flush=True)
+
+
+def _on_cpu(device: str) -> bool:
+    return torch.device(device).type == 'cpu'
 
 
 def _device_name(device: str) -> str:

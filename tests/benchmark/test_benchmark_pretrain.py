@@ -93,6 +93,7 @@ def test_every_part_is_in_the_table_and_in_the_json(
     lightly = by_name['DatasetMoCo against lightly']
     assert lightly['value'] is None
     assert 'pip install --no-deps lightly' in lightly['how']
+    assert found['setting']['clock'] == 'CPU time'
     assert found['setting']['batch'] == 4
     assert found['setting']['views'] == '32x32'
 

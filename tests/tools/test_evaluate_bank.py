@@ -4,6 +4,7 @@ import runpy
 import sys
 from pathlib import Path
 
+import mmdet.apis  # noqa: F401, at its first import it prints a line
 import pytest
 import torch
 

@@ -55,6 +55,7 @@ def main() -> None:
     from mmdet_ddpm_moco.evaluation.backbone_accuracy import (
         backbone_accuracies,
     )
+    from mmdet_ddpm_moco.paths import find_config
 
     # MMEngine tells how it initialises each of some hundred parameters.
     MMLogger.get_current_instance().setLevel('WARNING')
@@ -62,7 +63,10 @@ def main() -> None:
         ann_file=args.ann, img_prefix=args.prefix, background=args.background
     )
     found, probe = backbone_accuracies(
-        Config.fromfile(args.config), args.backbones, labelled, args.k
+        Config.fromfile(find_config(args.config)),
+        args.backbones,
+        labelled,
+        args.k,
     )
     kinds = f'{probe.classes} kinds' + ' with background' * bool(
         args.background

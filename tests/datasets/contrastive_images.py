@@ -54,3 +54,45 @@ def write_coco(folder, images, categories, json_name='annotations.json'):
     file = folder / json_name
     file.write_text(json.dumps(content))
     return dict(ann_file=str(file), img_prefix=str(folder))
+
+
+def steel_sources(tmp_path):
+    """Two jsons over one folder of images, a bank, and a plain folder."""
+    folder = tmp_path / 'steel'
+    alone = write_coco(
+        folder,
+        {
+            'a.png': [('scratch', (0, 0, 9, 9))],
+            'b.png': [],
+            'c.png': [('dent', (1, 1, 9, 9))],
+        },
+        ['scratch', 'dent'],
+        'train.json',
+    )
+    shots = write_coco(
+        folder,
+        {
+            'a.png': [('scratch', (0, 0, 9, 9)), ('dent', (20, 20, 8, 4))],
+            'c.png': [('dent', (1, 1, 9, 9))],
+        },
+        ['dent', 'scratch'],
+        'shots.json',
+    )
+    bank = write_coco(
+        tmp_path / 'bank',
+        {
+            '0.png': [('stain', (0, 0, 5, 5))],
+            '1.png': [],
+            '2.png': [('stain', (9, 9, 3, 3)), ('dent', (0, 0, 5, 5))],
+        },
+        ['stain', 'dent'],
+    )
+    for name in ('x/1.jpg', 'x/y/2.PNG'):
+        write_image(tmp_path / 'plain' / name)
+    (tmp_path / 'plain' / 'readme.txt').write_text('no image')
+    return dict(
+        alone=dict(alone, dataset_ids='alone'),
+        shots=dict(shots, dataset_ids='class'),
+        bank=dict(bank, dataset_ids='class', crop=False),
+        plain=dict(img_folder=str(tmp_path / 'plain'), dataset_ids='alone'),
+    )

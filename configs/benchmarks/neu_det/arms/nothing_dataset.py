@@ -1,11 +1,4 @@
 # Contrastive weights of the dataset-level loss.
-_base_ = './nothing_plain.py'
+_base_ = './nothing_moco.py'
 
-root = 'work_dirs/neu_det_nothing'
-custom_hooks = [
-    dict(
-        type='mmdet_ddpm_moco.DDPMMoCoHook',
-        checkpoint=f'{root}/moco/backbone.pth',
-    )
-]
-stages = dict(root=root, backbone=dict(config='../stages/nothing_dataset.py'))
+stages = dict(backbone=dict(config='../stages/nothing_dataset.py'))

@@ -1,0 +1,122 @@
+"""Sources that can not be read are told in one line."""
+
+import pytest
+from contrastive_images import steel_sources
+
+from mmdet_ddpm_moco.datasets.contrastive_dataset import ContrastiveDataset
+
+
+@pytest.fixture
+def steel(tmp_path):
+    return steel_sources(tmp_path)
+
+
+class TestFaults:
+    def test_no_sources(self):
+        with pytest.raises(ValueError, match='sources is empty'):
+            ContrastiveDataset([])
+
+    @pytest.mark.parametrize(
+        'changes',
+        [
+            dict(dataset_ids='folder'),
+            dict(dataset_ids='column'),
+            dict(dataset_ids=None),
+            dict(img_folder='also'),
+            dict(context=0.5),
+        ],
+    )
+    def test_unknown_kind(self, steel, changes):
+        with pytest.raises(ValueError, match='a source has ann_file') as e:
+            ContrastiveDataset([dict(steel['alone'], **changes)])
+        assert '\n' not in str(e.value)
+
+    @pytest.mark.parametrize('missing', ['ann_file', 'img_prefix'])
+    def test_incomplete(self, steel, missing):
+        del steel['shots'][missing]
+        with pytest.raises(ValueError, match='a source has ann_file'):
+            ContrastiveDataset([steel['shots']])
+
+    @pytest.mark.parametrize(
+        'changes',
+        [
+            dict(repeat=0),
+            dict(context=-1),
+            dict(min_size=0),
+            dict(background=-1),
+        ],
+    )
+    def test_out_of_range(self, steel, changes):
+        name = next(iter(changes))
+        with pytest.raises(ValueError, match=f'{name}.* at least'):
+            ContrastiveDataset([dict(steel['shots'], **changes)])
+
+    def test_background_of_whole_images(self, steel):
+        with pytest.raises(ValueError, match=r'background .*crop=False'):
+            ContrastiveDataset([dict(steel['bank'], background=1)])
+
+    @pytest.mark.parametrize('share', [0, 1, -0.5, 2])
+    def test_share_out_of_range(self, steel, share):
+        with pytest.raises(ValueError, match=r'share of a source .*\(0, 1\)'):
+            ContrastiveDataset(
+                [steel['shots'], dict(steel['bank'], share=share)]
+            )
+
+    def test_share_and_repeat(self, steel):
+        source = dict(steel['bank'], share=0.5, repeat=2)
+        with pytest.raises(ValueError, match='repeat not given with it'):
+            ContrastiveDataset([steel['shots'], source])
+
+    @pytest.mark.parametrize('shares', [(0.5, 0.5), (0.7, 0.6), (0.2,)])
+    def test_shares_that_leave_nothing_to_share_with(self, steel, shares):
+        others = [steel['alone']] if len(shares) > 1 else []
+        sources = [dict(steel['bank'], share=share) for share in shares]
+        with pytest.raises(ValueError, match='shares of the sources sum to'):
+            ContrastiveDataset([*others, *sources])
+
+    @pytest.mark.parametrize(
+        ('text', 'message'),
+        [
+            ('name,line\na.png,1\n', 'no file_name'),
+            ('file_name\na.png\n', 'no line'),
+            ('', 'no file_name and no line'),
+            ('file_name,line\n', 'no row'),
+        ],
+    )
+    def test_poor_table(self, steel, tmp_path, text, message):
+        table = tmp_path / 'lines.csv'
+        table.write_text(text)
+        source = dict(
+            table=str(table),
+            img_prefix=steel['alone']['img_prefix'],
+            dataset_ids='column',
+            column='line',
+        )
+        with pytest.raises(ValueError, match=rf'lines\.csv has {message}'):
+            ContrastiveDataset([source])
+        table.unlink()
+        with pytest.raises(FileNotFoundError, match=r'lines\.csv'):
+            ContrastiveDataset([source])
+
+    @pytest.mark.parametrize('kind', ['alone', 'shots', 'bank'])
+    def test_missing_json(self, steel, kind):
+        source = dict(steel[kind], ann_file='/nowhere/x.json')
+        with pytest.raises(FileNotFoundError, match=r'/nowhere/x\.json'):
+            ContrastiveDataset([source])
+
+    @pytest.mark.parametrize('kind', ['alone', 'shots', 'bank'])
+    def test_missing_images(self, steel, kind, tmp_path):
+        source = dict(steel[kind], img_prefix=str(tmp_path / 'gone'))
+        with pytest.raises(FileNotFoundError, match=r'gone.* first$') as e:
+            ContrastiveDataset([source])
+        assert '\n' not in str(e.value)
+
+    def test_one_missing_image_is_named(self, steel, tmp_path):
+        (tmp_path / 'steel' / 'b.png').unlink()
+        with pytest.raises(FileNotFoundError, match=r'1 of 3 .*b\.png'):
+            ContrastiveDataset([steel['alone']])
+
+    def test_folder_without_images(self, tmp_path):
+        source = dict(img_folder=str(tmp_path), dataset_ids='alone')
+        with pytest.raises(FileNotFoundError, match='no image'):
+            ContrastiveDataset([source])

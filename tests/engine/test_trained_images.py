@@ -65,6 +65,27 @@ def sources(root, bank=None):
     ]
 
 
+def train_backbone(work_dir, sources, **backbone):
+    runner = make_runner(
+        dict(
+            type='TinyDetector',
+            backbone=dict(
+                type='mmdet.ResNet', depth=18, base_channels=8, **backbone
+            ),
+        ),
+        work_dir,
+        [dict(type='mmdet_ddpm_moco.ExportBackboneHook')],
+        train_dataloader=dict(
+            batch_size=2,
+            sampler=dict(type='DefaultSampler', shuffle=False),
+            dataset=dict(type='SeenImages', sources=sources),
+        ),
+        randomness=dict(seed=0),
+    )
+    runner.train()
+    return work_dir / 'backbone.pth'
+
+
 def test_the_images_of_every_kind_of_dataset(root):
     expected = {str(path) for path in images(root)}
     detection = build_dataset(coco(root))
@@ -107,33 +128,31 @@ def test_a_bank_stands_for_the_images_it_was_made_from(tmp_path, root):
 
 
 def test_a_backbone_carries_the_images_it_saw(tmp_path, root):
-    loader = dict(
-        batch_size=2,
-        sampler=dict(type='DefaultSampler', shuffle=False),
-        dataset=dict(type='SeenImages', sources=sources(root)),
-    )
-    model = dict(
-        type='TinyDetector',
-        backbone=dict(type='mmdet.ResNet', depth=18, base_channels=8),
-    )
-    files = []
-    for name in ('one', 'two'):
-        runner = make_runner(
-            model,
-            tmp_path / name,
-            [dict(type='mmdet_ddpm_moco.ExportBackboneHook')],
-            train_dataloader=loader,
-            randomness=dict(seed=0),
-        )
-        runner.train()
-        files.append((tmp_path / name / 'backbone.pth').read_bytes())
-    assert files[0] == files[1]
+    files = [
+        train_backbone(tmp_path / name, sources(root)) for name in ('a', 'b')
+    ]
+    assert files[0].read_bytes() == files[1].read_bytes()
     seen = record_images(images(root))
-    meta = load_weights_only(tmp_path / 'one' / 'backbone.pth')['meta']
-    assert meta[KEY] == seen
+    assert load_weights_only(files[0])['meta'][KEY] == seen
     # A checkpoint of the run does as well.
-    meta = load_weights_only(tmp_path / 'one' / 'epoch_1.pth')['meta']
+    meta = load_weights_only(tmp_path / 'a' / 'epoch_1.pth')['meta']
     assert meta['backbone_record'][KEY] == seen
+
+
+@pytest.mark.parametrize('several', [False, True])
+def test_a_backbone_inherits_what_it_started_from(tmp_path, root, several):
+    # Those of root and three others.
+    more = write_images(tmp_path / 'more', 7)
+    first = train_backbone(tmp_path / 'a', sources(more))
+    init_cfg = dict(type='Pretrained', checkpoint=str(first))
+    second = train_backbone(
+        tmp_path / 'b',
+        sources(root),
+        init_cfg=[init_cfg] if several else init_cfg,
+    )
+    assert load_weights_only(second)['meta'][KEY] == record_images(
+        images(more)
+    )
 
 
 @pytest.mark.parametrize('allowed', [False, True])

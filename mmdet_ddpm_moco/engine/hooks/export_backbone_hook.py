@@ -10,9 +10,20 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from mmdet_ddpm_moco.atomic_write import atomic_torch_save
-from mmdet_ddpm_moco.datasets.images_seen import KEY, Record
+from mmdet_ddpm_moco.datasets.images_seen import (
+    KEY,
+    Record,
+    merge_records,
+)
 from mmdet_ddpm_moco.engine.annotation_files import annotation_hashes
-from mmdet_ddpm_moco.engine.backbone_file import RECORD, backbone_file, plain
+from mmdet_ddpm_moco.engine.backbone_file import (
+    RECORD,
+    backbone_file,
+    images_seen_by,
+    plain,
+    record_in,
+)
+from mmdet_ddpm_moco.engine.checkpoints import load_weights_only
 from mmdet_ddpm_moco.engine.trained_images import images_trained_on
 from mmdet_ddpm_moco.version import __version__
 
@@ -26,8 +37,9 @@ class ExportBackboneHook(Hook):
     ``head`` (the config of the loss), ``epochs``, ``iters``,
     ``ann_files``, the SHA-256 of each annotation file by its name, and
     ``images_seen``, what the training images are recognised by (None where
-    the dataset does not tell its files). No date and no host: the same run
-    gives the same file. Training checkpoints carry the same record as
+    the dataset does not tell its files), with those that the checkpoint of
+    the backbone's ``init_cfg`` was made from. No date and no host: the same
+    run gives the same file. Training checkpoints carry the same record as
     ``meta['backbone_record']``.
 
     Args:
@@ -55,7 +67,24 @@ class ExportBackboneHook(Hook):
         if is_main_process():
             dataset = runner.train_dataloader.dataset
             self._ann_files = annotation_hashes(dataset)
-            self._images_seen = images_trained_on(dataset)
+            self._images_seen = merge_records(
+                images_trained_on(dataset), self._images_seen_before(runner)
+            )
+
+    def _images_seen_before(self, runner: Runner) -> Record | None:
+        """The record of the weights that the backbone started from."""
+        model = runner.cfg.get('model') or {}
+        init_cfg = (model.get('backbone') or {}).get('init_cfg')
+        inits = init_cfg if isinstance(init_cfg, list) else [init_cfg or {}]
+        files = [Path(init.get('checkpoint') or '') for init in inits]
+        # Others, such as torchvision://, carry no record.
+        return merge_records(
+            *(
+                images_seen_by(record_in(load_weights_only(file)), file)
+                for file in files
+                if file.is_file()
+            )
+        )
 
     def before_save_checkpoint(
         self, runner: Runner, checkpoint: dict[str, Any]

@@ -59,6 +59,13 @@ def parse_args() -> argparse.Namespace:
         help="score from which on the judge's detections count (default: 0.3)",
     )
     parser.add_argument(
+        '--train-on-bank',
+        action='store_true',
+        help="also train the judge's config on the bank alone and test both "
+        'on the real images; takes as long as the judge did, and goes on '
+        'where it was if it is killed',
+    )
+    parser.add_argument(
         '--max-windows',
         type=int,
         default=2000,
@@ -71,7 +78,10 @@ def parse_args() -> argparse.Namespace:
         help='folder of the report (default: evaluation in that of the bank)',
     )
     parser.add_argument('--device', help='default: cuda where there is a GPU')
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.train_on_bank and not (args.judge and args.real_ann):
+        parser.error('--train-on-bank needs --judge and --real-ann')
+    return args
 
 
 @one_line_errors
@@ -85,9 +95,10 @@ def main() -> None:
     check_module('torch_fidelity')
     from mmdet_ddpm_moco.datasets.defect_bank import DefectBank
     from mmdet_ddpm_moco.datasets.labelled_images import LabelledImages
+    from mmdet_ddpm_moco.engine.bank_training import train_on_bank
     from mmdet_ddpm_moco.engine.checkpoints import load_weights_only
     from mmdet_ddpm_moco.engine.judging import load_judge
-    from mmdet_ddpm_moco.evaluation.evaluate import evaluate_bank
+    from mmdet_ddpm_moco.evaluation.evaluate import evaluate_bank, write_report
     from mmdet_ddpm_moco.evaluation.extractors import choose_extractor
     from mmdet_ddpm_moco.paths import find_config
     from mmdet_ddpm_moco.synthesis.generator_config import training_images
@@ -96,15 +107,12 @@ def main() -> None:
     bank = DefectBank(args.bank)
     given = training_images(Config.fromfile(find_config(args.config)))
     train = LabelledImages(**given)
-    held_out = args.real_ann and LabelledImages(
-        args.real_ann,
-        args.real_prefix or given['img_prefix'],
-        given['channels'],
-    )
+    real = args.real_ann, args.real_prefix or given['img_prefix']
+    held_out = args.real_ann and LabelledImages(*real, given['channels'])
     extractor = choose_extractor(args.features, load_weights_only)
     judge = args.judge and load_judge(*args.judge, bank.classes, device)
     out = Path(args.out or Path(args.bank) / 'evaluation')
-    evaluate_bank(
+    report = evaluate_bank(
         bank,
         train,
         held_out,
@@ -116,6 +124,12 @@ def main() -> None:
         most=args.max_windows,
         device=device,
     )
+    if args.train_on_bank:
+        print(f'evaluated, see {out}; now training on the bank')
+        report['trained_on_bank'] = train_on_bank(
+            bank, train, args.judge, real, out / 'train_on_bank'
+        )
+        write_report(report, out)
     print((out / 'report.md').read_text(encoding='utf-8'))
     print(f'report written to {out}')
 

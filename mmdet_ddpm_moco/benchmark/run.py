@@ -6,15 +6,15 @@ where it was.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mmengine.config import Config
 
-from ..engine.training import can_resume, is_finished
+from ..engine.detector_runs import Command, detect, train_to_end
 from ..logged_command import run_logged
-from ..paths import shipped
 from ..version import __version__
 from .average_precision import bootstrap, summary
 from .cell_configs import CellConfigs, cell_configs, write_cell
@@ -26,7 +26,6 @@ from .records import append_record, read_records
 from .shots import write_shots
 from .stopwatch import Stopwatch
 
-Command = Callable[..., float]
 # Seconds between looks at what other processes are making.
 WAIT = 10
 
@@ -208,32 +207,16 @@ def measure(
             the plan's images.
     """
     file = write_cell(configs)
-    # As the tool will read it.
-    cfg, folder = Config.fromfile(file), file.parent
-    watch = Stopwatch(folder, cfg)
-    train = ['python', str(shipped('tools') / 'train.py'), str(file)]
-    if not is_finished(cfg):
-        if can_resume(cfg):
-            train.append('--resume')
+    folder = file.parent
+    watch = Stopwatch(folder, Config.fromfile(file))
+
+    def watched(*args: Any, **kwargs: Any) -> float:
         with watch:
-            command(train, folder / 'train.log', on_line=watch.line)
-    # What the tool said is not enough: a killed run says nothing.
-    if not is_finished(cfg):
-        msg = f'the training of {cell.name} did not end; start this again'
-        raise ValueError(msg)
-    checkpoint = (folder / 'last_checkpoint').read_text().strip()
+            return command(*args, **kwargs)
+
+    checkpoint = train_to_end(file, watched, watch.line)
     detections = folder / 'detections.bbox.json'
-    command(
-        [
-            'python',
-            str(shipped('tools') / 'test.py'),
-            str(file),
-            checkpoint,
-            '--out',
-            str(detections),
-        ],
-        folder / 'test.log',
-    )
+    detect(file, checkpoint, detections, command)
     matches = match_detections(plan.score_file, detections)
     scores = summary(matches)
     resampled = bootstrap(matches, plan.resamples)

@@ -142,10 +142,22 @@ def evaluate_bank(
             judge, bank, hosts, train, real, iou=iou, score=score
         ),
     )
+    write_report(report, out)
+    return report
+
+
+def write_report(report: dict, out: str | Path) -> None:
+    """Writes ``report.md`` and, last, ``report.json``.
+
+    Args:
+        report (dict): From :func:`evaluate_bank`; perhaps with
+            ``trained_on_bank``, from :func:`train_on_bank`.
+        out (str | Path): Folder of the report.
+    """
+    out = Path(out)
     atomic_write_bytes(out / 'report.md', markdown(report).encode())
     text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False)
     atomic_write_bytes(out / 'report.json', (text + '\n').encode())
-    return report
 
 
 def _check_apart(train: LabelledImages, held_out: LabelledImages) -> None:

@@ -54,6 +54,8 @@ def markdown(report: Mapping) -> str:
     parts += _neighbours(report) + _spectrum(report)
     if report['label_truth']:
         parts += _label_truth(report)
+    if report.get('trained_on_bank'):
+        parts += _trained_on_bank(report['trained_on_bank'])
     return '\n\n'.join(parts) + '\n'
 
 
@@ -250,6 +252,36 @@ def _label_truth(report: Mapping) -> list[str]:
         f'{_share(null["fired"])} of {null["n"]}, at the same places of the '
         f'untouched hosts on {_share(null["before"])}.',
     ]
+
+
+def _trained_on_bank(found: Mapping) -> list[str]:
+    sides = found['judge'], found['bank']
+    groups = [
+        *(
+            (name, [side['classes'][name] for side in sides])
+            for name in found['judge']['classes']
+        ),
+        (OVERALL, sides),
+    ]
+    rows = [
+        [
+            group,
+            *(_percent(side[key]) for key in ('AP50', 'AP') for side in pair),
+        ]
+        for group, pair in groups
+    ]
+    return [
+        '## Train on synthetic, test on real',
+        f"The judge's config trained on the bank alone: {found['boxes']} "
+        f'synthesised defects in {found["images"]} images, in which the real '
+        'ones are ignored. In per cent, on the held-out images, beside the '
+        'judge, which was trained on real defects.',
+        _table(['', 'AP50 judge', 'AP50 bank', 'AP judge', 'AP bank'], rows),
+    ]
+
+
+def _percent(value: float | None) -> str:
+    return _NO if value is None else f'{value:.1f}'
 
 
 def _found(row: Mapping) -> tuple[str, str]:

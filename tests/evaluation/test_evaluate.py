@@ -8,7 +8,7 @@ import torch
 from made_bank import CLASSES, BrightJudge, load, write_bank, write_images
 from torch import nn
 
-from mmdet_ddpm_moco.evaluation.evaluate import evaluate_bank
+from mmdet_ddpm_moco.evaluation.evaluate import evaluate_bank, write_report
 from mmdet_ddpm_moco.evaluation.features import FeatureExtractor
 
 
@@ -25,6 +25,21 @@ def extractor():
     return FeatureExtractor(
         Patches(), (127.5,) * 3, (127.5,) * 3, 'Patches', 16, classifier
     )
+
+
+def scores(first, second):
+    dent, scratch = CLASSES
+    classes = {
+        dent: dict(AP=first, AP50=2 * first),
+        # None of the held-out images shows one.
+        scratch: dict(AP=None, AP50=None),
+    }
+    return dict(AP=second, AP50=2 * second, AP75=0.0, classes=classes)
+
+
+TRAINED = dict(
+    images=7, boxes=9, judge=scores(12.34, 15.0), bank=scores(6.0, 7.0)
+)
 
 
 @pytest.fixture(scope='module')
@@ -107,6 +122,18 @@ def test_every_figure_is_in_the_text(made, report):
     assert 'fires on 0.00 of 12' in text
 
 
+def test_a_training_on_the_bank_joins_the_report(report, tmp_path):
+    write_report(dict(report, trained_on_bank=TRAINED), tmp_path)
+    text = (tmp_path / 'report.md').read_text()
+    assert '9 synthesised defects in 7 images' in text
+    dent, scratch = CLASSES
+    assert f'| {dent} | 24.7 | 12.0 | 12.3 | 6.0 |' in text
+    assert f'| {scratch} | - | - | - | - |' in text
+    assert '| overall | 30.0 | 14.0 | 15.0 | 7.0 |' in text
+    kept = json.loads((tmp_path / 'report.json').read_bytes())
+    assert kept['trained_on_bank'] == TRAINED
+
+
 def test_without_held_out_images_and_judge(made):
     report = evaluate_bank(
         made['bank'],
@@ -122,6 +149,7 @@ def test_without_held_out_images_and_judge(made):
     text = (made['root'] / 'out2' / 'report.md').read_text()
     assert '**Compared with the training images themselves**' in text
     assert 'Label truth' not in text
+    assert 'Train on synthetic' not in text
 
 
 def test_too_few_windows(made, tmp_path):

@@ -88,6 +88,21 @@ def test_another_config(files, monkeypatch, capsys, text, expected):
     assert expected in told(monkeypatch, capsys, *options)
 
 
+@pytest.mark.parametrize(
+    'given', [[], ['--real-ann', 'x.json'], ['--judge', 'x.py', 'x.pth']]
+)
+def test_training_on_the_bank_needs_a_judge_and_real_images(
+    monkeypatch, capsys, given
+):
+    tool = str(shipped('tools') / 'evaluate_bank.py')
+    options = ['ddpm.py', '--bank', 'bank', '--train-on-bank', *given]
+    monkeypatch.setattr(sys, 'argv', [tool, *options])
+    with pytest.raises(SystemExit) as end:
+        runpy.run_path(tool)['main']()
+    assert end.value.code == 2
+    assert 'needs --judge and --real-ann' in capsys.readouterr().err
+
+
 def test_without_torch_fidelity(files, monkeypatch, capsys):
     find = stack.find_spec
     monkeypatch.setattr(

@@ -1,0 +1,128 @@
+"""A bank put back into whole images."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+from made_bank import REAL, WINDOWS, load, write_bank, write_images
+
+from mmdet_ddpm_moco.evaluation import composites
+from mmdet_ddpm_moco.evaluation.composites import write_composites
+
+NUMBER = 2
+
+
+@pytest.fixture
+def made(tmp_path):
+    paths = write_images(tmp_path / 'data', number=NUMBER)
+    bank = write_bank(tmp_path / 'bank', paths[1], number=NUMBER)
+    return bank, load(paths), tmp_path / 'out'
+
+
+def written(folder):
+    found = json.loads((folder / 'annotations.json').read_bytes())
+    pictures = [
+        cv2.imread(str(folder / 'images' / image['file_name']))
+        for image in found['images']
+    ]
+    return found, pictures
+
+
+def labels(found, image_id, crowd):
+    return sorted(
+        (a['category_id'] - 1, *a['bbox'])
+        for a in found['annotations']
+        if (a['image_id'], a['iscrowd']) == (image_id, crowd)
+    )
+
+
+def test_labels_are_synthesised_and_real_ones_crowds(made):
+    bank, data, out = made
+    counts = write_composites(bank, data, out)
+    found, _ = written(out)
+    # The last window overlaps the first: each host comes twice.
+    assert counts == dict(images=2 * NUMBER, boxes=3 * NUMBER)
+    assert [c['name'] for c in found['categories']] == list(bank.classes)
+    add, replaces, _, other = ((label, *box) for _, label, _, box in WINDOWS)
+    for host in range(NUMBER):
+        first, second = 2 * host + 1, 2 * host + 2
+        assert labels(found, first, 0) == sorted([add, replaces])
+        # That of the other class was replaced.
+        assert labels(found, first, 1) == [REAL[0]]
+        assert labels(found, second, 0) == [other]
+        assert labels(found, second, 1) == sorted(REAL)
+
+
+def test_pixels_are_the_hosts_but_for_the_windows(made):
+    bank, data, out = made
+    write_composites(bank, data, out)
+    _, pictures = written(out)
+    for number, picture in enumerate(pictures):
+        host = cv2.imread(str(data.images[number // 2].path))
+        expected = host.copy()
+        for index in (0, 1, 2) if number % 2 == 0 else (3,):
+            window = bank[number // 2 * len(WINDOWS) + index]
+            x, y, w, h = window.window
+            pixels, alpha = bank.read(window)
+            part = expected[y : y + h, x : x + w]
+            part[alpha > 0] = pixels[alpha > 0]
+        np.testing.assert_array_equal(picture, expected)
+        assert (expected != host).any()
+
+
+def test_crowds_stay_crowds(made):
+    bank, data, out = made
+    file = data.images[0].path.parents[1] / 'ann.json'
+    content = json.loads(file.read_bytes())
+    content['annotations'].append(
+        dict(id=99, image_id=0, category_id=1, bbox=[0, 50, 9, 9], iscrowd=1)
+    )
+    file.write_text(json.dumps(content))
+    write_composites(bank, load((file, file.parent / 'images')), out)
+    found, _ = written(out)
+    assert (0, 0, 50, 9, 9) in labels(found, 1, 1)
+    assert (0, 0, 50, 9, 9) in labels(found, 2, 1)
+    assert (0, 0, 50, 9, 9) not in labels(found, 3, 1)
+
+
+def test_what_is_there_is_kept_unless_the_bank_is_another(
+    made, monkeypatch, tmp_path
+):
+    bank, data, out = made
+    counts = write_composites(bank, data, out)
+    with monkeypatch.context() as patch:
+        patch.setattr(composites, '_write', None)
+        assert write_composites(bank, data, out) == counts
+    images = data.images[0].path.parent
+    other = write_bank(tmp_path / 'b', images, WINDOWS[:1], number=NUMBER)
+    assert write_composites(other, data, out)['boxes'] == NUMBER
+
+
+def test_a_killed_writing_is_done_again(made, monkeypatch):
+    bank, data, out = made
+    counts = write_composites(bank, data, out)
+    (bank.root / 'manifest.json').write_text(
+        (bank.root / 'manifest.json').read_text() + ' '
+    )
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cv2, 'imwrite', killed)
+        with pytest.raises(KeyboardInterrupt):
+            write_composites(bank, data, out)
+    # Neither the old annotations, whose images may be gone, nor new ones.
+    assert not (out / 'annotations.json').exists()
+    assert write_composites(bank, data, out) == counts
+
+
+def test_a_bank_of_other_annotations(made):
+    bank, data, out = made
+    file = data.images[0].path.parents[1] / 'ann.json'
+    content = json.loads(file.read_bytes())
+    content['annotations'][1]['bbox'][0] += 3
+    file.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match='replaces a defect that is not'):
+        write_composites(bank, load((file, file.parent / 'images')), out)

@@ -22,15 +22,22 @@ def inputs_of(cfg: Config) -> tuple[set[str], set[str]]:
     Returns:
         tuple[set[str], set[str]]: Folders of banks, files of checkpoints.
     """
-    banks, checkpoints = set(), set()
-    hooks = cfg.get('custom_hooks') or ()
-    for hook in _own_hooks(cfg):
-        banks.add(hook.get('bank'))
-        checkpoints.add(hook.get('checkpoint'))
-    # A PipelineSwitchHook holds a pipeline of its own.
-    for pipeline in config_pipelines([cfg.get('train_dataloader'), *hooks]):
-        banks |= {t.get('bank') for t in pipeline if type_name(t) == TRANSFORM}
+    hooks = _own_hooks(cfg)
+    banks = pipeline_banks(cfg) | {hook.get('bank') for hook in hooks}
+    checkpoints = {hook.get('checkpoint') for hook in hooks}
     return banks - {None}, checkpoints - {None}
+
+
+def pipeline_banks(cfg: Config) -> set[str]:
+    """Folders of the banks that a detector's own pipelines read."""
+    # A PipelineSwitchHook holds a pipeline of its own.
+    hooks = cfg.get('custom_hooks') or ()
+    return {
+        transform['bank']
+        for pipeline in config_pipelines([cfg.get('train_dataloader'), *hooks])
+        for transform in pipeline
+        if type_name(transform) == TRANSFORM and transform.get('bank')
+    }
 
 
 def allows_leakage(cfg: Config) -> bool:

@@ -11,7 +11,9 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner, find_latest_checkpoint
 
 from ..atomic_write import atomic_write_bytes
-from .inputs import ann_files, inputs_of
+from ..datasets.images_seen import read_record
+from .inputs import allows_leakage, ann_files, inputs_of, pipeline_banks
+from .leakage import refuse_leakage
 from .safe_loading import weights_only_loading
 
 STAGE_FILE = 'stage.json'
@@ -87,6 +89,10 @@ def train(cfg: Config, resume: bool = False) -> None:
             ``resume`` set.
         resume (bool): Go on from the newest checkpoint in the work folder,
             whatever the config says of that. Defaults to False.
+
+    Raises:
+        ValueError: A bank in a pipeline was made from validation or test
+            images.
     """
     # Before the run: it may change what it is given.
     fingerprint = training_fingerprint(cfg)
@@ -101,6 +107,11 @@ def train(cfg: Config, resume: bool = False) -> None:
             if 'runner_type' in cfg
             else Runner.from_cfg(cfg)
         )
+        # A hook looks for itself; a transform knows no other images.
+        banks = sorted(pipeline_banks(cfg))
+        if banks:
+            seen = {bank: read_record(bank) for bank in banks}
+            refuse_leakage(runner, seen, allows_leakage(cfg))
         runner.train()
     _note(cfg.work_dir, fingerprint, finished=True)
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from tiny_detection import (
+    AUGMENT,
     coco,
     detector_config,
     hook,
@@ -24,6 +25,7 @@ from mmdet_ddpm_moco.datasets.images_seen import (
     record_images,
 )
 from mmdet_ddpm_moco.engine.checkpoints import load_weights_only
+from mmdet_ddpm_moco.engine.training import stage_state, train
 
 PACK = dict(type='PackDetInputs', meta_keys=('img_path',))
 INIT = 'mmdet_ddpm_moco.ContrastiveInitHook'
@@ -138,6 +140,26 @@ def test_seen_images_stop_the_run(
     assert f'{same} in the same file and {other} in another' in told
     # It stopped before anything was changed.
     assert not (tmp_path / 'work' / 'backbone_init.pth').exists()
+
+
+@pytest.mark.parametrize('leaks', [True, False])
+def test_a_bank_that_a_pipeline_names_is_looked_at_too(
+    tmp_path, train_root, test_root, leaks
+):
+    if leaks:
+        copied(train_root, test_root)
+    bank = bank_of(tmp_path, train_root, saw(train_root))
+    cfg = config(tmp_path, train_root, test_root, [])
+    cfg.launcher = 'none'
+    pipeline = cfg.train_dataloader.dataset.pipeline
+    pipeline.insert(2, dict(type=AUGMENT, bank=bank))
+    if not leaks:
+        train(cfg)
+        return
+    with pytest.raises(ValueError, match='1 of the 4 validation') as error:
+        train(cfg)
+    assert str(error.value).startswith(f'{bank} was made from')
+    assert stage_state(tmp_path / 'work')['finished'] is False
 
 
 @pytest.mark.parametrize('what', ['bank', 'checkpoint'])

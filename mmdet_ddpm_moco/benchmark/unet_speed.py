@@ -49,11 +49,16 @@ def variants(
     unet: torch.nn.Module, arguments: tuple
 ) -> dict[str, Callable[[], torch.Tensor]]:
     """The forwards to compare, by name; the first is the plain one."""
-    layout = torch.channels_last
-    turned = copy.deepcopy(unet).to(memory_format=layout)
-    shown = arguments[0].contiguous(memory_format=layout)
-    plain = partial(forward, unet, *arguments)
-    other = partial(forward, turned, shown, *arguments[1:])
+    # A generator comes with channels last.
+    plain, other = (
+        partial(
+            forward,
+            copy.deepcopy(unet).to(memory_format=layout),
+            arguments[0].contiguous(memory_format=layout),
+            *arguments[1:],
+        )
+        for layout in (torch.contiguous_format, torch.channels_last)
+    )
     return {
         PLAIN: plain,
         'bf16 autocast': partial(plain, bf16=True),

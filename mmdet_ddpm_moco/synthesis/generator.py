@@ -29,7 +29,7 @@ class Generator:
     """A trained generator, ready to sample.
 
     Attributes:
-        unet (UNet2DModel): In eval mode.
+        unet (UNet2DModel): In eval mode, channels last in memory.
         scheduler (DDPMScheduler): The schedule it was trained with.
         classes (tuple[str, ...]): Class names; ``background`` comes after.
         window (int): Side of its training windows in pixels.
@@ -127,7 +127,7 @@ def load_generator(folder: str | Path) -> Generator:
         folder (str | Path): Its folder.
 
     Returns:
-        Generator: On the CPU, in eval mode.
+        Generator: On the CPU, in eval mode, channels last.
 
     Raises:
         FileNotFoundError: There is no generator.
@@ -185,7 +185,8 @@ def load_generator(folder: str | Path) -> Generator:
         if file.suffix in ('.json', '.safetensors') and file.name != FILE:
             digest.update(file.read_bytes())
     return Generator(
-        unet.eval(),
+        # Its convolutions are faster in this layout.
+        unet.eval().to(memory_format=torch.channels_last),
         scheduler,
         classes,
         window,

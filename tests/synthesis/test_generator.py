@@ -59,7 +59,8 @@ def test_it_comes_back_as_it_was(tmp_path):
     with torch.no_grad():
         expected = unet(x, 5, class_labels=torch.tensor([0, 2])).sample
         found = loaded.unet(x, 5, class_labels=torch.tensor([0, 2])).sample
-    assert torch.equal(found, expected)
+    # Another layout in memory rounds other bits.
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_diffusers_loads_the_folder(folder):

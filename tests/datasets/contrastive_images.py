@@ -96,3 +96,18 @@ def steel_sources(tmp_path):
         bank=dict(bank, dataset_ids='class', crop=False),
         plain=dict(img_folder=str(tmp_path / 'plain'), dataset_ids='alone'),
     )
+
+
+def write_dark_and_bright(root):
+    """Dark dents and bright scratches, three images of each."""
+    boxes = [('dent', (4, 4, 24, 24)), ('scratch', (4, 4, 24, 24))]
+    source = write_coco(
+        root,
+        {f'{i}.png': [boxes[i % 2]] for i in range(6)},
+        ['dent', 'scratch'],
+    )
+    rng = np.random.RandomState(0)
+    for i in range(6):
+        pixels = rng.randint(0, 40, (40, 40, 3)) + 200 * (i % 2)
+        cv2.imwrite(str(root / f'{i}.png'), pixels.astype(np.uint8))
+    return source

@@ -9,9 +9,7 @@ from mmengine.config import Config
 
 sys.path.append(str(Path(__file__).parents[1] / 'models'))
 sys.path.append(str(Path(__file__).parents[1] / 'datasets'))
-import cv2
-import numpy as np
-from contrastive_images import write_coco
+from contrastive_images import write_dark_and_bright
 from tiny_moco import CONFIG, build
 
 from mmdet_ddpm_moco.evaluation.backbone_accuracy import (
@@ -33,18 +31,7 @@ def config(**pipeline):
 
 @pytest.fixture
 def labelled(tmp_path):
-    """Dark dents and bright scratches, three images of each."""
-    boxes = [('dent', (4, 4, 24, 24)), ('scratch', (4, 4, 24, 24))]
-    source = write_coco(
-        tmp_path,
-        {f'{i}.png': [boxes[i % 2]] for i in range(6)},
-        ['dent', 'scratch'],
-    )
-    rng = np.random.RandomState(0)
-    for i in range(6):
-        pixels = rng.randint(0, 40, (40, 40, 3)) + 200 * (i % 2)
-        cv2.imwrite(str(tmp_path / f'{i}.png'), pixels.astype(np.uint8))
-    return source
+    return write_dark_and_bright(tmp_path)
 
 
 def saved(path, change):

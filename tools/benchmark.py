@@ -59,6 +59,12 @@ def add_detection(commands: argparse._SubParsersAction) -> None:
         action='store_true',
         help='make the table and the picture of what is measured, and stop',
     )
+    detection.add_argument(
+        '--against',
+        metavar='ARM',
+        help='print the table of what is measured with the differences from '
+        "this arm instead of the plan's reference, write nothing, and stop",
+    )
     detection.set_defaults(run=run_detection)
 
 
@@ -179,7 +185,8 @@ def run_detection(args: argparse.Namespace) -> None:
     )
 
     plan = read_plan(args.plan)
-    if not (args.check or args.table):
+    shown = plan.against(args.against) if args.against else plan
+    if not (args.check or args.table or args.against):
         run_plan(plan, args.only)
     prepared = prepare_cells(plan)
     found, problems = valid_records(plan, prepared)
@@ -190,9 +197,9 @@ def run_detection(args: argparse.Namespace) -> None:
             print(f'{cell.name:40} {state}')
         return
     records = list(found.values())
-    text = table(plan, records)
+    text = table(shown, records)
     print(f'\n{text}')
-    if records:
+    if records and not args.against:
         name = plan.file.stem
         picture = plan.file.with_suffix('.png')
         draw_picture(plan, records, picture)

@@ -1,7 +1,7 @@
 """What a benchmark is to measure, as a plan file says it."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -98,15 +98,30 @@ class Plan:
         Raises:
             ValueError: There is no arm of such a name.
         """
+        self._check_arms(only)
+        return list(self._cells(only or [arm.name for arm in self.arms]))
+
+    def against(self, arm: str) -> 'Plan':
+        """The same plan with another reference.
+
+        Args:
+            arm (str): Name of the arm that others are compared with.
+
+        Raises:
+            ValueError: There is no arm of such a name.
+        """
+        self._check_arms([arm])
+        return replace(self, reference=arm)
+
+    def _check_arms(self, names: Sequence[str]) -> None:
         known = [arm.name for arm in self.arms]
-        unknown = sorted(set(only) - set(known))
+        unknown = sorted(set(names) - set(known))
         if unknown:
             msg = (
                 f'{self.file} has no arm {", ".join(unknown)}; it has '
                 f'{", ".join(known)}'
             )
             raise ValueError(msg)
-        return list(self._cells(only or known))
 
     def _cells(self, names: Sequence[str]) -> Iterator[Cell]:
         seeds = sorted({seed for arm in self.arms for seed in arm.seeds})

@@ -2,6 +2,8 @@
 
 import fcntl
 import json
+import runpy
+import sys
 from pathlib import Path
 
 import cv2
@@ -18,6 +20,7 @@ from mmdet_ddpm_moco.benchmark.run import (
     run_plan,
     valid_records,
 )
+from mmdet_ddpm_moco.paths import shipped
 
 
 @pytest.fixture
@@ -295,3 +298,21 @@ def test_the_table_pairs_arms_by_seed(plan):
     assert written.endswith('-->\nb\n')
     assert 'old' not in written
     assert text in written
+
+
+def test_another_arm_can_be_the_reference(plan, monkeypatch, capsys):
+    run_plan(plan, command=PretendedTools(other=1))
+    before = sorted(Path().rglob('*'))
+    tool = str(shipped('tools') / 'benchmark.py')
+    asked = ['detection', str(plan.file), '--against', 'other']
+    monkeypatch.setattr(sys, 'argv', [tool, *asked])
+    runpy.run_path(tool)['main']()
+    shown = capsys.readouterr().out
+    half = 100 * (1 + 51 / 101) / 2
+    assert 'differences from other are' in shown
+    row = next(x for x in shown.splitlines() if x.startswith('| plain'))
+    assert f'| {100 - half:+.1f} |' in row
+    # It is for reading: no picture, and no table in the README.
+    assert sorted(Path().rglob('*')) == before
+    with pytest.raises(ValueError, match='has no arm oter; it has plain'):
+        plan.against('oter')

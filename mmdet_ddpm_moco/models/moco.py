@@ -49,7 +49,7 @@ class DatasetMoCo(KeyQueue, MoCo):
             are normalised by the same images. Defaults to 8.
         channels_last (bool): Keep the weights of the convolutions in this
             layout, which is faster on CPUs and, in mixed precision, on
-            GPUs. Defaults to False.
+            GPUs. Defaults to True.
         symmetric (bool): Each view is both query and key: the loss is the
             mean over both directions, and the keys of both views enter the
             queue, which then lasts half as many steps, as in the symmetric
@@ -77,7 +77,7 @@ class DatasetMoCo(KeyQueue, MoCo):
         feat_dim: int = 128,
         momentum: float = 0.001,
         bn_splits: int = 8,
-        channels_last: bool = False,
+        channels_last: bool = True,
         symmetric: bool = False,
         end_momentum: float | None = None,
         data_preprocessor: dict | None = None,

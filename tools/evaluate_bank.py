@@ -95,7 +95,10 @@ def main() -> None:
     check_module('torch_fidelity')
     from mmdet_ddpm_moco.datasets.defect_bank import DefectBank
     from mmdet_ddpm_moco.datasets.labelled_images import LabelledImages
-    from mmdet_ddpm_moco.engine.bank_training import train_on_bank
+    from mmdet_ddpm_moco.engine.bank_training import (
+        check_judge,
+        train_on_bank,
+    )
     from mmdet_ddpm_moco.engine.checkpoints import load_weights_only
     from mmdet_ddpm_moco.engine.judging import load_judge
     from mmdet_ddpm_moco.evaluation.evaluate import evaluate_bank, write_report
@@ -111,6 +114,8 @@ def main() -> None:
     held_out = args.real_ann and LabelledImages(*real, given['channels'])
     extractor = choose_extractor(args.features, load_weights_only)
     judge = args.judge and load_judge(*args.judge, bank.classes, device)
+    if args.train_on_bank:
+        check_judge(args.judge[0], real)
     out = Path(args.out or Path(args.bank) / 'evaluation')
     report = evaluate_bank(
         bank,

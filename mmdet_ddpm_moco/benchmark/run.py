@@ -11,16 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mmengine.config import Config
 
 from ..engine.detector_runs import Command, detect, train_to_end
+from ..evaluation.average_precision import bootstrap, summary
+from ..evaluation.detection_matches import match_detections
 from ..logged_command import run_logged
 from ..version import __version__
-from .average_precision import bootstrap, summary
 from .cell_configs import CellConfigs, cell_configs, write_cell
 from .checks import check_labels, check_no_leak, check_same_training
 from .locks import alone, claim_work_dir
-from .matching import match_detections
 from .plan import Cell, Plan
 from .records import append_record, read_records
 from .shots import write_shots
@@ -208,7 +207,7 @@ def measure(
     """
     file = write_cell(configs)
     folder = file.parent
-    watch = Stopwatch(folder, Config.fromfile(file))
+    watch = Stopwatch(folder, configs.detector)
 
     def watched(*args: Any, **kwargs: Any) -> float:
         with watch:

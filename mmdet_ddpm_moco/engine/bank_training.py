@@ -5,26 +5,41 @@ ones; this asks the reverse, in AP.
 """
 
 import math
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 
 from ..atomic_write import atomic_write_bytes
-from ..benchmark.average_precision import summary
-from ..benchmark.matching import match_detections
 from ..datasets.defect_bank import DefectBank
 from ..datasets.labelled_images import LabelledImages
+from ..evaluation.average_precision import summary
 from ..evaluation.composites import write_composites
+from ..evaluation.detection_matches import match_detections
 from ..logged_command import run_logged
 from ..paths import find_config
+from .config_parts import config_dicts
 from .detector_runs import Command, detect, train_to_end
 from .inputs import inputs_of
 from .pipelines import type_name
 
 # A box that lies by half in a real defect is neither defect nor background.
 IGNORE = 0.5
+
+
+def check_judge(
+    config: str | Path, real: tuple[str | Path, str | Path]
+) -> None:
+    """Checks that :func:`train_on_bank` can work with a judge's config.
+
+    Args:
+        config (str | Path): The judge's config.
+        real (tuple): As for :func:`train_on_bank`.
+
+    Raises:
+        ValueError: It trains on a bank, or can not ignore boxes.
+    """
+    _configs(config, real, Path())
 
 
 def train_on_bank(
@@ -64,10 +79,7 @@ def train_on_bank(
     """
     out = Path(out).resolve()
     config, checkpoint = judge
-    cfg = Config.fromfile(find_config(config))
-    _test_on(cfg, *real)
-    learner = Config(cfg.to_dict(), filename=cfg.filename)
-    _train_on(learner, out / 'composites', str(config))
+    cfg, learner = _configs(config, real, out)
     counts = write_composites(bank, data, out / 'composites')
     weights = train_to_end(_write(learner, out / 'detector'), command)
     scores = {}
@@ -79,6 +91,17 @@ def train_on_bank(
         detect(file, weight, detections, command)
         scores[name] = _known(summary(match_detections(real[0], detections)))
     return dict(**counts, **scores)
+
+
+def _configs(
+    config: str | Path, real: tuple[str | Path, str | Path], out: Path
+) -> tuple[Config, Config]:
+    """The judge's config, and that of the detector trained on the bank."""
+    cfg = Config.fromfile(find_config(config))
+    _test_on(cfg, *real)
+    learner = Config(cfg.to_dict(), filename=cfg.filename)
+    _train_on(learner, out / 'composites', str(config))
+    return cfg, learner
 
 
 def _known(scores: Any) -> Any:
@@ -112,7 +135,7 @@ def _train_on(cfg: Config, folder: Path, judge: str) -> None:
     _move(cfg, 'train', folder / 'annotations.json', folder / 'images')
     assigners = [
         part
-        for part in _dicts(cfg.model)
+        for part in config_dicts(cfg.model)
         if type_name(part) == 'MaxIoUAssigner'
     ]
     if not assigners:
@@ -130,7 +153,7 @@ def _train_on(cfg: Config, folder: Path, judge: str) -> None:
 def _move(cfg: Config, part: str, ann_file: Path, images: Path) -> None:
     """Has a data loader read other images."""
     loader = cfg[f'{part}_dataloader']
-    found = [d for d in _dicts(loader) if 'ann_file' in d]
+    found = [d for d in config_dicts(loader) if 'ann_file' in d]
     if len(found) != 1:
         msg = (
             f'{cfg.filename} reads {len(found)} annotation files for '
@@ -140,14 +163,3 @@ def _move(cfg: Config, part: str, ann_file: Path, images: Path) -> None:
     found[0].update(
         data_root='', ann_file=str(ann_file), data_prefix=dict(img=str(images))
     )
-
-
-def _dicts(part: Any) -> Iterator[dict]:
-    """All dicts in a config, the outer ones first."""
-    if isinstance(part, Mapping):
-        yield part
-        for value in part.values():
-            yield from _dicts(value)
-    elif isinstance(part, (list, tuple)):
-        for value in part:
-            yield from _dicts(value)

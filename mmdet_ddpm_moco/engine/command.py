@@ -1,9 +1,7 @@
 """From a command line to a config that is ready to run."""
 
 import argparse
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
 from mmdet.registry import DATASETS
@@ -12,6 +10,7 @@ from mmengine.dist import barrier, is_main_process
 from mmengine.logging import print_log
 
 from ..ranks import start_ranks
+from .config_parts import config_dicts
 
 
 def apply_options(cfg: Config, args: argparse.Namespace) -> Config:
@@ -69,17 +68,6 @@ def apply_options(cfg: Config, args: argparse.Namespace) -> Config:
     return cfg
 
 
-def _coco_datasets(part: Any) -> Iterator[dict]:
-    if isinstance(part, dict):
-        if 'ann_file' in part and 'type' in part:
-            yield part
-        for value in part.values():
-            yield from _coco_datasets(value)
-    elif isinstance(part, (list, tuple)):
-        for value in part:
-            yield from _coco_datasets(value)
-
-
 def check_data(
     cfg: Config,
     *,
@@ -100,9 +88,9 @@ def check_data(
             command that makes it.
     """
     loaders = [cfg.get(f'{part}_dataloader') for part in parts]
-    for dataset in _coco_datasets(loaders):
-        name = dataset['ann_file']
-        if not name or '://' in name:
+    for dataset in config_dicts(loaders):
+        name = dataset.get('ann_file')
+        if 'type' not in dataset or not name or '://' in name:
             continue
         file = Path(dataset.get('data_root') or '') / name
         kind = DATASETS.get(dataset['type'])

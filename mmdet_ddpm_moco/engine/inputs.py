@@ -8,6 +8,7 @@ from typing import Any
 from mmengine.config import Config
 
 from ..datasets.contrastive_sources import read_source
+from .config_parts import config_dicts
 from .pipelines import TRANSFORM, config_pipelines, type_name
 
 HOOKS = ('DDPMMoCoHook', 'ContrastiveInitHook')
@@ -52,15 +53,10 @@ def _own_hooks(cfg: Config) -> list[dict]:
 
 def ann_files(part: Any) -> Iterator[str]:
     """All local annotation files that a config names, with their roots."""
-    if isinstance(part, dict):
-        name, root = part.get('ann_file'), part.get('data_root') or ''
+    for found in config_dicts(part):
+        name, root = found.get('ann_file'), found.get('data_root') or ''
         if isinstance(name, str) and name and '://' not in root + name:
             yield str(Path(root) / name)
-        for value in part.values():
-            yield from ann_files(value)
-    elif isinstance(part, (list, tuple)):
-        for value in part:
-            yield from ann_files(value)
 
 
 def images_of(part: Any) -> Iterator[Path]:
@@ -72,13 +68,8 @@ def images_of(part: Any) -> Iterator[Path]:
     Yields:
         Path: An image, by a COCO json or a table, or of a folder.
     """
-    if isinstance(part, dict):
-        yield from _images_of(part)
-        for value in part.values():
-            yield from images_of(value)
-    elif isinstance(part, (list, tuple)):
-        for value in part:
-            yield from images_of(value)
+    for found in config_dicts(part):
+        yield from _images_of(found)
 
 
 def _images_of(source: dict) -> Iterator[Path]:

@@ -15,7 +15,7 @@ from ..datasets.defect_bank import NULL, BankWindow, DefectBank
 from ..datasets.labelled_images import LabelledImages
 from .distributions import OVERALL
 from .judge import Judge
-from .matching import finds, fires_at
+from .judge_matching import finds, fires_at
 from .windows import paste
 
 

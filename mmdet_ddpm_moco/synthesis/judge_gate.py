@@ -7,7 +7,7 @@ import numpy as np
 
 from ..datasets.compositing import Box
 from ..evaluation.judge import Judge
-from ..evaluation.matching import finds
+from ..evaluation.judge_matching import finds
 
 
 class JudgeGate:

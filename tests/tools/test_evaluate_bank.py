@@ -103,6 +103,24 @@ def test_training_on_the_bank_needs_a_judge_and_real_images(
     assert 'needs --judge and --real-ann' in capsys.readouterr().err
 
 
+def test_a_judge_that_can_not_be_trained_is_refused_before_the_evaluation(
+    files, monkeypatch, capsys
+):
+    """Which would refuse this bank for its few windows."""
+    monkeypatch.setattr(
+        'mmdet_ddpm_moco.evaluation.extractors.lite0_features', lambda: None
+    )
+    monkeypatch.setattr(
+        'mmdet_ddpm_moco.engine.judging.load_judge', lambda *_: None
+    )
+    judge = files / 'judge.py'
+    real = next((files / 'data').glob('*.json'))
+    options = ['--judge', judge, files / 'judge.pth', '--real-ann', real]
+    options += ['--bank', files / 'bank', '--train-on-bank']
+    line = told(monkeypatch, capsys, files / 'ddpm.py', *options)
+    assert 'judge.py reads 0 annotation files for test' in line
+
+
 def test_without_torch_fidelity(files, monkeypatch, capsys):
     find = stack.find_spec
     monkeypatch.setattr(

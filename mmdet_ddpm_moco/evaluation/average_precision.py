@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .matching import IOU_THRESHOLDS, ClassMatches, Matches
+from .detection_matches import IOU_THRESHOLDS, ClassMatches, Matches
 
 RECALLS = np.linspace(0, 1, 101)
 # Resamples at a time. At 25 the sums of 5000 detections fit into a cache.

@@ -11,10 +11,10 @@ from made_test_sets import (
     write,
 )
 
-from mmdet_ddpm_moco.benchmark.average_precision import (
+from mmdet_ddpm_moco.evaluation.average_precision import (
     average_precision,
 )
-from mmdet_ddpm_moco.benchmark.matching import match_detections
+from mmdet_ddpm_moco.evaluation.detection_matches import match_detections
 
 
 def test_only_the_100_best_detections_of_an_image_count(tmp_path):

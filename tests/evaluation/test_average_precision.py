@@ -15,13 +15,13 @@ from made_test_sets import (
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from mmdet_ddpm_moco.benchmark.average_precision import (
+from mmdet_ddpm_moco.evaluation.average_precision import (
     average_precision,
     bootstrap,
     resample_images,
     summary,
 )
-from mmdet_ddpm_moco.benchmark.matching import match_detections
+from mmdet_ddpm_moco.evaluation.detection_matches import match_detections
 
 
 def reference(ann_file, result_file):

@@ -8,7 +8,7 @@ def config_dicts(part: Any) -> Iterator[dict]:
     """All dicts of a config, an outer one before those inside it.
 
     Args:
-        part (Any): A config, or any value in it.
+        part (Any): A part of a ``Config``, or any value in it.
 
     Yields:
         dict: As it stands in the config: to change it changes the config.

@@ -41,7 +41,9 @@ def known_part(image: torch.Tensor, alpha: torch.Tensor) -> torch.Tensor:
         alpha (torch.Tensor): float (N, 1, H, W) in [0, 1].
 
     Returns:
-        torch.Tensor: float (N, C + 1, H, W): alpha, and the window with its
-        masked part 0, which is the mean tone of the ground.
+        torch.Tensor: float (N, C + 1, H, W): alpha, and the window with 0,
+        which is the tone of the ground, wherever alpha is above 0. The
+        fading rim is hidden, too: a real defect's edge reaches into it, and
+        a generator that sees it learns to paint nothing where it is missing.
     """
-    return torch.cat([alpha, image * (1 - alpha)], dim=1)
+    return torch.cat([alpha, image * (alpha == 0)], dim=1)

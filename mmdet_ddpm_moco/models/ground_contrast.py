@@ -13,6 +13,10 @@ import torch
 MIN_SPREAD = 1 / 127.5
 # Known pixels below which the ground is not measured.
 MIN_KNOWN = 16
+# Quantiles that the spread of a ground is taken from, and how many standard
+# deviations they are apart in a normal distribution.
+QUANTILES = (0.1, 0.9)
+NORMAL_RANGE = 2.5631
 # Range of encoded windows; 200 spreads either way.
 ENCODED_RANGE = 3.0
 
@@ -22,47 +26,55 @@ def ground_contrast(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Measures tone and contrast of the ground around the masked part.
 
+    Both come from quantiles. Beside a defect there are often others, and its
+    own edge: a standard deviation would count them in, and on free ground,
+    which has none, the same defect would come out fainter.
+
     Args:
         image (torch.Tensor): float (N, C, H, W) in [-1, 1].
         alpha (torch.Tensor): float (N, 1, H, W) in [0, 1].
 
     Returns:
-        tuple[torch.Tensor, torch.Tensor]: Mean (N, C, 1, 1) and standard
-        deviation (N, 1, 1, 1), at least ``MIN_SPREAD``, of the pixels
-        weighted by ``1 - alpha``; of all pixels where hardly any is known.
+        tuple[torch.Tensor, torch.Tensor]: Median (N, C, 1, 1), and spread
+        (N, 1, 1, 1), at least ``MIN_SPREAD``, of the pixels whose alpha is
+        0; of all pixels where hardly any is. The spread is the range
+        between ``QUANTILES``, as a standard deviation.
     """
-    known = 1 - alpha
+    known = alpha == 0
     few = known.sum((2, 3), keepdim=True) < MIN_KNOWN
-    weight = known.masked_fill(few, 1.0)
-    weight = weight / weight.sum((2, 3), keepdim=True)
-    mean = (image * weight).sum((2, 3), keepdim=True)
-    variance = ((image - mean).square() * weight).sum((2, 3), keepdim=True)
-    spread = variance.mean(1, keepdim=True).sqrt()
-    return mean, spread.clamp(min=MIN_SPREAD)
+    pixels = image.masked_fill(~(known | few), float('nan')).flatten(2)
+    low, median, high = torch.nanquantile(
+        pixels, pixels.new_tensor([QUANTILES[0], 0.5, QUANTILES[1]]), dim=2
+    )  # each (N, C)
+    spread = ((high - low) / NORMAL_RANGE).square().mean(1).sqrt()
+    return (
+        median[..., None, None],
+        spread.clamp(min=MIN_SPREAD)[:, None, None, None],
+    )
 
 
 def encode(
-    image: torch.Tensor, mean: torch.Tensor, spread: torch.Tensor
+    image: torch.Tensor, tone: torch.Tensor, spread: torch.Tensor
 ) -> torch.Tensor:
-    """Grey levels to units of contrast: ``asinh((x - mean) / spread) / 2``.
+    """Grey levels to units of contrast: ``asinh((x - tone) / spread) / 2``.
 
     Nearly linear for the grain, logarithmic for a defect that stands off by
     many times the grain.
 
     Args:
         image (torch.Tensor): float (N, C, H, W).
-        mean (torch.Tensor): float (N, C, 1, 1).
+        tone (torch.Tensor): float (N, C, 1, 1).
         spread (torch.Tensor): float (N, 1, 1, 1), above 0.
 
     Returns:
         torch.Tensor: float (N, C, H, W).
     """
-    return torch.asinh((image - mean) / spread) / 2
+    return torch.asinh((image - tone) / spread) / 2
 
 
 def decode(
-    encoded: torch.Tensor, mean: torch.Tensor, spread: torch.Tensor
+    encoded: torch.Tensor, tone: torch.Tensor, spread: torch.Tensor
 ) -> torch.Tensor:
     """Inverse of :func:`encode`; beyond ``ENCODED_RANGE`` it is clamped."""
     limited = encoded.clamp(-ENCODED_RANGE, ENCODED_RANGE)
-    return mean + spread * torch.sinh(2 * limited)
+    return tone + spread * torch.sinh(2 * limited)

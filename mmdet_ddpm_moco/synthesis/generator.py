@@ -20,8 +20,9 @@ from ..datasets.images_seen import FILE, Record, read_record, record_bytes
 from ..models.conditioning import CLASS, MASK, NONE
 
 EXTRA = 'defect_ddpm.json'
-# 2: windows are in units of their ground's contrast.
-FORMAT_VERSION = 2
+# 2: windows are in units of their ground's contrast. 3: which is taken from
+# quantiles, and the fading rim is hidden.
+FORMAT_VERSION = 3
 
 
 @dataclass

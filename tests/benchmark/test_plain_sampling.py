@@ -25,7 +25,7 @@ def batch(number=2, size=16):
     shape = (number, 1, size, size)
     return WindowBatch(
         torch.rand(shape, generator=source) * 2 - 1,
-        torch.rand(shape, generator=source),
+        (torch.rand(shape, generator=source) * 2 - 0.5).clamp(0, 1),
         torch.arange(number),
         torch.randn(shape, generator=source),
     )
@@ -34,7 +34,7 @@ def batch(number=2, size=16):
 def by_the_equations(unet, trained, data, source):
     """Ho et al., 2020, equations 6 and 7, for a U-Net that predicts v."""
     ground = ground_contrast(data.image, data.mask)
-    removed = encode(data.image, *ground) * (1 - data.mask)
+    removed = encode(data.image, *ground) * (data.mask == 0)
     x = data.noise
     for t in reversed(range(len(trained.alphas_cumprod))):
         shown = torch.cat([x, data.mask, removed], dim=1)

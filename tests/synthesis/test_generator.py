@@ -223,11 +223,11 @@ def test_an_older_format(folder):
     """It was shown other holes in training than it would be now."""
     extra = folder / 'defect_ddpm.json'
     content = json.loads(extra.read_text())
-    extra.write_text(json.dumps(dict(content, format_version=1)))
+    extra.write_text(json.dumps(dict(content, format_version=2)))
     with pytest.raises(ValueError) as error:
         load_generator(folder)
     message = one_line(error)
-    assert 'format 1' in message
+    assert 'format 2' in message
     assert 'train' in message
 
 

@@ -185,7 +185,7 @@ def test_the_start_is_noise_alone_or_the_noised_window():
         # The rest never changes: alpha, and the window without that part.
         for _, _, shown in oracle.calls:
             assert torch.equal(shown[:, 1:2], data['mask'])
-            hidden = encoded * (1 - data['mask'])
+            hidden = encoded * (data['mask'] == 0)
             assert torch.equal(shown[:, 2:], hidden)
 
 

@@ -45,21 +45,22 @@ def add_detection(commands: argparse._SubParsersAction) -> None:
         '<!-- end <plan> --> of the README.md there, the picture beside it.',
     )
     detection.add_argument('plan', help='plan file (configs/benchmarks)')
-    detection.add_argument(
+    doing = detection.add_mutually_exclusive_group()
+    doing.add_argument(
         '--only', nargs='+', default=(), metavar='ARM', help='measure these'
     )
-    detection.add_argument(
+    doing.add_argument(
         '--check',
         action='store_true',
         help='draw the shots, check that arms are comparable and see no test '
         'image, say what is left to measure, and stop',
     )
-    detection.add_argument(
+    doing.add_argument(
         '--table',
         action='store_true',
         help='make the table and the picture of what is measured, and stop',
     )
-    detection.add_argument(
+    doing.add_argument(
         '--against',
         metavar='ARM',
         help='print the table of what is measured with the differences from '

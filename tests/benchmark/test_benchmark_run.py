@@ -316,3 +316,16 @@ def test_another_arm_can_be_the_reference(plan, monkeypatch, capsys):
     assert sorted(Path().rglob('*')) == before
     with pytest.raises(ValueError, match='has no arm oter; it has plain'):
         plan.against('oter')
+
+
+@pytest.mark.parametrize('other', ['--check', '--table', '--only=plain'])
+def test_a_table_against_another_arm_is_asked_for_alone(
+    other, monkeypatch, capsys
+):
+    tool = str(shipped('tools') / 'benchmark.py')
+    asked = ['detection', 'plan.py', '--against', 'other', other]
+    monkeypatch.setattr(sys, 'argv', [tool, *asked])
+    with pytest.raises(SystemExit):
+        runpy.run_path(tool)['main']()
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert 'not allowed with argument' in message

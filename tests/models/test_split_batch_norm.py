@@ -74,10 +74,10 @@ def test_a_model_keeps_its_tensors_and_their_names():
     assert isinstance(model[1][1], nn.ReLU)
 
 
-def test_channels_last_changes_the_layout_and_not_the_loss():
+def test_channels_last_is_the_default_and_changes_the_layout_alone():
     losses, layouts = [], []
-    for turned in (False, True):
-        model = tiny_moco.build(channels_last=turned)
+    for choice in (dict(channels_last=False), {}):
+        model = tiny_moco.build(**choice)
         for weight in (
             model.backbone.layer1[0].conv1.weight,
             model.encoder_k.module[0].layer1[0].conv1.weight,

@@ -11,6 +11,8 @@ train_pipeline = [
         type='mmdet_ddpm_moco.TwoViews',
         scale=224,
         crop_ratio_range=(0.2, 1.0),
+        # The files hold grey as three equal channels.
+        color_type='grayscale',
         # Mirrored, never turned: the direction of rolling means something.
         flips=dict(horizontal=0.25, vertical=0.25, diagonal=0.25),
     ),

@@ -1,6 +1,6 @@
 # Which contrast suits a detector, found out cheaply: a quarter of the
 # schedule, on the images that choices are made on.
-def contrast(stage, note, own_labels=False, **options):
+def contrast(stage, note, own_labels=False, stages=None, **options):
     fast = {
         'model.channels_last': True,
         'train_dataloader.dataset.pipeline.0.color_type': 'grayscale',
@@ -16,6 +16,7 @@ def contrast(stage, note, own_labels=False, **options):
             ),
             'stages.backbone.config': f'../stages/nothing_{stage}.py',
             'stages.backbone.options': {**fast, **options},
+            **(stages or {}),
         },
         own_labels=own_labels,
         note=note,
@@ -35,6 +36,18 @@ arms = dict(
             f'{_loss}mask_same_dataset': False,
             f'{_loss}mask_same_image': False,
             f'{_loss}average_over_datasets': True,
+        },
+    ),
+    synthesised=contrast(
+        'synthesised',
+        'mix, and a quarter of the samples are synthesised windows',
+        stages={
+            'stages.generator': dict(config='../stages/ddpm.py'),
+            'stages.bank': dict(
+                num=320,
+                steps=16,
+                mix=dict(add=0.2, replaces=0.75, null=0.05),
+            ),
         },
     ),
     weak_labels=contrast(

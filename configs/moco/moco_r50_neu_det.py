@@ -6,7 +6,6 @@ _base_ = [
     'mmpretrain::_base_/default_runtime.py',
 ]
 
-optim_wrapper = dict(optimizer=dict(fused=True))
 default_hooks = dict(
     logger=dict(interval=10), checkpoint=dict(interval=10, max_keep_ckpts=1)
 )

@@ -8,16 +8,11 @@ images = dict(
     img_prefix=data_root + 'images/',
     dataset_ids='alone',
 )
-# As the cells were measured, before the configs of configs/moco became faster.
+# As the cells were measured, before grey files were decoded as grey.
 train_pipeline = _base_.train_pipeline
 train_pipeline[0].pop('color_type')
 train_dataloader = dict(
     dataset=dict(sources=[images], pipeline=train_pipeline)
-)
-optim_wrapper = dict(
-    optimizer=dict(
-        _delete_=True, type='SGD', lr=0.03, momentum=0.9, weight_decay=1e-4
-    )
 )
 # Measured afterwards, by tools/evaluate_backbone.py.
 custom_hooks = [dict(type='mmdet_ddpm_moco.ExportBackboneHook')]

@@ -6,8 +6,8 @@ from mmdet_ddpm_moco.cli import add_launcher, one_line_errors, set_local_rank
 
 
 def share(text: str) -> tuple[str, float]:
-    kind, _, value = text.partition('=')
-    return kind, float(value)
+    name, _, value = text.partition('=')
+    return name, float(value)
 
 
 def parse_args() -> argparse.Namespace:
@@ -79,6 +79,14 @@ def parse_args() -> argparse.Namespace:
         'defects in their place (replaces) and windows without defect (null)',
     )
     parser.add_argument(
+        '--per-class',
+        nargs='+',
+        type=share,
+        metavar='CLASS=WEIGHT',
+        help='weights of classes, such as scratches=3 for three times as many '
+        'of them as of another; 0 for none, and 1 for those not named',
+    )
+    parser.add_argument(
         '--judge',
         nargs=2,
         metavar=('CONFIG', 'CHECKPOINT'),
@@ -144,6 +152,7 @@ def main() -> None:
         max_window=args.max_window,
         mix=dict(args.mix),
         seed=args.seed,
+        per_class=dict(args.per_class or ()),
         judge=judge,
         device=args.device,
     )

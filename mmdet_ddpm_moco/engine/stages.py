@@ -41,6 +41,7 @@ BANK_OPTIONS = (
     'max_window',
     'mix',
     'seed',
+    'per_class',
 )
 
 

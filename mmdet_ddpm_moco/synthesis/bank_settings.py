@@ -23,6 +23,7 @@ def bank_settings(
     max_window: int = 128,
     mix: Mapping[str, float] = DEFAULT_MIX,
     seed: int = 0,
+    per_class: Mapping[str, float] | None = None,
 ) -> dict:
     """All that the windows of a bank depend on, as its manifest states it.
 
@@ -40,6 +41,8 @@ def bank_settings(
         mix (Mapping[str, float]): Share of ``add``, ``replaces`` and
             ``null`` windows. Defaults to 0.4, 0.5 and 0.1.
         seed (int): Seed, >= 0. Defaults to 0.
+        per_class (Mapping[str, float] | None): Weights of classes, 1 for
+            those not named. Defaults to None, all alike.
 
     Returns:
         dict: JSON types.
@@ -77,4 +80,5 @@ def bank_settings(
             sha256=hashlib.sha256(Path(ann_file).read_bytes()).hexdigest(),
         ),
         classes=list(generator.classes),
+        per_class=dict(per_class or {}),
     )

@@ -64,6 +64,9 @@ class WindowPlanner:
         mix (Mapping[str, float]): Share of each kind that is tried for,
             keys ``'add'``, ``'replaces'``, ``'null'``, sum 1.
         seed (int): Seed of all plans, >= 0.
+        per_class (Mapping[str, float] | None): Weights of classes, >= 0,
+            by which they are tried for; 1 for those not named. Defaults to
+            None, all alike.
 
     Raises:
         ValueError: An argument is out of range.
@@ -76,6 +79,7 @@ class WindowPlanner:
         max_window: int,
         mix: Mapping[str, float],
         seed: int,
+        per_class: Mapping[str, float] | None = None,
     ) -> None:
         if max_window < 16:
             msg = f'max_window must be at least 16 pixels, got {max_window}'
@@ -97,7 +101,23 @@ class WindowPlanner:
         self.max_window = max_window
         self.shares = [mix.get(kind, 0) for kind in KINDS]
         self.seed = seed
+        self._class_shares = self._shares_of(per_class or {})
         self._hosts = self._find_hosts()
+
+    def _shares_of(self, per_class: Mapping[str, float]) -> list[float] | None:
+        """Probabilities of the classes in ``data.present``."""
+        names = [self.data.classes[label] for label in self.data.present]
+        unknown = sorted(set(per_class) - set(names))
+        weights = np.array([per_class.get(name, 1.0) for name in names])
+        fine = (weights >= 0).all() and 0 < weights.sum() < np.inf
+        if unknown or not fine:
+            msg = (
+                'per_class must give weights of at least 0, one of them '
+                f'above, to classes that are labelled ({", ".join(names)}); '
+                f'got {dict(per_class)}'
+            )
+            raise ValueError(msg)
+        return list(weights / weights.sum()) if per_class else None
 
     def _find_hosts(self) -> list[list[int]]:
         """Per class, the images on which such a defect may be added."""
@@ -117,7 +137,11 @@ class WindowPlanner:
             np.random.SeedSequence([self.seed, number]).generate_state(4)
         )
         kind = KINDS[rng.choice(len(KINDS), p=self.shares)]
-        label = self.data.present[rng.randint(len(self.data.present))]
+        if self._class_shares is None:
+            number = rng.randint(len(self.data.present))
+        else:
+            number = rng.choice(len(self.data.present), p=self._class_shares)
+        label = self.data.present[number]
         found = self.data.by_class[label]
         for _ in range(10):
             index, defect = found[rng.randint(len(found))]

@@ -172,7 +172,11 @@ def _painters(
     """Painters that can work at the same time."""
     seed = settings['seed']
     planner = WindowPlanner(
-        data, max_window=settings['max_window'], mix=settings['mix'], seed=seed
+        data,
+        max_window=settings['max_window'],
+        mix=settings['mix'],
+        seed=seed,
+        per_class=settings['per_class'],
     )
     gates = QualityGates(data, planner, judge)
 

@@ -26,8 +26,10 @@ def large_data(tmp_path_factory):
     return LabelledImages(*write_images(root, size=(160, 120)))
 
 
-def planner(data, max_window=64, mix=MIX, seed=0):
-    return WindowPlanner(data, max_window=max_window, mix=mix, seed=seed)
+def planner(data, max_window=64, mix=MIX, seed=0, **options):
+    return WindowPlanner(
+        data, max_window=max_window, mix=mix, seed=seed, **options
+    )
 
 
 def same(a, b):
@@ -76,6 +78,17 @@ def test_classes_are_drawn_alike_however_rare(large_data):
     counts = np.bincount([plan.label for plan in plans], minlength=3)
     assert len(counts) == 3
     assert (abs(counts - 400 / 3) < 40).all()
+
+
+def test_classes_follow_their_weights(large_data):
+    first, second = CLASSES[:2]
+    weights = {first: 0, second: 3}
+    planning = planner(large_data, mix=dict(add=1), per_class=weights)
+    plans = [planning.plan(n) for n in range(400)]
+    counts = np.bincount([plan.label for plan in plans], minlength=3)
+    assert counts[0] == 0 and counts.sum() == 400
+    # Four standard deviations at most.
+    assert abs(counts[1] - 300) < 35
 
 
 def check(plan, data, max_window):
@@ -287,6 +300,10 @@ def test_a_replaced_defect_leaves_the_others_alone(tmp_path):
         (dict(mix=dict()), ['mix', 'add', 'replaces', 'null']),
         (dict(mix=dict(add=float('nan'))), ['mix', 'nan']),
         (dict(seed=-1), ['seed', '-1']),
+        (dict(per_class=dict(rust=2)), ['per_class', 'rust', CLASSES[0]]),
+        (dict(per_class={CLASSES[0]: -1}), ['per_class', '-1']),
+        (dict(per_class=dict.fromkeys(CLASSES, 0)), ['per_class', 'above']),
+        (dict(per_class={CLASSES[0]: float('nan')}), ['per_class', 'nan']),
     ],
 )
 def test_arguments_out_of_range(data, changes, words):

@@ -68,6 +68,15 @@ def make(generator, images, out, num=6, **options):
     )
 
 
+def test_a_bank_of_some_classes_alone(generator, images, tmp_path, no_unet):
+    weights = dict.fromkeys(CLASSES[1:], 0.0)
+    manifest = make(generator, images, tmp_path / 'bank', per_class=weights)
+    assert manifest['per_class'] == weights
+    bank = DefectBank(tmp_path / 'bank')
+    shown = {bank.classes[w.label] for w in bank if w.kind != 'null'}
+    assert shown == {CLASSES[0]}
+
+
 def test_a_bank_carries_what_it_and_its_generator_saw(
     generator, images, tmp_path, no_unet
 ):

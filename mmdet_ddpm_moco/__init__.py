@@ -9,14 +9,14 @@ neither diffusers nor mmpretrain.
 from importlib import import_module
 from typing import Any
 
-from .stack import check_module, check_stack
+from .utils.requirements import check_module, check_stack
 from .version import __version__
 
 # name: (module, optional libraries it needs)
 _EXPORTS = {
     'AluminiumPlateDataset': ('datasets.aluminium_plate_dataset', ()),
     'NEUDETDataset': ('datasets.neu_det_dataset', ()),
-    'DefectBank': ('datasets.defect_bank', ()),
+    'DefectBank': ('bank.reader', ()),
     'DefectWindowDataset': ('datasets.defect_window_dataset', ()),
     'ContrastiveDataset': ('datasets.contrastive_dataset', ()),
     'CropToSample': ('datasets.transforms.crop_to_sample', ()),
@@ -30,7 +30,7 @@ _EXPORTS = {
     ),
     'TwoViews': ('datasets.transforms.two_views', ()),
     'Bf16OptimWrapper': ('models.bf16_optim_wrapper', ()),
-    'EfficientNetLite': ('models.efficientnet_lite', ()),
+    'EfficientNetLite': ('models.backbones.efficientnet_lite', ()),
     'DefectDDPM': ('models.ddpm', ('diffusers',)),
     'DatasetContrastiveLoss': (
         'models.losses.dataset_contrastive_loss',

@@ -7,8 +7,8 @@ import pytest
 from mmengine.config import Config
 from mmengine.registry import HOOKS, MODELS, DefaultScope
 
-from mmdet_ddpm_moco.benchmark.plan import read_plan
-from mmdet_ddpm_moco.paths import find_config, shipped
+from mmdet_ddpm_moco.ablation.experiment import read_plan
+from mmdet_ddpm_moco.utils.paths import find_config, shipped
 
 # Plans of benchmarks are no configs of a model.
 PLANS = sorted(shipped('configs').glob('benchmarks/*/*.py'))

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import zipfile
 
-from mmdet_ddpm_moco.paths import shipped
+from mmdet_ddpm_moco.utils.paths import shipped
 
 ROOT = shipped('tools').parent
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from mmdet_ddpm_moco.atomic_write import atomic_write_bytes
-from mmdet_ddpm_moco.cli import one_line_errors
 from mmdet_ddpm_moco.engine.training import can_resume, is_finished
-from mmdet_ddpm_moco.logged_command import run_logged
-from mmdet_ddpm_moco.paths import shipped
+from mmdet_ddpm_moco.utils.cli import one_line_errors
+from mmdet_ddpm_moco.utils.fileio import atomic_write_bytes
+from mmdet_ddpm_moco.utils.paths import shipped
+from mmdet_ddpm_moco.utils.run_logged import run_logged
 
 ROOT = Path('work_dirs/demo')
 ARMS = dict(plain='faster_rcnn_plain.py', ddpm_moco='faster_rcnn_ddpm_moco.py')

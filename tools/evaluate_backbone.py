@@ -2,7 +2,7 @@
 
 import argparse
 
-from mmdet_ddpm_moco.cli import one_line_errors
+from mmdet_ddpm_moco.utils.cli import one_line_errors
 
 
 def parse_args() -> argparse.Namespace:
@@ -52,10 +52,8 @@ def main() -> None:
     from mmengine.config import Config
     from mmengine.logging import MMLogger
 
-    from mmdet_ddpm_moco.evaluation.backbone_accuracy import (
-        backbone_accuracies,
-    )
-    from mmdet_ddpm_moco.paths import find_config
+    from mmdet_ddpm_moco.evaluation.knn_probe import backbone_accuracies
+    from mmdet_ddpm_moco.utils.paths import find_config
 
     # MMEngine tells how it initialises each of some hundred parameters.
     MMLogger.get_current_instance().setLevel('WARNING')

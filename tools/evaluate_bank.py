@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from mmdet_ddpm_moco.cli import one_line_errors
+from mmdet_ddpm_moco.utils.cli import one_line_errors
 
 
 def parse_args() -> argparse.Namespace:
@@ -90,21 +90,21 @@ def main() -> None:
     import torch
     from mmengine.config import Config
 
-    from mmdet_ddpm_moco.stack import check_module
+    from mmdet_ddpm_moco.utils.requirements import check_module
 
     check_module('torch_fidelity')
-    from mmdet_ddpm_moco.datasets.defect_bank import DefectBank
-    from mmdet_ddpm_moco.datasets.labelled_images import LabelledImages
-    from mmdet_ddpm_moco.engine.bank_training import (
-        check_judge,
-        train_on_bank,
+    from mmdet_ddpm_moco.bank.reader import DefectBank
+    from mmdet_ddpm_moco.checkpoints.weights_only import load_weights_only
+    from mmdet_ddpm_moco.datasets.labeled_images import LabelledImages
+    from mmdet_ddpm_moco.engine.train_on_bank import check_judge, train_on_bank
+    from mmdet_ddpm_moco.evaluation.evaluate_bank import (
+        evaluate_bank,
+        write_report,
     )
-    from mmdet_ddpm_moco.engine.checkpoints import load_weights_only
-    from mmdet_ddpm_moco.engine.judging import load_judge
-    from mmdet_ddpm_moco.evaluation.evaluate import evaluate_bank, write_report
-    from mmdet_ddpm_moco.evaluation.extractors import choose_extractor
-    from mmdet_ddpm_moco.paths import find_config
-    from mmdet_ddpm_moco.synthesis.generator_config import training_images
+    from mmdet_ddpm_moco.evaluation.features import choose_extractor
+    from mmdet_ddpm_moco.evaluation.judge import load_judge
+    from mmdet_ddpm_moco.synthesis.generator import training_images
+    from mmdet_ddpm_moco.utils.paths import find_config
 
     device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
     bank = DefectBank(args.bank)

@@ -3,13 +3,10 @@
 import argparse
 from pathlib import Path
 
-from mmdet_ddpm_moco.cli import one_line_errors
-from mmdet_ddpm_moco.datasets.conversion.convert import convert_voc
-from mmdet_ddpm_moco.datasets.conversion.progress import ProgressLine
-from mmdet_ddpm_moco.datasets.conversion.report import (
-    FindingsError,
-    format_report,
-)
+from mmdet_ddpm_moco.conversion.convert import convert_voc
+from mmdet_ddpm_moco.conversion.progress import ProgressLine
+from mmdet_ddpm_moco.conversion.report import FindingsError, format_report
+from mmdet_ddpm_moco.utils.cli import one_line_errors
 
 VOC_HELP = """\
 Convert images with VOC XML files to COCO json.
@@ -154,7 +151,7 @@ def convert(args: argparse.Namespace) -> None:
 
 def make_demo(args: argparse.Namespace) -> None:
     """Makes the demo dataset."""
-    from mmdet_ddpm_moco.datasets.demo_plates import make_demo_set
+    from mmdet_ddpm_moco.demo.plates import make_demo_set
 
     make_demo_set(args.dst, args.seed)
     print(f'Written to {args.dst}.')

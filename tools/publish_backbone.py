@@ -10,9 +10,12 @@ import re
 import sys
 from pathlib import Path
 
-from mmdet_ddpm_moco.atomic_write import atomic_write_bytes, torch_bytes
-from mmdet_ddpm_moco.engine.backbone_file import backbone_file, record_in
-from mmdet_ddpm_moco.engine.checkpoints import load_weights_only, weights_of
+from mmdet_ddpm_moco.checkpoints.backbone_file import backbone_file, record_in
+from mmdet_ddpm_moco.checkpoints.weights_only import (
+    load_weights_only,
+    weights_of,
+)
+from mmdet_ddpm_moco.utils.fileio import atomic_write_bytes, torch_bytes
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:

@@ -2,7 +2,11 @@
 
 import argparse
 
-from mmdet_ddpm_moco.cli import add_launcher, one_line_errors, set_local_rank
+from mmdet_ddpm_moco.utils.cli import (
+    add_launcher,
+    one_line_errors,
+    set_local_rank,
+)
 
 
 def share(text: str) -> tuple[str, float]:
@@ -108,8 +112,8 @@ def parse_args() -> argparse.Namespace:
 def judge_gate(args: argparse.Namespace, generator):
     import torch
 
-    from mmdet_ddpm_moco.engine.judging import load_judge
-    from mmdet_ddpm_moco.synthesis.judge_gate import JudgeGate
+    from mmdet_ddpm_moco.evaluation.judge import load_judge
+    from mmdet_ddpm_moco.synthesis.detector_gate import JudgeGate
 
     device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
     judge = load_judge(*args.judge, generator.classes, device)
@@ -122,16 +126,18 @@ def main() -> None:
     set_local_rank(args)
     from mmengine.config import Config
 
-    from mmdet_ddpm_moco.stack import check_module
+    from mmdet_ddpm_moco.utils.requirements import check_module
 
     check_module('diffusers')
     from mmengine.dist import is_main_process
 
-    from mmdet_ddpm_moco.paths import find_config
-    from mmdet_ddpm_moco.ranks import start_ranks, together
-    from mmdet_ddpm_moco.synthesis.generator import load_generator
-    from mmdet_ddpm_moco.synthesis.generator_config import training_images
-    from mmdet_ddpm_moco.synthesis.synthesize import synthesize_bank
+    from mmdet_ddpm_moco.synthesis.generator import (
+        load_generator,
+        training_images,
+    )
+    from mmdet_ddpm_moco.synthesis.run import synthesize_bank
+    from mmdet_ddpm_moco.utils.dist import start_ranks, together
+    from mmdet_ddpm_moco.utils.paths import find_config
 
     cfg = Config.fromfile(find_config(args.config))
     images = training_images(cfg)

@@ -11,7 +11,11 @@ from tempfile import TemporaryDirectory
 
 from mmengine.config import Config, DictAction
 
-from mmdet_ddpm_moco.cli import add_launcher, one_line_errors, set_local_rank
+from mmdet_ddpm_moco.utils.cli import (
+    add_launcher,
+    one_line_errors,
+    set_local_rank,
+)
 
 
 def parse_args() -> argparse.Namespace:
@@ -49,8 +53,8 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     set_local_rank(args)
-    from mmdet_ddpm_moco.engine.command import apply_options, check_data
-    from mmdet_ddpm_moco.engine.evaluation import test
+    from mmdet_ddpm_moco.engine.options import apply_options, check_data
+    from mmdet_ddpm_moco.engine.testing import test
 
     cfg = apply_options(Config.fromfile(args.config), args)
     check_data(cfg, make=False, parts=('test',))

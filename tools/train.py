@@ -13,7 +13,11 @@ import argparse
 
 from mmengine.config import Config, DictAction
 
-from mmdet_ddpm_moco.cli import add_launcher, one_line_errors, set_local_rank
+from mmdet_ddpm_moco.utils.cli import (
+    add_launcher,
+    one_line_errors,
+    set_local_rank,
+)
 
 
 def parse_args() -> argparse.Namespace:
@@ -69,7 +73,7 @@ def main() -> None:
     # Not at the top: --help should not wait for torch.
     from mmdet.utils import setup_cache_size_limit_of_dynamo
 
-    from mmdet_ddpm_moco.engine.command import apply_options, check_data
+    from mmdet_ddpm_moco.engine.options import apply_options, check_data
     from mmdet_ddpm_moco.engine.safe_loading import check_checkpoint
     from mmdet_ddpm_moco.engine.stages import prepare, refuse_unprepared
     from mmdet_ddpm_moco.engine.training import train

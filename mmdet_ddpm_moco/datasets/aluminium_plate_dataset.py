@@ -4,9 +4,9 @@ from pathlib import Path
 
 from mmdet.registry import DATASETS
 
-from mmdet_ddpm_moco.datasets.checked_coco import PreparedCocoDataset
-from mmdet_ddpm_moco.datasets.demo_plates import make_demo_set
-from mmdet_ddpm_moco.datasets.plate_defects import DEFECTS
+from ..demo.defects import DEFECTS
+from ..demo.plates import make_demo_set
+from .checked_coco import PreparedCocoDataset
 
 
 @DATASETS.register_module()

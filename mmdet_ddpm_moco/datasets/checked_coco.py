@@ -11,6 +11,8 @@ from pathlib import Path
 from mmdet.datasets import CocoDataset
 from mmdet.datasets.api_wrappers import COCO
 
+from ..utils.errors import InputError, MissingFileError
+
 
 class OrderedCOCO(COCO):
     """The annotations of one file, sure of the order of its categories."""
@@ -46,7 +48,7 @@ class OrderedCOCO(COCO):
                 'metainfo=dict(classes=...) to those of the file, or '
                 'prepare the file again'
             )
-            raise ValueError(msg)
+            raise InputError(msg)
         return ids
 
 
@@ -78,5 +80,5 @@ class PreparedCocoDataset(CocoDataset):
                 f'{Path(self.ann_file).resolve()}: make it with '
                 f'`{self.PREPARE_COMMAND}`'
             )
-            raise FileNotFoundError(msg)
+            raise MissingFileError(msg)
         return super().load_data_list()

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from mmengine.dataset import BaseDataset
 from mmengine.registry import DATASETS
 
+from ..utils.errors import InputError
 from .contrastive_sources import mix, read_source
-from .labelled_images import BACKGROUND
+from .labeled_images import BACKGROUND
 
 
 @DATASETS.register_module()
@@ -71,7 +72,7 @@ class ContrastiveDataset(BaseDataset):
     ) -> None:
         if not sources:
             msg = 'sources is empty; name at least one source of images'
-            raise ValueError(msg)
+            raise InputError(msg)
         self.sources = sources
         super().__init__(pipeline=list(pipeline), lazy_init=lazy_init)
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..utils.errors import InputError
 from .sample_lists import Sample, list_annotated, list_folder, list_table
 
 # What each kind of source must say and may say, by (where its images are
@@ -64,16 +65,16 @@ def read_source(source: dict) -> Source:
             "img_folder with dataset_ids='alone' or 'folder', or table, "
             "img_prefix and column with dataset_ids='column'"
         )
-        raise ValueError(msg)
+        raise InputError(msg)
     if repeat < 1:
         msg = f'repeat of a source must be at least 1, got {repeat}'
-        raise ValueError(msg)
+        raise InputError(msg)
     if share is not None and (not 0 < share < 1 or repeat != 1):
         msg = (
             f'share of a source must be in (0, 1), and repeat not given with '
             f'it, got share={share} and repeat={repeat}'
         )
-        raise ValueError(msg)
+        raise InputError(msg)
     listing = dict(
         img_folder=list_folder, table=list_table, ann_file=list_annotated
     )[place]
@@ -105,7 +106,7 @@ def mix(sources: Sequence[Source]) -> list[Sample]:
             'place for one without a share; name such a source, and shares '
             'that sum to less than 1'
         )
-        raise ValueError(msg)
+        raise InputError(msg)
     samples = []
     for source in sources:
         found = source.samples

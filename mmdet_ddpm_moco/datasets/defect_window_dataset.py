@@ -7,14 +7,15 @@ import torch
 from mmengine.registry import DATASETS
 from torch.utils.data import Dataset
 
-from .compositing import Box, crop
-from .defect_geometry import (
+from ..bank.compositing import Box, crop
+from ..utils.errors import InputError
+from .labeled_images import BACKGROUND, Defect, LabelledImages
+from .window_geometry import (
     defect_alpha,
     free_place,
     place_window,
     window_size,
 )
-from .labelled_images import BACKGROUND, Defect, LabelledImages
 
 # Sides are multiples of this many pixels, as a U-Net of four levels wants.
 _STEP = 8
@@ -70,12 +71,12 @@ class DefectWindowDataset(Dataset):
                 f'window must be at least 16 pixels, got {window}: less has '
                 'no room for a defect and its rim'
             )
-            raise ValueError(msg)
+            raise InputError(msg)
         self.ann_file = ann_file
         self.data = LabelledImages(ann_file, img_prefix, channels)
         if max_window is not None and max_window < window:
             msg = f'max_window={max_window} is smaller than window={window}'
-            raise ValueError(msg)
+            raise InputError(msg)
         self.window = window
         self.max_window = max_window
         self.length = length
@@ -85,7 +86,7 @@ class DefectWindowDataset(Dataset):
                 f'window={window} is larger than {small[1]}, whose shorter '
                 f'side is {small[0]} pixels; choose a smaller window'
             )
-            raise ValueError(msg)
+            raise InputError(msg)
 
     @property
     def classes(self) -> tuple[str, ...]:

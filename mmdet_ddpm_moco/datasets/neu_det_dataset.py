@@ -2,7 +2,7 @@
 
 from mmdet.registry import DATASETS
 
-from mmdet_ddpm_moco.datasets.checked_coco import PreparedCocoDataset
+from .checked_coco import PreparedCocoDataset
 
 
 @DATASETS.register_module()

@@ -3,12 +3,57 @@
 import csv
 import json
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from .background_windows import background_windows
-from .compositing import Box
-from .labelled_images import BACKGROUND, LabelledImage, LabelledImages
+import numpy as np
+
+from ..bank.compositing import Box
+from ..utils.errors import InputError, MissingFileError
+from .labeled_images import BACKGROUND, LabelledImage, LabelledImages
+from .window_geometry import free_place
+
+# Sizes tried before an image is taken to have no room.
+_SIZES = 10
+
+
+def background_windows(
+    labelled: LabelledImages,
+    window_of: Callable[[Box, LabelledImage], Box],
+    number: int,
+) -> Iterator[tuple[int, Box]]:
+    """Finds windows on ground that is clear of every labelled box.
+
+    They are as large as those around defects, so that size does not tell
+    the two apart. The same images give the same windows.
+
+    Args:
+        labelled (LabelledImages): The images.
+        window_of (Callable): Window around a box ``(x, y, w, h)`` in an
+            image; its size is what counts.
+        number (int): Windows of each image, >= 0; fewer where there is no
+            room.
+
+    Yields:
+        tuple[int, tuple]: Index of the image and ``(x, y, w, h)`` in pixels.
+    """
+    rng = np.random.RandomState(0)
+    boxes = [d.box for image in labelled.images for d in image.defects]
+    for index, image in enumerate(labelled.images):
+        found = 0
+        for _ in range(_SIZES * number):
+            if found == number or not boxes:
+                break
+            w, h = boxes[rng.randint(len(boxes))][2:]
+            # The box of another image may be larger than this one.
+            w, h = min(w, image.size[0]), min(h, image.size[1])
+            size = window_of((0, 0, w, h), image)[2:]
+            place = free_place(size, image.size, image.taken, rng)
+            if place is not None:
+                found += 1
+                yield index, place
+
 
 IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
 
@@ -80,7 +125,7 @@ def list_annotated(
         return _by_class(ann_file, img_prefix, **options)
     if not Path(ann_file).is_file():
         msg = f'no annotations at {ann_file}, a source of contrast'
-        raise FileNotFoundError(msg)
+        raise MissingFileError(msg)
     images = json.loads(Path(ann_file).read_text(encoding='utf-8'))['images']
     paths = [Path(img_prefix) / image['file_name'] for image in images]
     _check_files(paths, ann_file, img_prefix)
@@ -100,13 +145,13 @@ def _by_class(
             f'context and background must be at least 0 and min_size at '
             f'least 1, got {context}, {background} and {min_size}'
         )
-        raise ValueError(msg)
+        raise InputError(msg)
     if background and not crop:
         msg = (
             'background is cut from images of which each box is a sample; '
             'it can not be given with crop=False'
         )
-        raise ValueError(msg)
+        raise InputError(msg)
     labelled = LabelledImages(ann_file, img_prefix)
     _check_files([i.path for i in labelled.images], ann_file, img_prefix)
     classes = labelled.classes
@@ -161,7 +206,7 @@ def list_folder(
             f'no image ({", ".join(IMAGE_SUFFIXES)}) in {img_folder} or '
             'below it'
         )
-        raise FileNotFoundError(msg)
+        raise MissingFileError(msg)
     if dataset_ids == 'alone':
         return [Sample(path) for path in paths], ()
     names = [path.parent.relative_to(root).as_posix() for path in paths]
@@ -193,7 +238,7 @@ def list_table(
     """
     if not Path(table).is_file():
         msg = f'no table at {table}, a source of contrast'
-        raise FileNotFoundError(msg)
+        raise MissingFileError(msg)
     with Path(table).open(encoding='utf-8-sig', newline='') as file:
         reader = csv.DictReader(file)
         missing = {'file_name', column} - set(reader.fieldnames or ())
@@ -204,7 +249,7 @@ def list_table(
             f'table has the columns file_name and {column} and a row for '
             'each image'
         )
-        raise ValueError(msg)
+        raise InputError(msg)
     paths = [Path(img_prefix) / row['file_name'] for row in rows]
     _check_files(paths, table, img_prefix)
     # An empty cell: nobody knows, the image stands alone.
@@ -224,4 +269,4 @@ def _check_files(paths: list[Path], ann_file: str, img_prefix: str) -> None:
             f'where img_prefix={img_prefix!r} puts them, {missing[0]} the '
             'first'
         )
-        raise FileNotFoundError(msg)
+        raise MissingFileError(msg)

@@ -12,6 +12,8 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
+from ..utils.errors import InputError
+
 
 def settings_that_hold_back(backbone: nn.Module) -> list[str]:
     """Names the settings of a backbone that keep part of it from training.
@@ -73,7 +75,7 @@ def unfreeze_in(runner: Runner) -> None:
             f'unfreeze=True can not reach into {type(model).__name__}; set '
             'frozen_stages and norm_eval of model.backbone in the config'
         )
-        raise ValueError(msg)
+        raise InputError(msg)
     backbone = (model.module if wrapped else model).backbone
     frozen = [p for p in backbone.parameters() if not p.requires_grad]
     changed = []

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from ..logged_command import run_logged
-from ..paths import shipped
+from ..utils.errors import InputError
+from ..utils.paths import shipped
+from ..utils.run_logged import run_logged
 from .training import can_resume, is_finished
 
 Command = Callable[..., float]
@@ -50,7 +51,7 @@ def train_to_end(
     # What the tool said is not enough: a killed run says nothing.
     if not is_finished(cfg):
         msg = f'the training in {folder} did not end; start this again'
-        raise ValueError(msg)
+        raise InputError(msg)
     return Path((folder / 'last_checkpoint').read_text().strip())
 
 

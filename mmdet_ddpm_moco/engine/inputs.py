@@ -1,15 +1,33 @@
 """What a config reads: annotations, images, defect banks, checkpoints."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 
 from ..datasets.contrastive_sources import read_source
-from .config_parts import config_dicts
 from .pipelines import TRANSFORM, config_pipelines, type_name
+
+
+def config_dicts(part: Any) -> Iterator[dict]:
+    """All dicts of a config, an outer one before those inside it.
+
+    Args:
+        part (Any): A part of a ``Config``, or any value in it.
+
+    Yields:
+        dict: As it stands in the config: to change it changes the config.
+    """
+    if isinstance(part, Mapping):
+        yield part
+        part = part.values()
+    elif not isinstance(part, (list, tuple)):
+        return
+    for value in part:
+        yield from config_dicts(value)
+
 
 HOOKS = ('DDPMMoCoHook', 'ContrastiveInitHook')
 

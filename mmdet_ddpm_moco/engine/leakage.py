@@ -10,16 +10,17 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS
 from mmengine.runner import Runner
 
-from ..datasets.images_seen import (
+from ..utils.dist import on_main
+from ..utils.errors import InputError
+from ..utils.provenance import (
     Copy,
     Record,
     find_copies,
     fingerprints,
     record_images,
 )
-from ..ranks import on_main
 from .inputs import allows_leakage, images_of
-from .trained_images import image_paths
+from .training_images import image_paths
 
 PARTS = ('val', 'test')
 _NAMED = 3
@@ -86,7 +87,7 @@ def _refuse_planned(cfg: Config, stages: Mapping[str, Config]) -> None:
                 f'{_describe(what, copies, len(images), parts, "would be")}; '
                 f'{_CURE}'
             )
-            raise ValueError(msg)
+            raise InputError(msg)
 
 
 def _refuse(
@@ -129,7 +130,7 @@ def _refuse(
         )
         return
     msg = f'{found}; {_CURE}'
-    raise ValueError(msg)
+    raise InputError(msg)
 
 
 def _describe(

@@ -15,7 +15,8 @@ from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
 from mmengine.runner.checkpoint import CheckpointLoader, load_from_local
 
-from .checkpoints import SAFE_GLOBALS, Unread, load_weights_only
+from ..checkpoints.weights_only import SAFE_GLOBALS, Unread, load_weights_only
+from ..utils.errors import InputError
 
 # Types of the numbers in a log: those that numpy writes without objects.
 _NUMBERS = ('f2', 'f4', 'f8', 'i1', 'i2', 'i4', 'i8', 'u1', 'u2', 'u4', 'u8')
@@ -85,7 +86,7 @@ def load_from_local_weights_only(
             f'{filename} is refused: what it holds besides weights is no log '
             'history of MMEngine; have its author save the state_dict alone'
         )
-        raise ValueError(msg) from None
+        raise InputError(msg) from None
 
 
 def _rebuild(value: Any, seen: set[int]) -> Any:

@@ -22,16 +22,12 @@ from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
 from mmengine.logging import print_log
 
-from ..paths import find_config
-from ..ranks import on_main, together
+from ..utils.dist import on_main, together
+from ..utils.errors import InputError, MissingFileError
+from ..utils.paths import find_config
 from .inputs import ann_files, inputs_of
 from .leakage import refuse_planned_leakage
-from .training import (
-    can_resume,
-    is_finished,
-    set_aside,
-    train,
-)
+from .training import can_resume, is_finished, set_aside, train
 
 BANK_OPTIONS = (
     'sampler',
@@ -113,7 +109,7 @@ def stages_of(cfg: Config, launcher: str = 'none') -> list[Stage]:
                 f'{path}, which {cfg.filename} reads, is not there and '
                 f'its `stages` do not make it; make it with {tool}'
             )
-            raise FileNotFoundError(msg)
+            raise MissingFileError(msg)
     return stages
 
 
@@ -149,7 +145,7 @@ def prepare(cfg: Config, launcher: str = 'none') -> None:
                 f'the {stage.name} stage ran but left no {stage.output}; '
                 'does its config export what it trains?'
             )
-            raise ValueError(msg)
+            raise InputError(msg)
     if stages:
         print_log('all stages are ready, the detector follows')
 
@@ -172,7 +168,7 @@ def refuse_unprepared(cfg: Config) -> None:
                 f'given; these commands make it and what follows:\n  '
                 f'{commands}'
             )
-            raise ValueError(msg)
+            raise InputError(msg)
 
 
 def _stage_config(
@@ -180,7 +176,7 @@ def _stage_config(
 ) -> Config:
     if 'config' not in cfg.stages.get(name, {}):
         msg = f'stages of {cfg.filename} has no {name}=dict(config=...)'
-        raise ValueError(msg)
+        raise InputError(msg)
     path = find_config(cfg.stages[name]['config'], cfg.filename)
     stage = Config.fromfile(path)
     stage.merge_from_dict(dict(cfg.stages[name].get('options') or {}))
@@ -224,12 +220,12 @@ def _bank_stage(
         msg = (
             f'stages.bank {wrong}; it takes num and {", ".join(BANK_OPTIONS)}'
         )
-        raise ValueError(msg)
+        raise InputError(msg)
 
     def settings() -> dict:
         # Synthesis needs diffusers; a detector that reuses its bank does not.
-        from ..synthesis.bank_settings import bank_settings
         from ..synthesis.generator import load_generator
+        from ..synthesis.settings import bank_settings
 
         return bank_settings(
             load_generator(generator), dataset.ann_file, **options
@@ -246,7 +242,7 @@ def _bank_stage(
         return found['asked'] == num and settings().items() <= found.items()
 
     def clear_the_way() -> None:
-        from ..synthesis.bank_claim import claimed, is_begun
+        from ..bank.lock import claimed, is_begun
 
         if not out.exists() or is_begun(out, settings()):
             return
@@ -258,7 +254,7 @@ def _bank_stage(
 
     def make() -> None:
         from ..synthesis.generator import load_generator
-        from ..synthesis.synthesize import synthesize_bank
+        from ..synthesis.run import synthesize_bank
 
         on_main(clear_the_way)
         synthesize_bank(

@@ -10,8 +10,9 @@ from mmengine.dist import master_only
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner, find_latest_checkpoint
 
-from ..atomic_write import atomic_write_bytes
-from ..datasets.images_seen import read_record
+from ..utils.errors import MissingFileError
+from ..utils.fileio import atomic_write_bytes
+from ..utils.provenance import read_record
 from .inputs import allows_leakage, ann_files, inputs_of, pipeline_banks
 from .leakage import refuse_leakage
 from .safe_loading import weights_only_loading
@@ -54,7 +55,7 @@ def training_fingerprint(cfg: Config) -> str:
                 f'no annotations at {file}, named in {cfg.filename}; make '
                 'them with tools/prepare_dataset.py'
             )
-            raise FileNotFoundError(msg)
+            raise MissingFileError(msg)
         digest.update(Path(file).read_bytes())
     banks, checkpoints = inputs_of(cfg)
     for file in (

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..utils.errors import InputError
 from .detection_matches import IOU_THRESHOLDS, ClassMatches, Matches
 
 RECALLS = np.linspace(0, 1, 101)
@@ -48,7 +49,7 @@ def average_precision(
             f'weights must be {images} whole numbers of at least 0, one per '
             f'image; got {weights.dtype} {weights.shape}'
         )
-        raise ValueError(msg)
+        raise InputError(msg)
     return _weighted(matches, weights.astype(np.int64)[None])[0]
 
 
@@ -73,7 +74,7 @@ def resample_images(
     """
     if resamples < 1 or images < 1:
         msg = f'cannot draw {resamples} times from {images} images'
-        raise ValueError(msg)
+        raise InputError(msg)
     generator = np.random.Generator(np.random.PCG64(seed))
     drawn = generator.integers(images, size=(resamples, images))
     drawn += images * np.arange(resamples)[:, None]  # one range per row

@@ -11,10 +11,11 @@ from pathlib import Path
 import cv2
 from tqdm import tqdm
 
-from ..atomic_write import atomic_write_bytes
-from ..datasets.compositing import as_bgr, overlaps
-from ..datasets.defect_bank import NULL, REPLACES, BankWindow, DefectBank
-from ..datasets.labelled_images import Defect, LabelledImages
+from ..bank.compositing import as_bgr, overlaps
+from ..bank.reader import NULL, REPLACES, BankWindow, DefectBank
+from ..datasets.labeled_images import Defect, LabelledImages
+from ..utils.errors import FileAccessError, InputError
+from ..utils.fileio import atomic_write_bytes
 from .windows import find_hosts, paste
 
 
@@ -89,7 +90,7 @@ def _write(bank: DefectBank, data: LabelledImages, folder: Path) -> dict:
         name = f'{number:06d}.png'
         if not cv2.imwrite(str(folder / name), pixels):
             msg = f'cannot write {folder / name}'
-            raise OSError(msg)
+            raise FileAccessError(msg)
         height, width = pixels.shape[:2]
         images.append(
             dict(id=number + 1, file_name=name, width=width, height=height)
@@ -139,4 +140,4 @@ def _replaced(
         'defect that is not labelled there; give the config of the '
         'generator that made it'
     )
-    raise ValueError(msg)
+    raise InputError(msg)

@@ -18,6 +18,8 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from ..utils.errors import InputError
+
 # np.linspace and not decimals: COCOeval's comparisons, to the last bit.
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 MAX_DETECTIONS = 100  # per image and class
@@ -162,11 +164,11 @@ def _load_truth(ann_file: str | Path) -> COCO:
             f'{ann_file} is no COCO annotation file: it needs images, '
             'annotations and categories'
         )
-        raise ValueError(msg)
+        raise InputError(msg)
     names = [category['name'] for category in dataset['categories']]
     if len(set(names)) < len(names):
         msg = f'{ann_file} has several categories of one name: {names}'
-        raise ValueError(msg)
+        raise InputError(msg)
     truth = COCO()
     truth.dataset = dataset
     with contextlib.redirect_stdout(io.StringIO()):
@@ -180,7 +182,7 @@ def _load_detections(source: str | Path | Sequence) -> Sequence:
     detections = _load_json(source)
     if not isinstance(detections, list):
         msg = f'{source} holds no list of detections in the COCO format'
-        raise ValueError(msg)
+        raise InputError(msg)
     return detections
 
 
@@ -189,7 +191,7 @@ def _load_json(path: str | Path) -> Any:
         return json.loads(Path(path).read_text(encoding='utf-8'))
     except ValueError as error:
         msg = f'{path} is no json file: {error}'
-        raise ValueError(msg) from error
+        raise InputError(msg) from error
 
 
 def _check_detection(
@@ -205,19 +207,19 @@ def _check_detection(
             f'detection {number} needs image_id, category_id, a bbox of four '
             f'finite numbers and a score: got {detection}'
         )
-        raise ValueError(msg)
+        raise InputError(msg)
     if image not in truth.imgs:
         msg = (
             f'detection {number} is of image {image!r}, which {ann_file} '
             'lacks: use the detections made on this test set'
         )
-        raise ValueError(msg)
+        raise InputError(msg)
     if category not in truth.cats:
         msg = (
             f'detection {number} is of category {category!r}; {ann_file} has '
             f'{sorted(truth.cats)}'
         )
-        raise ValueError(msg)
+        raise InputError(msg)
 
 
 def _is_finite(value: Any) -> bool:

@@ -7,8 +7,8 @@ import numpy as np
 from torch import Tensor
 from tqdm import tqdm
 
-from .equal_sets import SPLITS, EqualSets, draw_equal_sets
 from .fidelity import MIN_WINDOWS, compare, inception_score
+from .matched_subsets import SPLITS, EqualSets, draw_equal_sets
 from .windows import DefectWindow
 
 ALL = 'all'

@@ -3,7 +3,7 @@
 They know nothing of metrics, so that a quality gate may use them too.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -13,11 +13,13 @@ from mmdet.registry import MODELS
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ..models.efficientnet_lite import EfficientNetLite
-from ..models.package_weights import (
+from ..models.backbones.efficientnet_lite import EfficientNetLite
+from ..models.backbones.package_weights import (
     classifier_from_package,
     load_from_package,
 )
+from ..utils.errors import InputError
+from .inception import InceptionFeatures, is_inception
 
 BATCH = 32
 _LITE0 = 'package://efficientnet_lite0'
@@ -131,7 +133,7 @@ def backbone_features(
             'meta.arch) nor the weights of the Inception network of FID; '
             'give one of them, or lite0'
         )
-        raise ValueError(msg)
+        raise InputError(msg)
     arch = {k: v for k, v in arch.items() if k != 'init_cfg'}
     try:
         # Whatever scope is the default, a bare name is one of mmdet's.
@@ -146,7 +148,7 @@ def backbone_features(
     except (KeyError, TypeError, RuntimeError) as error:
         first = str(error).splitlines()[0]
         msg = f'the backbone in {path} can not be built: {first}'
-        raise ValueError(msg) from error
+        raise InputError(msg) from error
     if isinstance(backbone, EfficientNetLite):
         mean = std = (127.5,) * 3
     else:
@@ -211,3 +213,34 @@ def extract(
                 logits.append(scores.cpu())
             bar.update(len(part))
     return torch.cat(features), torch.cat(logits) if logits else None
+
+
+LITE0 = 'lite0'
+
+
+def choose_extractor(
+    source: str, load: Callable[[str], dict[str, Any]]
+) -> FeatureExtractor | InceptionFeatures:
+    """Builds the extractor of a name or file.
+
+    Args:
+        source (str): ``'lite0'``, the weights of FID's Inception network, or
+            a ``backbone.pth`` of this package.
+        load (Callable): Reads a checkpoint safely, as
+            ``engine.checkpoints.load_weights_only`` does.
+
+    Returns:
+        nn.Module: From RGB uint8 (N, 3, size, size) to float32 (N, D), with
+        ``name``, ``size`` and ``logits``.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is neither of them, or unsafe.
+        StackError: A package is missing.
+    """
+    if source == LITE0:
+        return lite0_features()
+    checkpoint = load(source)
+    if is_inception(checkpoint):
+        return InceptionFeatures(checkpoint, source)
+    return backbone_features(checkpoint, source)

@@ -14,6 +14,8 @@ from torch_fidelity.metric_isc import isc_features_to_metric
 from torch_fidelity.metric_kid import kid_features_to_metric
 from torch_fidelity.metric_prc import prc_features_to_metric
 
+from ..utils.errors import InputError
+
 # Fewer windows than this on a side say nothing.
 MIN_WINDOWS = 8
 KID_SUBSETS = 100
@@ -46,7 +48,7 @@ def compare(generated: Tensor, real: Tensor) -> dict[str, float]:
             f'at least {MIN_WINDOWS} windows are needed on each side, got '
             f'{len(generated)} and {len(real)}'
         )
-        raise ValueError(msg)
+        raise InputError(msg)
     subset = min(smaller // 2, KID_MOST)
     kid = kid_features_to_metric(
         generated,

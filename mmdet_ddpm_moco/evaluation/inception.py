@@ -16,6 +16,8 @@ from torch_fidelity.feature_extractor_inceptionv3 import (
     FeatureExtractorInceptionV3,
 )
 
+from ..utils.errors import InputError
+
 _MARK = 'Conv2d_1a_3x3.conv.weight'
 
 
@@ -53,7 +55,7 @@ class InceptionFeatures(nn.Module):
                     f'FID (weights-inception-2015-12-05-6726825d.pth): '
                     f'{first}'
                 )
-                raise ValueError(msg) from error
+                raise InputError(msg) from error
 
     def forward(self, images: Tensor) -> Tensor:
         """Computes features.

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,11 @@ from mmengine.dataset import pseudo_collate
 from mmengine.model.utils import revert_sync_batchnorm
 from mmengine.registry import init_default_scope
 from torch import Tensor
+
+from ..bank.compositing import Box
+from ..checkpoints.weights_only import load_weights_only, weights_of
+from ..utils.errors import InputError
+from ..utils.paths import find_config
 
 BATCH = 8
 
@@ -70,7 +76,7 @@ class Judge:
                 f'{", ".join(known) or "(none)"}, the bank has '
                 f'{", ".join(classes)}; give a detector of these'
             )
-            raise ValueError(msg)
+            raise InputError(msg)
         self._labels = np.array([list(classes).index(name) for name in known])
         model = revert_sync_batchnorm(MODELS.build(cfg.model))
         try:
@@ -81,7 +87,7 @@ class Judge:
                 f'the weights {path} do not fit the judge of {cfg.filename}: '
                 f'{lines[min(1, len(lines) - 1)].strip()}'
             )
-            raise ValueError(msg) from error
+            raise InputError(msg) from error
         self.model = model.to(device).eval()
         pipeline = get_test_pipeline_cfg(cfg.copy())
         pipeline[0].type = 'mmdet.LoadImageFromNDArray'
@@ -133,3 +139,99 @@ def _classes(cfg: Config, meta: Mapping[str, Any]) -> tuple[str, ...]:
     told = dataset.get('metainfo') or {}
     kind = DATASETS.get(dataset.type)
     return tuple(told.get('classes') or kind.METAINFO.get('classes') or ())
+
+
+def finds(
+    detections: Detections,
+    box: Box,
+    label: int,
+    *,
+    iou: float = 0.5,
+    score: float = 0.3,
+) -> bool:
+    """Whether a defect is found: right place, right class.
+
+    Args:
+        detections (Detections): Of the image.
+        box (tuple): ``(x, y, w, h)`` of the defect in pixels.
+        label (int): Its class.
+        iou (float): Lowest intersection over union. Defaults to 0.5.
+        score (float): Lowest score. Defaults to 0.3.
+
+    Returns:
+        bool: True if some detection of this class is good enough.
+    """
+    good = (detections.scores >= score) & (detections.labels == label)
+    shared, own, area = _areas(detections.boxes[good], box)
+    return bool((shared >= iou * (own + area - shared)).any())
+
+
+def fires_at(
+    detections: Detections,
+    box: Box,
+    *,
+    iou: float = 0.5,
+    score: float = 0.3,
+) -> bool:
+    """Whether a detector sees a defect, of any class, at a place.
+
+    Args:
+        detections (Detections): Of the image.
+        box (tuple): ``(x, y, w, h)`` of the place in pixels.
+        iou (float): Lowest share: of the place's and the detection's union,
+            or of the detection alone, so that a small one inside the place
+            counts and a large one over it and much else does not. Defaults
+            to 0.5.
+        score (float): Lowest score. Defaults to 0.3.
+
+    Returns:
+        bool: True if some detection lies there.
+    """
+    good = detections.scores >= score
+    shared, own, _ = _areas(detections.boxes[good], box)
+    # An intersection over union that is enough implies the other.
+    return bool(((shared > 0) & (shared >= iou * own)).any())
+
+
+def _areas(
+    boxes: np.ndarray, box: Box
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Areas of the intersections, of the boxes and of the box."""
+    x, y, w, h = box
+    low = np.maximum(boxes[:, :2], (x, y))
+    high = np.minimum(boxes[:, 2:], (x + w, y + h))
+    shared = np.clip(high - low, 0, None).prod(axis=1)
+    own = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+    return shared, own, float(w * h)
+
+
+def load_judge(
+    config: str | Path,
+    checkpoint: str | Path,
+    classes: Sequence[str],
+    device: str,
+) -> Judge:
+    """Loads a trained detector.
+
+    Args:
+        config (str | Path): Its config.
+        checkpoint (str | Path): Its checkpoint.
+        classes (Sequence[str]): Class names of the bank.
+        device (str): Where it runs.
+
+    Returns:
+        Judge: The detector.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The checkpoint is unsafe or does not fit.
+    """
+    loaded = load_weights_only(checkpoint)
+    return Judge(
+        Config.fromfile(find_config(config)),
+        weights_of(loaded, checkpoint),
+        loaded.get('meta') or {},
+        classes,
+        str(checkpoint),
+        device,
+    )

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from .distributions import ALL, OVERALL, TRAINING
 from .fidelity import MIN_WINDOWS, NEIGHBOURHOOD
-from .neighbours import SUSPICIOUS
+from .nearest_neighbors import SUSPICIOUS
 
 _NO = '-'
 

@@ -10,15 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..datasets.compositing import Box, as_bgr, crop, relative
-from ..datasets.defect_bank import NULL, BankWindow, DefectBank
-from ..datasets.defect_geometry import (
-    fits_whole,
-    place_window,
-    window_size,
-)
-from ..datasets.labelled_images import LabelledImages
+from ..bank.compositing import Box, as_bgr, crop, relative
+from ..bank.reader import NULL, BankWindow, DefectBank
+from ..datasets.labeled_images import LabelledImages
 from ..datasets.transforms.diffusion_defect_augment import SAME_GROUND
+from ..datasets.window_geometry import fits_whole, place_window, window_size
+from ..utils.errors import InputError
 
 REAL = 'real'
 
@@ -69,7 +66,7 @@ def find_hosts(
             f'{", ".join(data.classes)}; give the config of the generator '
             'that made it'
         )
-        raise ValueError(msg)
+        raise InputError(msg)
     try:
         records = json.loads((bank.root / 'annotations.json').read_bytes())
         sources = {i['id']: i['source'] for i in records['images']}
@@ -79,7 +76,7 @@ def find_hosts(
             f'the annotations of the defect bank {bank.root} can not be '
             f'read, make the bank again: {error!r}'
         )
-        raise ValueError(msg) from error
+        raise InputError(msg) from error
     places = {image.file_name: i for i, image in enumerate(data.images)}
     foreign = sorted(set(names) - set(places))
     if foreign:
@@ -88,7 +85,7 @@ def find_hosts(
             'not among the training images; give the config of the generator '
             'that made it'
         )
-        raise ValueError(msg)
+        raise InputError(msg)
     return [(bank[i], places[name]) for i, name in enumerate(names)]
 
 
@@ -123,7 +120,7 @@ def paste(
             'belong to the image it names: give the images that the bank was '
             'made from, or make it again'
         )
-        raise ValueError(msg)
+        raise InputError(msg)
     part[~ground] = pixels[~ground]
     return image
 

@@ -5,6 +5,8 @@ from diffusers import UNet2DModel
 from mmengine.model import BaseModel
 from mmengine.registry import MODELS
 
+from ..utils.errors import InputError
+from .background_norm import encode, ground_contrast
 from .conditioning import (
     CONDITIONINGS,
     MASK,
@@ -13,7 +15,6 @@ from .conditioning import (
     known_part,
     unet_input,
 )
-from .ground_contrast import encode, ground_contrast
 from .losses.denoising_loss import denoising_loss, min_snr_weight
 from .noise_schedule import build_schedule
 
@@ -73,28 +74,28 @@ class DefectDDPM(BaseModel):
         super().__init__()
         if num_classes < 1:
             msg = f'num_classes must be at least 1, got {num_classes}'
-            raise ValueError(msg)
+            raise InputError(msg)
         if channels not in (1, 3):
             msg = f'channels must be 1 (grey) or 3 (colour), got {channels}'
-            raise ValueError(msg)
+            raise InputError(msg)
         if not 0 < outside_weight <= 1:
             msg = f'outside_weight must be in (0, 1], got {outside_weight}'
-            raise ValueError(msg)
+            raise InputError(msg)
         if conditioning not in CONDITIONINGS:
             msg = (
                 f'conditioning must be one of {CONDITIONINGS}, '
                 f'got {conditioning!r}'
             )
-            raise ValueError(msg)
+            raise InputError(msg)
         if snr_gamma is not None and not snr_gamma > 0:
             msg = f'snr_gamma must be above 0, got {snr_gamma}'
-            raise ValueError(msg)
+            raise InputError(msg)
         if not 0 <= class_dropout < 1:
             msg = f'class_dropout must be in [0, 1), got {class_dropout}'
-            raise ValueError(msg)
+            raise InputError(msg)
         if class_dropout and conditioning == NONE:
             msg = "class_dropout needs a class: conditioning is 'none'"
-            raise ValueError(msg)
+            raise InputError(msg)
         self.num_classes = num_classes
         self.channels = channels
         self.conditioning = conditioning
@@ -137,7 +138,7 @@ class DefectDDPM(BaseModel):
         """
         if mode not in ('loss', 'tensor'):
             msg = f"mode must be 'loss' or 'tensor', got {mode!r}"
-            raise ValueError(msg)
+            raise InputError(msg)
         if self.conditioning == MASK:
             image = encode(image, *ground_contrast(image, mask))
         noise = torch.randn_like(image)

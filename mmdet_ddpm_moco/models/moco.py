@@ -19,9 +19,7 @@ from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
-from .heads.dataset_contrastive_head import (  # noqa: F401, registers it
-    DatasetContrastiveHead,
-)
+from ..utils.errors import InputError
 from .key_queue import KeyQueue
 from .split_batch_norm import split_batch_norm
 
@@ -90,16 +88,16 @@ class DatasetMoCo(KeyQueue, MoCo):
         ):
             if value < 1:
                 msg = f'{name} must be at least 1, got {value}'
-                raise ValueError(msg)
+                raise InputError(msg)
         if not 0 < momentum < 1:
             msg = f'momentum must be between 0 and 1, got {momentum}'
-            raise ValueError(msg)
+            raise InputError(msg)
         if end_momentum is not None and not 0 <= end_momentum <= momentum:
             msg = (
                 f'end_momentum must be between 0 and momentum={momentum}, '
                 f'got {end_momentum}'
             )
-            raise ValueError(msg)
+            raise InputError(msg)
         super().__init__(
             backbone=backbone,
             neck=neck,
@@ -214,5 +212,5 @@ def _read_ids(data_samples: list[DataSample]) -> list[tuple[int, int]]:
                     f'data sample {index} has no {name}: let PackInputs '
                     "carry it, meta_keys=('dataset_id', 'image_id')"
                 )
-                raise ValueError(msg)
+                raise InputError(msg)
     return [(s.dataset_id, s.image_id) for s in data_samples]

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 
 from diffusers import DDPMScheduler
 
+from ..utils.errors import InputError
+
 PREDICTION_TYPES = ('epsilon', 'sample', 'v_prediction')
 
 
@@ -41,7 +43,7 @@ def build_schedule(settings: Mapping | None = None) -> DDPMScheduler:
         msg = (
             f'prediction_type must be one of {PREDICTION_TYPES}, got {kind!r}'
         )
-        raise ValueError(msg)
+        raise InputError(msg)
     return schedule
 
 

@@ -10,14 +10,17 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
+from mmengine.config import Config
 from safetensors import SafetensorError
 
-from ..atomic_write import atomic_write_bytes
-from ..datasets.images_seen import FILE, Record, read_record, record_bytes
 from ..models.conditioning import CLASS, MASK, NONE
+from ..utils.errors import InputError, MissingFileError
+from ..utils.fileio import atomic_write_bytes
+from ..utils.provenance import FILE, Record, read_record, record_bytes
 
 EXTRA = 'defect_ddpm.json'
 # 2: windows are in units of their ground's contrast. 3: which is taken from
@@ -140,7 +143,7 @@ def load_generator(folder: str | Path) -> Generator:
             f'no generator at {folder} ({EXTRA} is missing); train one '
             'with tools/train.py and a config of configs/ddpm'
         )
-        raise FileNotFoundError(msg)
+        raise MissingFileError(msg)
     try:
         extra = json.loads((folder / EXTRA).read_text())
         version = extra['format_version']
@@ -149,13 +152,13 @@ def load_generator(folder: str | Path) -> Generator:
                 f'{folder} has format {version}, this version reads up to '
                 f'{FORMAT_VERSION}; upgrade mmdet-ddpm-moco'
             )
-            raise ValueError(msg)
+            raise InputError(msg)
         if version < FORMAT_VERSION:
             msg = (
                 f'{folder} has the older format {version}, which this '
                 'version can not sample; train the generator again'
             )
-            raise ValueError(msg)
+            raise InputError(msg)
         classes, window = tuple(extra['classes']), extra['window']
         unet, info = UNet2DModel.from_pretrained(
             folder / 'unet',
@@ -179,7 +182,7 @@ def load_generator(folder: str | Path) -> Generator:
             f'the generator at {folder} is damaged, export it again: '
             f'{type(error).__name__} {first}'
         )
-        raise ValueError(msg) from error
+        raise InputError(msg) from error
     digest = hashlib.sha256()
     for file in sorted(folder.rglob('*')):
         # What it was trained on changes nothing of what it paints.
@@ -193,4 +196,31 @@ def load_generator(folder: str | Path) -> Generator:
         window,
         digest.hexdigest()[:16],
         read_record(folder),
+    )
+
+
+def training_images(cfg: Config) -> dict[str, Any]:
+    """Finds the training images of a generator.
+
+    Args:
+        cfg (Config): A config of configs/ddpm or made from one.
+
+    Returns:
+        dict: ``ann_file``, ``img_prefix`` and ``channels``, as
+        ``LabelledImages`` takes them.
+
+    Raises:
+        ValueError: It is no such config.
+    """
+    dataset = (cfg.get('train_dataloader') or {}).get('dataset') or {}
+    if not dataset.get('ann_file') or not dataset.get('img_prefix'):
+        msg = (
+            f'{cfg.filename} is no config of a generator (configs/ddpm): it '
+            'lacks train_dataloader.dataset with ann_file and img_prefix'
+        )
+        raise InputError(msg)
+    return dict(
+        ann_file=dataset['ann_file'],
+        img_prefix=dataset['img_prefix'],
+        channels=dataset.get('channels', 1),
     )

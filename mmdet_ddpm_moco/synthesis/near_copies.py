@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from ..datasets.compositing import crop
-from ..datasets.labelled_images import LabelledImages
+from ..bank.compositing import crop
+from ..datasets.labeled_images import LabelledImages
 
 SIDE = 24  # pixels of a thumbnail
 # Share of real defects that may lie nearer to another one than a synthesised

@@ -8,7 +8,8 @@ from diffusers import (
     UniPCMultistepScheduler,
 )
 
-from ..models.ground_contrast import ENCODED_RANGE
+from ..models.background_norm import ENCODED_RANGE
+from ..utils.errors import InputError
 
 # Both clip the window that they predict, to a range that is not ours.
 _CLIPPED = dict(timestep_spacing='trailing', clip_sample_range=ENCODED_RANGE)
@@ -53,7 +54,7 @@ def build_sampler(name: str, trained: DDPMScheduler) -> SchedulerMixin:
     """
     if name not in _SAMPLERS:
         msg = f'sampler must be one of {", ".join(SAMPLERS)}, got {name!r}'
-        raise ValueError(msg)
+        raise InputError(msg)
     kind, settings = _SAMPLERS[name]
     # The spacing is always given: DDPM's own, which a saved schedule carries
     # along, does not start at the end of the schedule.

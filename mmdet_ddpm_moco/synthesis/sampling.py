@@ -6,8 +6,9 @@ from collections.abc import Sequence
 import torch
 from diffusers import SchedulerMixin
 
+from ..models.background_norm import decode, encode, ground_contrast
 from ..models.conditioning import known_part, unet_input
-from ..models.ground_contrast import decode, encode, ground_contrast
+from ..utils.errors import InputError
 from .samplers import most_steps
 
 
@@ -22,10 +23,10 @@ def check_sampling(
     limit = most_steps(sampler)
     if not 1 <= steps <= limit:
         msg = f'steps must be from 1 to {limit}, got {steps}'
-        raise ValueError(msg)
+        raise InputError(msg)
     if not 0 < strength <= 1:
         msg = f'strength must be in (0, 1], got {strength}'
-        raise ValueError(msg)
+        raise InputError(msg)
 
 
 @torch.inference_mode()

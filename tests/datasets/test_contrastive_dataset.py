@@ -5,9 +5,9 @@ import sys
 from collections import Counter
 
 import pytest
-from contrastive_images import steel_sources, write_coco, write_image
 
-from mmdet_ddpm_moco.datasets.compositing import overlaps
+from helpers.contrastive_images import steel_sources, write_coco, write_image
+from mmdet_ddpm_moco.bank.compositing import overlaps
 from mmdet_ddpm_moco.datasets.contrastive_dataset import ContrastiveDataset
 
 

@@ -1,8 +1,8 @@
 """Sources that can not be read are told in one line."""
 
 import pytest
-from contrastive_images import steel_sources
 
+from helpers.contrastive_images import steel_sources
 from mmdet_ddpm_moco.datasets.contrastive_dataset import ContrastiveDataset
 
 

@@ -10,11 +10,11 @@ from mmdet.datasets import CocoDataset
 from mmdet.registry import DATASETS
 from mmdet.utils import register_all_modules
 
-from mmdet_ddpm_moco.datasets import demo_plates
 from mmdet_ddpm_moco.datasets.aluminium_plate_dataset import (
     AluminiumPlateDataset,
 )
 from mmdet_ddpm_moco.datasets.neu_det_dataset import NEUDETDataset
+from mmdet_ddpm_moco.demo import plates
 
 NEU_CLASSES = (
     'crazing',
@@ -38,8 +38,8 @@ def registered():
 @pytest.fixture
 def demo(tmp_path, monkeypatch):
     sizes = {'train': (3, 1), 'unlabelled': (2, 0), 'test': (1, 0)}
-    monkeypatch.setattr(demo_plates, 'SPLITS', sizes)
-    demo_plates.make_demo_set(tmp_path / 'demo')
+    monkeypatch.setattr(plates, 'SPLITS', sizes)
+    plates.make_demo_set(tmp_path / 'demo')
     return tmp_path / 'demo'
 
 

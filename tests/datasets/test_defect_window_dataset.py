@@ -14,12 +14,12 @@ import torch
 from pycocotools import mask as coco_mask
 from torch.utils.data import default_collate
 
-from mmdet_ddpm_moco.datasets.compositing import crop, intersect
-from mmdet_ddpm_moco.datasets.defect_geometry import defect_alpha
+from mmdet_ddpm_moco.bank.compositing import crop, intersect
 from mmdet_ddpm_moco.datasets.defect_window_dataset import (
     DefectWindowDataset,
     to_tensor,
 )
+from mmdet_ddpm_moco.datasets.window_geometry import defect_alpha
 
 CATEGORIES = [dict(id=i, name=n) for i, n in enumerate('abc', 1)]
 

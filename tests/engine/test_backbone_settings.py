@@ -2,7 +2,7 @@ import pytest
 from mmdet.models.backbones import ResNet
 
 from mmdet_ddpm_moco.engine.backbone_settings import settings_that_hold_back
-from mmdet_ddpm_moco.models.efficientnet_lite import EfficientNetLite
+from mmdet_ddpm_moco.models.backbones.efficientnet_lite import EfficientNetLite
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ import torch
 from mmdet.models.backbones import PyramidVisionTransformerV2, SwinTransformer
 from mmengine.config import Config
 from mmengine.runner import Runner
-from tiny_runs import (
+
+from helpers.tiny_runs import (
     KeepStartHook,
     TinyDetector,
     log_of,
@@ -15,8 +16,7 @@ from tiny_runs import (
     resnet,
     save,
 )
-
-from mmdet_ddpm_moco.engine.checkpoints import load_weights_only
+from mmdet_ddpm_moco.checkpoints.weights_only import load_weights_only
 from mmdet_ddpm_moco.engine.hooks.contrastive_init_hook import (
     ContrastiveInitHook,
 )

@@ -2,8 +2,9 @@
 
 import pytest
 import torch
-from test_checkpoints import Attack
-from tiny_runs import (
+
+from helpers.attack import Attack
+from helpers.tiny_runs import (
     KeepStartHook,
     TinyDetector,
     make_runner,
@@ -11,7 +12,6 @@ from tiny_runs import (
     resnet,
     save,
 )
-
 from mmdet_ddpm_moco.engine.hooks.contrastive_init_hook import (
     ContrastiveInitHook,
 )

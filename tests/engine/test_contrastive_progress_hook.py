@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import sys
 from pathlib import Path
 
 import cv2
@@ -12,14 +11,11 @@ import torch
 import torch.nn.functional as F
 from mmengine.config import Config
 from mmengine.runner import Runner
-from tiny_detection import leave_configs_unformatted
-from tiny_runs import log_of
 
-sys.path.append(str(Path(__file__).parents[1] / 'models'))
-sys.path.append(str(Path(__file__).parents[1] / 'datasets'))
-from contrastive_images import write_coco, write_image
-from tiny_moco import CONFIG
-
+from helpers.contrastive_images import write_coco, write_image
+from helpers.tiny_detection import leave_configs_unformatted
+from helpers.tiny_moco import CONFIG
+from helpers.tiny_runs import log_of
 from mmdet_ddpm_moco.engine.hooks import contrastive_progress_hook
 from mmdet_ddpm_moco.engine.hooks.contrastive_progress_hook import (
     ContrastiveProgressHook,

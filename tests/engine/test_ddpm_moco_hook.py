@@ -1,6 +1,7 @@
 import pytest
 from mmengine.config import Config
-from tiny_detection import (
+
+from helpers.tiny_detection import (
     AUGMENT,
     CLASSES,
     HOOK,
@@ -17,8 +18,7 @@ from tiny_detection import (
     write_bank,
     write_images,
 )
-from tiny_runs import log_of
-
+from helpers.tiny_runs import log_of
 from mmdet_ddpm_moco.datasets.transforms.diffusion_defect_augment import (
     DiffusionDefectAugment,
 )

@@ -1,5 +1,6 @@
 import pytest
-from tiny_detection import (
+
+from helpers.tiny_detection import (
     CLASSES,
     LOAD,
     PACK,
@@ -14,8 +15,7 @@ from tiny_detection import (
     write_bank,
     write_images,
 )
-from tiny_runs import log_of
-
+from helpers.tiny_runs import log_of
 from mmdet_ddpm_moco.engine.pipelines import config_pipelines
 
 

@@ -1,7 +1,8 @@
 import pytest
 import torch
 from mmengine.runner import Runner
-from tiny_detection import (
+
+from helpers.tiny_detection import (
     PACK,
     KeepBoxesHook,
     augmented,
@@ -15,8 +16,13 @@ from tiny_detection import (
     write_bank,
     write_images,
 )
-from tiny_runs import KeepStartHook, log_of, random_weights, resnet, save
-
+from helpers.tiny_runs import (
+    KeepStartHook,
+    log_of,
+    random_weights,
+    resnet,
+    save,
+)
 from mmdet_ddpm_moco.datasets.transforms.diffusion_defect_augment import (
     DiffusionDefectAugment,
 )

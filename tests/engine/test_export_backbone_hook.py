@@ -5,17 +5,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny_runs import KeepStartHook, TinyDetector, make_runner, resnet
 
-from mmdet_ddpm_moco.engine.annotation_files import annotation_hashes
-from mmdet_ddpm_moco.engine.backbone_file import backbone_file, plain
-from mmdet_ddpm_moco.engine.checkpoints import load_weights_only
+from helpers.tiny_runs import KeepStartHook, TinyDetector, make_runner, resnet
+from mmdet_ddpm_moco.checkpoints.backbone_file import backbone_file, plain
+from mmdet_ddpm_moco.checkpoints.weights_only import load_weights_only
 from mmdet_ddpm_moco.engine.hooks.contrastive_init_hook import (
     ContrastiveInitHook,
 )
 from mmdet_ddpm_moco.engine.hooks.export_backbone_hook import (
     ExportBackboneHook,
 )
+from mmdet_ddpm_moco.engine.training_images import annotation_hashes
 from mmdet_ddpm_moco.version import __version__
 
 PUBLISH = Path(__file__).parents[2] / 'tools' / 'publish_backbone.py'

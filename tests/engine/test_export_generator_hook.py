@@ -5,16 +5,16 @@ import torch
 from diffusers import DDPMPipeline
 from mmengine.hooks import EMAHook
 from mmengine.runner import Runner
-from tiny_detection import (
+
+from helpers.tiny_detection import (
     CLASSES,
     leave_configs_unformatted,
     write_images,
 )
-from tiny_runs import log_of
-from tiny_stages import load, write_configs
-
-from mmdet_ddpm_moco.datasets.images_seen import FILE, record_images
+from helpers.tiny_runs import log_of
+from helpers.tiny_stages import load, write_configs
 from mmdet_ddpm_moco.synthesis.generator import load_generator
+from mmdet_ddpm_moco.utils.provenance import FILE, record_images
 
 EMA = dict(
     type='EMAHook', ema_type='MomentumAnnealingEMA', momentum=0.5, gamma=1

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from tiny_detection import (
+
+from helpers.tiny_detection import (
     AUGMENT,
     coco,
     detector_config,
@@ -16,16 +17,15 @@ from tiny_detection import (
     write_bank,
     write_images,
 )
-from tiny_runs import log_of, random_weights, resnet
-
-from mmdet_ddpm_moco.datasets.images_seen import (
+from helpers.tiny_runs import log_of, random_weights, resnet
+from mmdet_ddpm_moco.checkpoints.weights_only import load_weights_only
+from mmdet_ddpm_moco.engine.training import stage_state, train
+from mmdet_ddpm_moco.utils.provenance import (
     FILE,
     KEY,
     record_bytes,
     record_images,
 )
-from mmdet_ddpm_moco.engine.checkpoints import load_weights_only
-from mmdet_ddpm_moco.engine.training import stage_state, train
 
 PACK = dict(type='PackDetInputs', meta_keys=('img_path',))
 INIT = 'mmdet_ddpm_moco.ContrastiveInitHook'

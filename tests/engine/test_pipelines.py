@@ -3,8 +3,14 @@ import copy
 import pytest
 from mmcv.transforms import LoadAnnotations as CvLoadAnnotations
 from mmdet.datasets.transforms import LoadAnnotations
-from tiny_detection import AUGMENT, LOAD, build_dataset, coco, write_images
 
+from helpers.tiny_detection import (
+    AUGMENT,
+    LOAD,
+    build_dataset,
+    coco,
+    write_images,
+)
 from mmdet_ddpm_moco.datasets.transforms.diffusion_defect_augment import (
     DiffusionDefectAugment,
 )

@@ -6,9 +6,9 @@ import torch
 from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
 from mmengine.runner.checkpoint import CheckpointLoader, load_from_local
-from test_checkpoints import Attack
-from tiny_runs import KeepStartHook, random_weights, resnet
 
+from helpers.attack import Attack
+from helpers.tiny_runs import KeepStartHook, random_weights, resnet
 from mmdet_ddpm_moco.engine.safe_loading import (
     check_checkpoint,
     load_from_local_weights_only,

@@ -7,13 +7,13 @@ import pytest
 import torch
 from mmengine.hooks import EMAHook
 from mmengine.runner import Runner
-from tiny_detection import leave_configs_unformatted, write_images
-from tiny_stages import load, write_configs
 
+from helpers.tiny_detection import leave_configs_unformatted, write_images
+from helpers.tiny_stages import load, write_configs
 from mmdet_ddpm_moco.datasets.defect_window_dataset import DefectWindowDataset
 from mmdet_ddpm_moco.engine.hooks.sample_grid_hook import SampleGridHook
 from mmdet_ddpm_moco.models.noise_schedule import build_schedule
-from mmdet_ddpm_moco.synthesis.picture_rows import CELL, GAP, HEAD
+from mmdet_ddpm_moco.visualization.sample_grid import CELL, GAP, HEAD
 
 _names = itertools.count()
 GRID = dict(

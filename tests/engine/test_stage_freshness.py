@@ -3,9 +3,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-import tiny_runs  # noqa: F401  (registers what the configs name)
-from tiny_detection import write_images
-from tiny_stages import (
+
+from helpers import tiny_runs  # noqa: F401  (registers what the configs name)
+from helpers.tiny_detection import write_images
+from helpers.tiny_stages import (
     FRESH,
     change_annotations,
     change_backbone,
@@ -25,14 +26,9 @@ from tiny_stages import (
     state,
     write_configs,
 )
-
-from mmdet_ddpm_moco.datasets.defect_bank import DefectBank
-from mmdet_ddpm_moco.engine.stages import (
-    prepare,
-    refuse_unprepared,
-    stages_of,
-)
-from mmdet_ddpm_moco.synthesis import synthesize
+from mmdet_ddpm_moco.bank.reader import DefectBank
+from mmdet_ddpm_moco.engine.stages import prepare, refuse_unprepared, stages_of
+from mmdet_ddpm_moco.synthesis import run
 from mmdet_ddpm_moco.synthesis.generator import load_generator
 
 
@@ -159,7 +155,7 @@ def test_a_half_finished_bank_is_gone_on_with(
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(synthesize.BankWriter, 'close', killed)
+        patch.setattr(run.BankWriter, 'close', killed)
         with pytest.raises(Killed):
             prepare(load(prepared))
     assert (root / 'bank' / 'records' / '000001.json').exists()
@@ -168,7 +164,7 @@ def test_a_half_finished_bank_is_gone_on_with(
     def not_again(self, *args):
         raise AssertionError('sampled a block that is there')
 
-    monkeypatch.setattr(synthesize.BankWriter, 'write_block', not_again)
+    monkeypatch.setattr(run.BankWriter, 'write_block', not_again)
     prepare(load(prepared))
     found = files_of(root / 'bank')
     assert found.keys() == expected.keys()

@@ -6,10 +6,11 @@ import time
 from multiprocessing import get_context
 
 import pytest
-import tiny_runs  # noqa: F401  (registers what the configs name)
 import torch
-from tiny_detection import write_images
-from tiny_stages import (
+
+from helpers import tiny_runs  # noqa: F401  (registers what the configs name)
+from helpers.tiny_detection import write_images
+from helpers.tiny_stages import (
     files_of,
     load,
     lose_bank,
@@ -17,12 +18,11 @@ from tiny_stages import (
     reads,
     write_configs,
 )
-
+from mmdet_ddpm_moco.bank.lock import begun
+from mmdet_ddpm_moco.bank.writer import BankWriter
 from mmdet_ddpm_moco.engine import stages
 from mmdet_ddpm_moco.engine.stages import prepare, stages_of
 from mmdet_ddpm_moco.engine.training import set_aside
-from mmdet_ddpm_moco.synthesis.bank_claim import begun
-from mmdet_ddpm_moco.synthesis.bank_writer import BankWriter
 
 pytestmark = pytest.mark.skipif(sys.platform != 'linux', reason='needs fork')
 FORK = get_context('fork')

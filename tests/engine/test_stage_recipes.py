@@ -1,8 +1,9 @@
 import pytest
-import tiny_runs  # noqa: F401  (registers what the configs name)
 from mmengine.config import Config
-from tiny_detection import write_images
-from tiny_stages import (
+
+from helpers import tiny_runs  # noqa: F401  (registers what the configs name)
+from helpers.tiny_detection import write_images
+from helpers.tiny_stages import (
     HOOK,
     edit,
     load,
@@ -10,14 +11,9 @@ from tiny_stages import (
     reads,
     write_configs,
 )
-
 from mmdet_ddpm_moco.engine.hooks.ddpm_moco_hook import DDPMMoCoHook
 from mmdet_ddpm_moco.engine.inputs import inputs_of
-from mmdet_ddpm_moco.engine.stages import (
-    prepare,
-    refuse_unprepared,
-    stages_of,
-)
+from mmdet_ddpm_moco.engine.stages import prepare, refuse_unprepared, stages_of
 
 
 @pytest.fixture(autouse=True)

@@ -2,11 +2,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-import tiny_runs  # noqa: F401  (registers what the configs name)
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
-from tiny_detection import write_images
-from tiny_stages import (
+
+from helpers import tiny_runs  # noqa: F401  (registers what the configs name)
+from helpers.tiny_detection import write_images
+from helpers.tiny_stages import (
     FRESH,
     edit,
     load,
@@ -16,12 +17,8 @@ from tiny_stages import (
     state,
     write_configs,
 )
-
-from mmdet_ddpm_moco.datasets.defect_bank import DefectBank
-from mmdet_ddpm_moco.engine.stages import (
-    prepare,
-    stages_of,
-)
+from mmdet_ddpm_moco.bank.reader import DefectBank
+from mmdet_ddpm_moco.engine.stages import prepare, stages_of
 from mmdet_ddpm_moco.engine.training import train
 from mmdet_ddpm_moco.synthesis.generator import load_generator
 

@@ -2,13 +2,13 @@ import json
 from pathlib import Path
 
 import pytest
-import tiny_runs  # noqa: F401  (registers what the configs name)
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
-from tiny_detection import leave_configs_unformatted, write_images
-from tiny_stages import edit, load, name_runs_apart, write_configs
 
+from helpers import tiny_runs  # noqa: F401  (registers what the configs name)
+from helpers.tiny_detection import leave_configs_unformatted, write_images
+from helpers.tiny_stages import edit, load, name_runs_apart, write_configs
 from mmdet_ddpm_moco.engine.inputs import ann_files
 from mmdet_ddpm_moco.engine.training import (
     can_resume,

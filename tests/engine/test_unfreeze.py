@@ -7,7 +7,9 @@ import torch
 from mmdet.models.backbones import ResNet, SwinTransformer
 from mmengine.model import MMDistributedDataParallel
 from mmengine.registry import MODEL_WRAPPERS
-from tiny_runs import (
+from torch import nn
+
+from helpers.tiny_runs import (
     KeepStartHook,
     TinyDetector,
     log_of,
@@ -16,8 +18,6 @@ from tiny_runs import (
     resnet,
     save,
 )
-from torch import nn
-
 from mmdet_ddpm_moco.engine.backbone_settings import (
     settings_that_hold_back,
     unfreeze_in,
@@ -26,7 +26,7 @@ from mmdet_ddpm_moco.engine.hooks.contrastive_init_hook import (
     ContrastiveInitHook,
 )
 from mmdet_ddpm_moco.engine.hooks.ddpm_moco_hook import DDPMMoCoHook
-from mmdet_ddpm_moco.models.efficientnet_lite import EfficientNetLite
+from mmdet_ddpm_moco.models.backbones.efficientnet_lite import EfficientNetLite
 
 FROZEN = [
     dict(frozen_stages=2, norm_eval=True),

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_test_sets import (
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from helpers.made_test_sets import (
     CLASSES,
     assert_same,
     one_class,
@@ -12,9 +15,6 @@ from made_test_sets import (
     repeat_images,
     write,
 )
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
-
 from mmdet_ddpm_moco.evaluation.average_precision import (
     average_precision,
     bootstrap,

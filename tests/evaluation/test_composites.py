@@ -5,8 +5,8 @@ import json
 import cv2
 import numpy as np
 import pytest
-from made_bank import REAL, WINDOWS, load, write_bank, write_images
 
+from helpers.made_bank import REAL, WINDOWS, load, write_bank, write_images
 from mmdet_ddpm_moco.evaluation import composites
 from mmdet_ddpm_moco.evaluation.composites import write_composites
 

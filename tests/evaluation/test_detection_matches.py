@@ -4,16 +4,14 @@ import json
 
 import numpy as np
 import pytest
-from made_test_sets import (
+
+from helpers.made_test_sets import (
     assert_same,
     one_class,
     random_test_set,
     write,
 )
-
-from mmdet_ddpm_moco.evaluation.average_precision import (
-    average_precision,
-)
+from mmdet_ddpm_moco.evaluation.average_precision import average_precision
 from mmdet_ddpm_moco.evaluation.detection_matches import match_detections
 
 

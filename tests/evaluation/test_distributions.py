@@ -3,18 +3,15 @@
 import numpy as np
 import pytest
 import torch
-from made_windows import measured, window
 from tqdm import tqdm
 
+from helpers.made_windows import measured, window
 from mmdet_ddpm_moco.evaluation.distributions import (
     by_kind,
     compare_distributions,
 )
 from mmdet_ddpm_moco.evaluation.fidelity import compare
-from mmdet_ddpm_moco.evaluation.spectrum_report import (
-    compare_spectra,
-    draw_spectra,
-)
+from mmdet_ddpm_moco.evaluation.spectrum import compare_spectra, draw_spectra
 
 CLASSES = ('dent', 'pit', 'scratch')
 

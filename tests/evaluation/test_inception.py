@@ -7,8 +7,7 @@ import pytest
 import torch
 from torch_fidelity import feature_extractor_inceptionv3 as theirs
 
-from mmdet_ddpm_moco.evaluation.extractors import choose_extractor
-from mmdet_ddpm_moco.evaluation.features import extract
+from mmdet_ddpm_moco.evaluation.features import choose_extractor, extract
 from mmdet_ddpm_moco.evaluation.inception import InceptionFeatures
 
 NAMES = ['logits_unbiased', '2048']

@@ -11,7 +11,7 @@ from mmdet.registry import MODELS
 from mmengine.config import Config
 
 from mmdet_ddpm_moco.evaluation.judge import Judge
-from mmdet_ddpm_moco.paths import shipped
+from mmdet_ddpm_moco.utils.paths import shipped
 
 CLASSES = ('dent', 'scratch')
 PIPELINE = [

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from mmdet_ddpm_moco.evaluation.judge import Detections
-from mmdet_ddpm_moco.evaluation.judge_matching import finds, fires_at
+from mmdet_ddpm_moco.evaluation.judge import Detections, finds, fires_at
 
 BOX = (10, 20, 20, 10)  # x, y, w, h
 

@@ -1,10 +1,17 @@
 import numpy as np
 import pytest
-from made_bank import CLASSES, REAL, SIZE, load, write_bank, write_images
 
-from mmdet_ddpm_moco.datasets.compositing import crop
-from mmdet_ddpm_moco.datasets.defect_bank import DefectBank
-from mmdet_ddpm_moco.datasets.defect_geometry import window_size
+from helpers.made_bank import (
+    CLASSES,
+    REAL,
+    SIZE,
+    load,
+    write_bank,
+    write_images,
+)
+from mmdet_ddpm_moco.bank.compositing import crop
+from mmdet_ddpm_moco.bank.reader import DefectBank
+from mmdet_ddpm_moco.datasets.window_geometry import window_size
 from mmdet_ddpm_moco.evaluation.windows import (
     find_hosts,
     largest_window,

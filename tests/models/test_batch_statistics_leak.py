@@ -1,9 +1,9 @@
 """The leak through batch statistics, and that splitting them stops it."""
 
 import torch
-from tiny_moco import build
 from torch import nn
 
+from helpers.tiny_moco import build
 from mmdet_ddpm_moco.models.split_batch_norm import split_batch_norm
 
 

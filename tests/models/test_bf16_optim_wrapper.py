@@ -2,8 +2,8 @@ import pytest
 import torch
 from mmengine.optim import OptimWrapper
 from mmengine.registry import OPTIM_WRAPPERS
-from tiny_ddpm import batch, build
 
+from helpers.tiny_ddpm import batch, build
 from mmdet_ddpm_moco.models.bf16_optim_wrapper import Bf16OptimWrapper
 
 

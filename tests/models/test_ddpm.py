@@ -3,14 +3,11 @@ import math
 import pytest
 import torch
 from mmengine.registry import MODELS
-from tiny_ddpm import UNET, batch, build
 
-from mmdet_ddpm_moco.models.conditioning import (
-    known_part,
-    unet_input,
-)
+from helpers.tiny_ddpm import UNET, batch, build
+from mmdet_ddpm_moco.models.background_norm import encode, ground_contrast
+from mmdet_ddpm_moco.models.conditioning import known_part, unet_input
 from mmdet_ddpm_moco.models.ddpm import DefectDDPM
-from mmdet_ddpm_moco.models.ground_contrast import encode, ground_contrast
 
 STEPS = 1000
 

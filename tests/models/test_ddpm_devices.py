@@ -3,7 +3,8 @@
 import pytest
 import torch
 from diffusers import DDPMScheduler
-from tiny_ddpm import build
+
+from helpers.tiny_ddpm import build
 
 fake_tensor = pytest.importorskip('torch._subclasses.fake_tensor')
 

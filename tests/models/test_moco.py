@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny_moco import batch, build, samples
 
+from helpers.tiny_moco import batch, build, samples
 from mmdet_ddpm_moco.models.losses.dataset_contrastive_loss import (
     dataset_contrastive_loss,
 )

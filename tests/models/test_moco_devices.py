@@ -9,7 +9,8 @@ import itertools
 
 import pytest
 import torch
-from tiny_moco import batch, build
+
+from helpers.tiny_moco import batch, build
 
 fake_tensor = pytest.importorskip('torch._subclasses.fake_tensor')
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 import torch.multiprocessing as mp
 from mmengine.model import MMDistributedDataParallel
-from tiny_moco import batch, build, samples
 
+from helpers.tiny_moco import batch, build, samples
 from mmdet_ddpm_moco.models.split_batch_norm import split_batch_norm
 
 DATASETS = [3, 4, 3, 3, 4, 5, 6, 4]

@@ -1,6 +1,5 @@
 """Images on disk to a resumed run, through MMEngine's Runner."""
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,12 +10,10 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmpretrain.models.backbones import ResNet
 from mmpretrain.registry import MODELS
-from tiny_moco import CONFIG
 
+from helpers.contrastive_images import write_coco, write_image
+from helpers.tiny_moco import CONFIG
 from mmdet_ddpm_moco.models.moco import DatasetMoCo
-
-sys.path.append(str(Path(__file__).parents[1] / 'datasets'))
-from contrastive_images import write_coco, write_image
 
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'moco'
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 from mmengine.logging import MessageHub
-from tiny_moco import batch, build, samples
+
+from helpers.tiny_moco import batch, build, samples
 
 GN = dict(type='GN', num_groups=2)
 

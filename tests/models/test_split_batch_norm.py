@@ -1,10 +1,10 @@
 import copy
 
 import pytest
-import tiny_moco
 import torch
 from torch import nn
 
+from helpers import tiny_moco
 from mmdet_ddpm_moco.models.split_batch_norm import (
     SplitBatchNorm,
     split_batch_norm,

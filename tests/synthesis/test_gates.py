@@ -1,17 +1,17 @@
 import cv2
 import numpy as np
 import pytest
-from tiny_banks import write_images
 
-from mmdet_ddpm_moco.datasets.compositing import crop
-from mmdet_ddpm_moco.datasets.labelled_images import LabelledImages
+from helpers.tiny_banks import write_images
+from mmdet_ddpm_moco.bank.compositing import crop
+from mmdet_ddpm_moco.datasets.labeled_images import LabelledImages
 from mmdet_ddpm_moco.synthesis.gates import (
     MIN_CHANGE,
     QualityGates,
+    seam,
     visible_change,
 )
-from mmdet_ddpm_moco.synthesis.planning import WindowPlan, WindowPlanner
-from mmdet_ddpm_moco.synthesis.seams import seam
+from mmdet_ddpm_moco.synthesis.planner import WindowPlan, WindowPlanner
 
 
 def ground(channels=1, seed=0):

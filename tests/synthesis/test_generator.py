@@ -5,7 +5,8 @@ import pytest
 import torch
 from diffusers import DDPMPipeline
 from safetensors.torch import load_file, save_file
-from tiny_banks import (
+
+from helpers.tiny_banks import (
     CLASSES,
     UNET,
     files_of,
@@ -13,7 +14,6 @@ from tiny_banks import (
     v_schedule,
     write_generator,
 )
-
 from mmdet_ddpm_moco.models.ddpm import DefectDDPM
 from mmdet_ddpm_moco.models.noise_schedule import build_schedule
 from mmdet_ddpm_moco.synthesis.generator import load_generator, save_generator

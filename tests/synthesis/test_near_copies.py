@@ -1,10 +1,10 @@
 import cv2
 import numpy as np
 import pytest
-from tiny_banks import write_images
 
-from mmdet_ddpm_moco.datasets.compositing import crop
-from mmdet_ddpm_moco.datasets.labelled_images import LabelledImages
+from helpers.tiny_banks import write_images
+from mmdet_ddpm_moco.bank.compositing import crop
+from mmdet_ddpm_moco.datasets.labeled_images import LabelledImages
 from mmdet_ddpm_moco.synthesis.near_copies import (
     SIDE,
     SeenDefects,

@@ -1,9 +1,9 @@
 import pytest
 import torch
-from test_sampling import Oracle, batch, clean_windows
-from tiny_banks import random_unet, v_schedule
 
-from mmdet_ddpm_moco.models.ground_contrast import encode, ground_contrast
+from helpers.oracle import Oracle, batch, clean_windows
+from helpers.tiny_banks import random_unet, v_schedule
+from mmdet_ddpm_moco.models.background_norm import encode, ground_contrast
 from mmdet_ddpm_moco.models.noise_schedule import build_schedule
 from mmdet_ddpm_moco.synthesis.samplers import (
     SAMPLERS,

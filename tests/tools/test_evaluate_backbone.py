@@ -2,19 +2,15 @@
 
 import runpy
 import sys
-from pathlib import Path
 
 import mmdet.apis  # noqa: F401, at its first import it prints a line
 import pytest
 import torch
 from mmengine.config import Config
 
-from mmdet_ddpm_moco.paths import shipped
-
-sys.path.append(str(Path(__file__).parents[1] / 'models'))
-sys.path.append(str(Path(__file__).parents[1] / 'datasets'))
-from contrastive_images import write_dark_and_bright
-from tiny_moco import CONFIG, build
+from helpers.contrastive_images import write_dark_and_bright
+from helpers.tiny_moco import CONFIG, build
+from mmdet_ddpm_moco.utils.paths import shipped
 
 
 @pytest.fixture

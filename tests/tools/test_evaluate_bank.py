@@ -2,18 +2,14 @@
 
 import runpy
 import sys
-from pathlib import Path
 
 import mmdet.apis  # noqa: F401, at its first import it prints a line
 import pytest
 import torch
 
-from mmdet_ddpm_moco import stack
-from mmdet_ddpm_moco.paths import shipped
-
-sys.path.append(str(Path(__file__).parents[1] / 'evaluation'))
-
-from made_bank import write_bank, write_images
+from helpers.made_bank import write_bank, write_images
+from mmdet_ddpm_moco.utils import requirements
+from mmdet_ddpm_moco.utils.paths import shipped
 
 DETECTOR = """
 model = dict(type='NoModel')
@@ -68,7 +64,7 @@ def test_wrong_inputs(files, monkeypatch, capsys, args, text):
     # The extractor is not what is tested, and takes its time.
     if '--features' not in args:
         monkeypatch.setattr(
-            'mmdet_ddpm_moco.evaluation.extractors.lite0_features',
+            'mmdet_ddpm_moco.evaluation.features.lite0_features',
             lambda: None,
         )
     options = ['--bank', files / 'bank', *args]
@@ -108,10 +104,10 @@ def test_a_judge_that_can_not_be_trained_is_refused_before_the_evaluation(
 ):
     """Which would refuse this bank for its few windows."""
     monkeypatch.setattr(
-        'mmdet_ddpm_moco.evaluation.extractors.lite0_features', lambda: None
+        'mmdet_ddpm_moco.evaluation.features.lite0_features', lambda: None
     )
     monkeypatch.setattr(
-        'mmdet_ddpm_moco.engine.judging.load_judge', lambda *_: None
+        'mmdet_ddpm_moco.evaluation.judge.load_judge', lambda *_: None
     )
     judge = files / 'judge.py'
     real = next((files / 'data').glob('*.json'))
@@ -122,9 +118,9 @@ def test_a_judge_that_can_not_be_trained_is_refused_before_the_evaluation(
 
 
 def test_without_torch_fidelity(files, monkeypatch, capsys):
-    find = stack.find_spec
+    find = requirements.find_spec
     monkeypatch.setattr(
-        stack,
+        requirements,
         'find_spec',
         lambda n: None if n == 'torch_fidelity' else find(n),
     )

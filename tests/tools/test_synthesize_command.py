@@ -5,9 +5,9 @@ import runpy
 import sys
 
 from mmdet_ddpm_moco.engine.stages import BANK_OPTIONS
-from mmdet_ddpm_moco.paths import shipped
-from mmdet_ddpm_moco.synthesis import generator, synthesize
-from mmdet_ddpm_moco.synthesis.bank_settings import bank_settings
+from mmdet_ddpm_moco.synthesis import generator, run
+from mmdet_ddpm_moco.synthesis.settings import bank_settings
+from mmdet_ddpm_moco.utils.paths import shipped
 
 
 def test_options_reach_the_bank(monkeypatch):
@@ -17,7 +17,7 @@ def test_options_reach_the_bank(monkeypatch):
         asked.update(options)
         return dict(kept=8, rejected={}, kinds={})
 
-    monkeypatch.setattr(synthesize, 'synthesize_bank', synthesize_bank)
+    monkeypatch.setattr(run, 'synthesize_bank', synthesize_bank)
     monkeypatch.setattr(generator, 'load_generator', lambda _: None)
     tool = str(shipped('tools') / 'synthesize.py')
     config = str(shipped('configs') / 'ddpm' / 'ddpm_neu_det_cpu.py')

@@ -13,8 +13,8 @@ import pytest
 import torch
 from pycocotools.coco import COCO
 
-from mmdet_ddpm_moco.datasets.demo_plates import make_demo_set
-from mmdet_ddpm_moco.paths import shipped
+from mmdet_ddpm_moco.demo.plates import make_demo_set
+from mmdet_ddpm_moco.utils.paths import shipped
 
 TINY = """
 _base_ = '{configs}/demo/faster_rcnn_ddpm_moco.py'

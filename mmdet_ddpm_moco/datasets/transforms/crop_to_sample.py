@@ -4,6 +4,8 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmengine.registry import TRANSFORMS
 
+from ...utils.errors import InputError
+
 
 def sample_box(
     results: dict, size: tuple[int, int], window: int | None = None
@@ -33,7 +35,7 @@ def sample_box(
             f'{width}x{height} pixels; do its annotations give '
             'another size?'
         )
-        raise ValueError(msg)
+        raise InputError(msg)
     if window is not None:
         x, w = _part(x, w, window)
         y, h = _part(y, h, window)
@@ -44,7 +46,7 @@ def check_window(window: int | None) -> None:
     """Raises ``ValueError`` for a window without a pixel."""
     if window is not None and window < 1:
         msg = f'window must be at least 1 pixel, got {window}'
-        raise ValueError(msg)
+        raise InputError(msg)
 
 
 def _part(start: int, length: int, window: int) -> tuple[int, int]:

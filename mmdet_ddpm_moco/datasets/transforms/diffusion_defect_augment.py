@@ -9,8 +9,9 @@ from mmdet.registry import TRANSFORMS
 from mmdet.structures.bbox import HorizontalBoxes, autocast_box_type
 from mmdet.structures.mask import BitmapMasks
 
-from ..compositing import Box, crop, overlaps
-from ..defect_bank import ADD, NULL, REPLACES, BankWindow, DefectBank
+from ...bank.compositing import Box, crop, overlaps
+from ...bank.reader import ADD, NULL, REPLACES, BankWindow, DefectBank
+from ...utils.errors import InputError
 
 # Mean difference, in grey levels, up to which a window's background is taken
 # to be the image's own. Decoders differ by about one.
@@ -68,10 +69,10 @@ class DiffusionDefectAugment(BaseTransform):
     ) -> None:
         if not 0 <= prob <= 1:
             msg = f'prob must be in [0, 1], got {prob}'
-            raise ValueError(msg)
+            raise InputError(msg)
         if max_windows < 1:
             msg = f'max_windows must be at least 1, got {max_windows}'
-            raise ValueError(msg)
+            raise InputError(msg)
         self.bank = DefectBank(bank)
         self.prob = prob
         self.max_windows = max_windows
@@ -83,7 +84,7 @@ class DiffusionDefectAugment(BaseTransform):
                 f'dataset has {", ".join(classes)}; their class names '
                 'must agree'
             )
-            raise ValueError(msg)
+            raise InputError(msg)
         self._labels = [classes.index(name) for name in self.bank.classes]
 
     @autocast_box_type()
@@ -204,7 +205,7 @@ class _Sample:
             'put DiffusionDefectAugment right after LoadAnnotations, or make '
             'the bank again from these images'
         )
-        raise ValueError(msg)
+        raise InputError(msg)
 
     def _label(
         self,

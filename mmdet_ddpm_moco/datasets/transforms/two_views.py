@@ -13,16 +13,20 @@ from mmcv.transforms import BaseTransform
 from mmengine import fileio
 from mmengine.registry import TRANSFORMS
 
-from .crop_to_sample import check_window, sample_box
-from .scaled_decoding import FACTORS, decode, shrinkable_size
-from .view_draws import (
+from ...utils.errors import InputError
+from .augmented_view import (
+    DIRECTIONS,
     ViewDraws,
+    blur,
     draw_box,
     draw_flip,
     draw_jitter,
     draw_sigma,
+    flip,
+    jitter,
 )
-from .view_pixels import DIRECTIONS, blur, flip, jitter
+from .crop_to_sample import check_window, sample_box
+from .scaled_decoding import FACTORS, decode, shrinkable_size
 
 
 @TRANSFORMS.register_module()
@@ -139,7 +143,7 @@ class TwoViews(BaseTransform):
         ):
             if not fine:
                 msg = f'{name} must be {needed}, got {getattr(self, name)!r}'
-                raise ValueError(msg)
+                raise InputError(msg)
 
     def transform(self, results: dict) -> dict:
         """Loads and augments.
@@ -215,5 +219,5 @@ def _decode(
     image = decode(encoded, factor, grey)
     if image is None:
         msg = f'{results["img_path"]} can not be decoded as an image'
-        raise ValueError(msg)
+        raise InputError(msg)
     return image

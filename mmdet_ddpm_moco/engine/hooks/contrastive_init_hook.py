@@ -16,17 +16,67 @@ from mmengine.runner import Runner
 from mmengine.runner.base_loop import BaseLoop
 from torch import Tensor, nn
 
-from mmdet_ddpm_moco.atomic_write import atomic_torch_save
-from mmdet_ddpm_moco.engine.backbone_settings import (
-    settings_that_hold_back,
-    unfreeze_in,
-)
-from mmdet_ddpm_moco.engine.backbone_source import init_file, read_backbone
-from mmdet_ddpm_moco.engine.detector_backbone import (
-    backbone_of,
-    what_replaced_weights,
-)
-from mmdet_ddpm_moco.engine.leakage import refuse_leakage
+from ...checkpoints.backbone_file import init_file, read_backbone
+from ...utils.dist import unwrap_model
+from ...utils.errors import InputError
+from ...utils.fileio import atomic_torch_save
+from ..backbone_settings import settings_that_hold_back, unfreeze_in
+from ..leakage import refuse_leakage
+
+
+def backbone_of(runner: Runner) -> nn.Module:
+    """The model's ``backbone``.
+
+    Args:
+        runner (Runner): Of a detector.
+
+    Returns:
+        nn.Module: The backbone.
+
+    Raises:
+        ValueError: The model has none.
+    """
+    model = unwrap_model(runner.model)
+    backbone = getattr(model, 'backbone', None)
+    if not isinstance(backbone, nn.Module):
+        msg = (
+            f'{type(model).__name__} has no `backbone`; ContrastiveInitHook '
+            'needs a model with one, such as the detectors of MMDetection'
+        )
+        raise InputError(msg)
+    return backbone
+
+
+def what_replaced_weights(runner: Runner) -> str:
+    """Says what loads over a backbone's weights, and what to do.
+
+    Args:
+        runner (Runner): About to train; its weights are loaded.
+
+    Returns:
+        str: A clause for an error message.
+    """
+    model = unwrap_model(runner.model)
+    suspects = []
+    if runner._load_from is not None and runner._has_loaded:
+        suspects.append(
+            f'load_from={runner._load_from!r} (resume=True would continue a '
+            'run)'
+        )
+    init_cfg = getattr(model, 'init_cfg', None) or []
+    suspects += [
+        f'model.init_cfg, which loads {cfg["checkpoint"]!r} into the whole '
+        f'{type(model).__name__}'
+        for cfg in ([init_cfg] if isinstance(init_cfg, dict) else init_cfg)
+        if 'checkpoint' in cfg
+    ]
+    if suspects:
+        return ' or '.join(suspects) + '; remove it, or this hook'
+    return (
+        f'something else: {type(backbone_of(runner)).__name__} does not '
+        f'follow its init_cfg, {type(model).__name__} was initialised before '
+        'the run, or another hook loaded weights'
+    )
 
 
 @HOOKS.register_module()
@@ -72,10 +122,10 @@ class ContrastiveInitHook(Hook):
     ) -> None:
         if not 0 < min_coverage <= 1:
             msg = f'min_coverage={min_coverage} must be in (0, 1]'
-            raise ValueError(msg)
+            raise InputError(msg)
         if not checkpoint:
             msg = f'checkpoint={checkpoint!r} must name a file of weights'
-            raise ValueError(msg)
+            raise InputError(msg)
         self.checkpoint = str(checkpoint)
         self.min_coverage = min_coverage
         self.unfreeze = unfreeze
@@ -163,7 +213,7 @@ class ContrastiveInitHook(Hook):
                 f'(such as {differ[0]}) were replaced by '
                 f'{what_replaced_weights(runner)}'
             )
-            raise ValueError(msg)
+            raise InputError(msg)
         runner.logger.info(
             f'training starts from {self.checkpoint}: {len(expected)} '
             'weights of the backbone compared, all equal'

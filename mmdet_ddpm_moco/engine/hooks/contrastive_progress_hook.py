@@ -9,10 +9,11 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
+from ...evaluation.knn_probe import LabelledProbe, encode, fixed_views
 from ...evaluation.representation import alignment, queue_ages, uniformity
 from ...models.moco import DatasetMoCo
-from ..contrastive_probe import LabelledProbe, encode, fixed_views
-from ..trained_generator import bare_model
+from ...utils.dist import unwrap_model
+from ...utils.errors import InputError
 
 
 @HOOKS.register_module()
@@ -37,7 +38,7 @@ class ContrastiveProgressHook(Hook):
       batch size.
 
     Training goes on as if the hook were not there: see
-    :mod:`~mmdet_ddpm_moco.engine.undisturbed`.
+    :mod:`~mmdet_ddpm_moco.utils.rng`.
 
     Args:
         interval (int): Iterations from one report to the next, at least 1;
@@ -75,10 +76,10 @@ knn_predictions`. Defaults to 0.07.
         ):
             if value < least:
                 msg = f'{name} must be at least {least}, got {value}'
-                raise ValueError(msg)
+                raise InputError(msg)
         if not temperature > 0:
             msg = f'temperature must be above 0, got {temperature}'
-            raise ValueError(msg)
+            raise InputError(msg)
         self.interval = interval
         self.labelled = labelled
         self.k = k
@@ -96,13 +97,13 @@ knn_predictions`. Defaults to 0.07.
             ValueError: The model is no ``DatasetMoCo``, or fewer than two
                 labelled classes are seen in two images each.
         """
-        model = bare_model(runner)
+        model = unwrap_model(runner.model)
         if not isinstance(model, DatasetMoCo):
             msg = (
                 'ContrastiveProgressHook follows a DatasetMoCo, the model is '
                 f'a {type(model).__name__}; remove the hook'
             )
-            raise ValueError(msg)
+            raise InputError(msg)
         loader = runner.train_dataloader
         number = self._keys(model, loader.batch_size)
         # Keys that each step put in, the last first; enough to fill a queue.
@@ -129,7 +130,9 @@ knn_predictions`. Defaults to 0.07.
     ) -> None:
         """Notes how many keys went into the queue, and reports in time."""
         number = len(data_batch['data_samples'])
-        self._written.appendleft(self._keys(bare_model(runner), number))
+        self._written.appendleft(
+            self._keys(unwrap_model(runner.model), number)
+        )
         done = runner.iter + 1
         if done % self.interval == 0 or done == runner.max_iters:
             self._report(runner, done)
@@ -141,7 +144,7 @@ knn_predictions`. Defaults to 0.07.
 
     def _report(self, runner: Runner, done: int = 0) -> None:
         if is_main_process():
-            values, line = self.measure(bare_model(runner))
+            values, line = self.measure(unwrap_model(runner.model))
             runner.visualizer.add_scalars(
                 {f'contrast/{name}': v for name, v in values.items()},
                 step=done,

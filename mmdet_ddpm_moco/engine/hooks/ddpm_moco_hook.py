@@ -8,11 +8,12 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from mmengine.runner.base_loop import BaseLoop
 
-from ...datasets.defect_bank import DefectBank
-from ...datasets.images_seen import read_record
+from ...bank.reader import DefectBank
 from ...datasets.transforms.diffusion_defect_augment import (
     DiffusionDefectAugment,
 )
+from ...utils.errors import InputError
+from ...utils.provenance import read_record
 from ..leakage import refuse_leakage
 from ..pipelines import (
     config_pipelines,
@@ -69,7 +70,7 @@ class DDPMMoCoHook(Hook):
             msg = (
                 'DDPMMoCoHook needs a bank, a checkpoint or both; got neither'
             )
-            raise ValueError(msg)
+            raise InputError(msg)
         self.bank = bank
         self.augment = dict(prob=prob, max_windows=max_windows)
         self.allow_leakage = allow_leakage
@@ -124,7 +125,7 @@ class DDPMMoCoHook(Hook):
                 'no training pipeline has LoadAnnotations, after which '
                 'DDPMMoCoHook inserts DiffusionDefectAugment; add it'
             )
-            raise ValueError(msg)
+            raise InputError(msg)
         inserted = sum(self._insert(d, cfg, runner) for d in datasets)
         # Configs and built datasets stand in the same order.
         classes = [list(d.metainfo['classes']) for d in datasets]
@@ -147,7 +148,7 @@ class DDPMMoCoHook(Hook):
                 'of the training set; was it made from other images, or with '
                 'other file names?'
             )
-            raise ValueError(msg)
+            raise InputError(msg)
         usable, total = len(windows), len(DefectBank(self.bank))
         runner.logger.info(
             f'DDPMMoCoHook: training uses {self.bank}: {usable} of {total} '

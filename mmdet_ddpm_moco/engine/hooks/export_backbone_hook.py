@@ -5,27 +5,23 @@ from typing import Any
 
 from mmengine.dist import is_main_process, master_only
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
-from mmdet_ddpm_moco.atomic_write import atomic_torch_save
-from mmdet_ddpm_moco.datasets.images_seen import (
-    KEY,
-    Record,
-    merge_records,
-)
-from mmdet_ddpm_moco.engine.annotation_files import annotation_hashes
-from mmdet_ddpm_moco.engine.backbone_file import (
+from ...checkpoints.backbone_file import (
     RECORD,
     backbone_file,
     images_seen_by,
     plain,
     record_in,
 )
-from mmdet_ddpm_moco.engine.checkpoints import load_weights_only
-from mmdet_ddpm_moco.engine.trained_images import images_trained_on
-from mmdet_ddpm_moco.version import __version__
+from ...checkpoints.weights_only import load_weights_only
+from ...utils.dist import unwrap_model
+from ...utils.errors import InputError
+from ...utils.fileio import atomic_torch_save
+from ...utils.provenance import KEY, Record, merge_records
+from ...version import __version__
+from ..training_images import annotation_hashes, images_trained_on
 
 
 @HOOKS.register_module()
@@ -53,7 +49,7 @@ class ExportBackboneHook(Hook):
     def __init__(self, out: str = 'backbone.pth') -> None:
         if not out:
             msg = f'out={out!r} must be the name of a file'
-            raise ValueError(msg)
+            raise InputError(msg)
         self.out = out
         self._ann_files: dict[str, str | None] = {}
         self._images_seen: Record | None = None
@@ -109,7 +105,7 @@ class ExportBackboneHook(Hook):
             ValueError: If the model has no backbone.
         """
         model = runner.model
-        model = model.module if is_model_wrapper(model) else model
+        model = unwrap_model(model)
         record = self._record(runner, runner.epoch, runner.iter)
         path = Path(runner.work_dir) / self.out
         atomic_torch_save(backbone_file(model.state_dict(), record), path)

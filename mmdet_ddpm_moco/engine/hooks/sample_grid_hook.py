@@ -10,10 +10,12 @@ from mmengine.runner import Runner
 
 from ...datasets.defect_window_dataset import alpha_to_tensor, to_tensor
 from ...models.conditioning import MASK
-from ...synthesis.picture_rows import draw_cell, draw_row
 from ...synthesis.samplers import build_sampler
 from ...synthesis.sampling import sample_windows
-from ..trained_generator import averaged_unet, bare_model
+from ...utils.dist import unwrap_model
+from ...utils.errors import InputError
+from ...visualization.sample_grid import draw_cell, draw_row
+from .export_generator_hook import averaged_unet
 
 # Always the same windows and noise, so that pictures can be compared.
 _SEED = 0
@@ -48,7 +50,7 @@ class SampleGridHook(Hook):
         ).items():
             if value < 1:
                 msg = f'{name} must be at least 1, got {value}'
-                raise ValueError(msg)
+                raise InputError(msg)
         self.interval = interval
         self.columns = columns
         self.steps = steps
@@ -59,13 +61,13 @@ class SampleGridHook(Hook):
         Raises:
             ValueError: It is not.
         """
-        conditioning = bare_model(runner).conditioning
+        conditioning = unwrap_model(runner.model).conditioning
         if conditioning != MASK:
             msg = (
                 "SampleGridHook shows generators with conditioning='mask', "
                 f'this one has {conditioning!r}; remove the hook'
             )
-            raise ValueError(msg)
+            raise InputError(msg)
 
     def after_train_iter(
         self,
@@ -84,7 +86,7 @@ class SampleGridHook(Hook):
         grid = self.draw(
             runner.train_dataloader.dataset,
             averaged_unet(runner),
-            bare_model(runner).scheduler,
+            unwrap_model(runner.model).scheduler,
         )
         runner.visualizer.add_image(
             'windows', cv2.cvtColor(grid, cv2.COLOR_BGR2RGB), runner.iter + 1

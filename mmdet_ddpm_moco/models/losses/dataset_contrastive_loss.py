@@ -11,6 +11,8 @@ import torch.nn.functional as F
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
+from ...utils.errors import InputError
+
 
 def dataset_contrastive_loss(
     query: Tensor,
@@ -94,7 +96,7 @@ def dataset_contrastive_loss(
                 f'{len(query)} queries and {len(keys)} keys: give own_key, '
                 "the index of each query's own key"
             )
-            raise ValueError(msg)
+            raise InputError(msg)
         own_key = torch.arange(len(query), device=query.device)
     in_batch = _exact_matmul(query, keys.T) / temperature  # (B, M)
     in_queue = _exact_matmul(query, queue) / temperature  # (B, K)
@@ -248,10 +250,10 @@ def _cross_entropy(
 def _check_options(temperature: float, instance_weight: float) -> None:
     if not temperature > 0:
         msg = f'temperature must be above 0, got {temperature}'
-        raise ValueError(msg)
+        raise InputError(msg)
     if not 0 <= instance_weight <= 1:
         msg = f'instance_weight must be in [0, 1], got {instance_weight}'
-        raise ValueError(msg)
+        raise InputError(msg)
 
 
 def _check_negatives(
@@ -267,4 +269,4 @@ def _check_negatives(
         f'{lonely} of {len(counts)} samples have no negative among the '
         f'{int(queue_mask.sum())} keys of the queue: {cure}'
     )
-    raise ValueError(msg)
+    raise InputError(msg)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 from mmdet.structures.mask import BitmapMasks, PolygonMasks
-from painted_windows import (
+
+from helpers.painted_windows import (
     ADD,
     BIG,
     NULL,
@@ -25,8 +26,7 @@ from painted_windows import (
     sample,
     shown,
 )
-
-from mmdet_ddpm_moco.datasets.compositing import composite, crop
+from mmdet_ddpm_moco.bank.compositing import composite, crop
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 import pytest
 from mmdet.utils import register_all_modules
-from painted_windows import (
+
+from helpers.painted_windows import (
     ADD,
     H,
     W,
@@ -17,8 +18,7 @@ from painted_windows import (
     sample,
     shown,
 )
-
-from mmdet_ddpm_moco.datasets.compositing import overlaps
+from mmdet_ddpm_moco.bank.compositing import overlaps
 from mmdet_ddpm_moco.datasets.transforms.diffusion_defect_augment import (
     DiffusionDefectAugment,
 )

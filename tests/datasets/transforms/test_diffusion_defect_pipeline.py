@@ -9,7 +9,8 @@ import pytest
 from mmdet.registry import DATASETS
 from mmdet.structures.mask import BitmapMasks, PolygonMasks
 from mmdet.utils import register_all_modules
-from painted_windows import (
+
+from helpers.painted_windows import (
     ADD,
     BIG,
     CLASSES,
@@ -24,8 +25,7 @@ from painted_windows import (
     sample,
     shown,
 )
-
-from mmdet_ddpm_moco.datasets.compositing import crop
+from mmdet_ddpm_moco.bank.compositing import crop
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from mmdet.registry import TRANSFORMS
 from mmdet.structures.bbox import HorizontalBoxes
 
 import mmdet_ddpm_moco  # noqa: F401  the dotted type resolves without it
-from mmdet_ddpm_moco.datasets.compositing import overlaps
+from mmdet_ddpm_moco.bank.compositing import overlaps
 
 BOXES = [[10, 10, 34.5, 30], [60, 15, 64, 70]]
 

@@ -2,8 +2,8 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from view_images import write_picture
 
+from helpers.view_images import write_picture
 from mmdet_ddpm_moco.datasets.transforms.scaled_decoding import (
     decode,
     shrinkable_size,

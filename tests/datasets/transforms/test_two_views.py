@@ -4,8 +4,8 @@ import pytest
 import torch
 from mmengine.registry import TRANSFORMS
 from PIL import Image
-from view_images import FLIPS, run, write_picture
 
+from helpers.view_images import FLIPS, run, write_picture
 from mmdet_ddpm_moco.datasets.transforms import two_views
 from mmdet_ddpm_moco.datasets.transforms.two_views import TwoViews
 

@@ -1,0 +1,1 @@
+"""How fast synthesis, pretraining and reading are, on this machine."""

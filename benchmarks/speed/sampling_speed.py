@@ -1,0 +1,131 @@
+"""Windows per second: our sampling against plain DDPM, and what is kept."""
+
+import copy
+from collections.abc import Mapping
+from statistics import median
+
+import torch
+from tqdm import tqdm
+
+from benchmarks.speed.plain_sampling import plain_sampling
+from benchmarks.speed.speed_table import Row
+from benchmarks.speed.timing import seconds
+from benchmarks.speed.window_batch import WindowBatch, our_sampling
+from mmdet_ddpm_moco.datasets.labeled_images import LabelledImages
+from mmdet_ddpm_moco.synthesis.gates import QualityGates
+from mmdet_ddpm_moco.synthesis.generator import Generator
+from mmdet_ddpm_moco.synthesis.painter import WindowPainter
+from mmdet_ddpm_moco.synthesis.planner import WindowPlanner
+from mmdet_ddpm_moco.synthesis.samplers import build_sampler
+
+PART = 'sampling'
+
+
+def sampling_rows(
+    generator: Generator,
+    batch: WindowBatch,
+    sampler: Mapping,
+    repeats: int,
+    device: str,
+) -> list[Row]:
+    """Compares our sampling with the plain loop, on one batch.
+
+    Ours is timed before and after the plain loop, which takes minutes, so
+    that a machine that gets busier or less so favours neither much.
+
+    Args:
+        generator (Generator): Its U-Net is on the device.
+        batch (WindowBatch): The windows.
+        sampler (Mapping): As :func:`bank_settings` gives it.
+        repeats (int): Runs of ours before, and again after, at least 1.
+        device (str): Where the U-Net runs.
+
+    Returns:
+        list[Row]: Windows per second of both, and their ratio.
+    """
+    ours = our_sampling(generator, batch, sampler)
+    trained = generator.scheduler
+    # The plain DDPM of the samplers, which clips to the right range.
+    schedule = build_sampler('ddpm', trained)
+    # And the layout that diffusers loads a U-Net in.
+    unet = copy.deepcopy(generator.unet)
+    unet = unet.to(memory_format=torch.contiguous_format)
+    steps = trained.config.num_train_timesteps
+
+    def timed() -> list[float]:
+        runs = tqdm(range(repeats), 'our sampling', unit='run')
+        return [seconds(ours, device) for _ in runs]
+
+    ours()
+    took = timed()
+    plain = seconds(lambda: plain_sampling(unet, schedule, batch), device)
+    took = median(took + timed())
+    number = len(batch.image)
+    name = f'{sampler["name"]}, {sampler["steps"]} steps'
+    runs = f'median of {2 * repeats} runs, half before and half after plain'
+    return [
+        Row(
+            PART,
+            f'plain DDPM, {steps} steps, fp32',
+            number / plain,
+            'windows/s',
+            f'1 run of a batch of {number}',
+        ),
+        Row(PART, name, number / took, 'windows/s', runs),
+        Row(PART, f'{name} against plain', plain / took, 'x', runs, least=40),
+    ]
+
+
+def painting_rows(
+    generator: Generator,
+    data: LabelledImages,
+    settings: Mapping,
+    windows: int,
+    device: str,
+) -> list[Row]:
+    """Times windows as a bank gets them: composited, and judged.
+
+    Args:
+        generator (Generator): The generator.
+        data (LabelledImages): The hosts.
+        settings (Mapping): From :func:`bank_settings`.
+        windows (int): Windows to paint, at least 1.
+        device (str): Where the U-Net runs.
+
+    Returns:
+        list[Row]: Windows painted and windows accepted, per second.
+    """
+    planner = WindowPlanner(
+        data,
+        max_window=settings['max_window'],
+        mix=settings['mix'],
+        seed=settings['seed'],
+    )
+    painter = WindowPainter(
+        generator,
+        data,
+        QualityGates(data, planner),
+        settings['sampler'],
+        settings['seed'],
+        device,
+    )
+    plans = {number: planner.plan(number) for number in range(windows)}
+    painter.paint({0: plans[0]})
+    accepted = []
+
+    def paint() -> None:
+        for record in painter.paint(plans)[0]:
+            accepted.append(record['rejected'] is None)
+
+    took = seconds(paint, device)
+    how = f'1 run of {windows} windows of all kinds and sizes, and the gates'
+    return [
+        Row(PART, 'painted and judged', windows / took, 'windows/s', how),
+        Row(
+            PART,
+            'accepted',
+            sum(accepted) / took,
+            'windows/s',
+            f'{sum(accepted)} of these {windows}',
+        ),
+    ]

@@ -1,0 +1,101 @@
+"""The windows that sampling is timed on."""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mmdet_ddpm_moco.datasets.defect_window_dataset import (
+    DefectWindowDataset,
+    alpha_to_tensor,
+    to_tensor,
+)
+from mmdet_ddpm_moco.synthesis.generator import Generator
+from mmdet_ddpm_moco.synthesis.samplers import build_sampler
+from mmdet_ddpm_moco.synthesis.sampling import sample_windows
+
+
+@dataclass(frozen=True)
+class WindowBatch:
+    """Windows of the training images, and the noise to start from.
+
+    Attributes:
+        image (torch.Tensor): float32 (N, C, H, W) in [-1, 1].
+        mask (torch.Tensor): float32 (N, 1, H, W) in [0, 1], alpha.
+        label (torch.Tensor): int64 (N, ).
+        noise (torch.Tensor): float32 (N, C, H, W), standard normal.
+    """
+
+    image: torch.Tensor
+    mask: torch.Tensor
+    label: torch.Tensor
+    noise: torch.Tensor
+
+
+def draw_batch(
+    generator: Generator,
+    ann_file: str | Path,
+    img_prefix: str | Path,
+    number: int,
+    device: str = 'cpu',
+) -> WindowBatch:
+    """Draws windows of the size that a generator was trained with.
+
+    Args:
+        generator (Generator): The generator.
+        ann_file (str | Path): COCO json of its training images.
+        img_prefix (str | Path): Folder that its file names start from.
+        number (int): Windows, at least 1.
+        device (str): Where they are put. Defaults to 'cpu'.
+
+    Returns:
+        WindowBatch: The same for the same arguments.
+
+    Raises:
+        FileNotFoundError: The json or an image is missing.
+        ValueError: No annotations, or an image smaller than a window.
+    """
+    data = DefectWindowDataset(
+        str(ann_file),
+        str(img_prefix),
+        window=generator.window,
+        channels=generator.channels,
+    )
+    rng = np.random.RandomState(0)
+    pixels, alphas, labels = zip(*(data.draw(rng) for _ in range(number)))
+    image = torch.stack([to_tensor(p) for p in pixels])
+    mask = torch.stack([alpha_to_tensor(a) for a in alphas])
+    source = torch.Generator().manual_seed(0)
+    noise = torch.randn(image.shape, generator=source)
+    parts = (image, mask, torch.tensor(labels), noise)
+    return WindowBatch(*(part.to(device) for part in parts))
+
+
+def our_sampling(
+    generator: Generator, batch: WindowBatch, sampler: dict
+) -> partial:
+    """The sampling that a bank is made with, ready to be called.
+
+    Args:
+        generator (Generator): Its U-Net is where the batch is.
+        batch (WindowBatch): The windows.
+        sampler (dict): ``name``, ``steps`` and ``guidance``, as
+            :func:`bank_settings` gives them.
+
+    Returns:
+        partial: A call of :func:`sample_windows` from pure noise.
+    """
+    return partial(
+        sample_windows,
+        generator.unet,
+        build_sampler(sampler['name'], generator.scheduler),
+        batch.image,
+        batch.mask,
+        batch.label,
+        batch.noise,
+        steps=sampler['steps'],
+        guidance=sampler['guidance'],
+        no_class=generator.no_class,
+    )

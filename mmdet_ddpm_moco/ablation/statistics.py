@@ -1,0 +1,144 @@
+"""How sure a difference between two arms of a benchmark is.
+
+Two things are left to chance: the seeds of the training runs, which
+:func:`paired_difference` speaks of, and the images of the test set, which
+:func:`bootstrap_interval` does. Neither interval covers both.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from ..utils.errors import InputError
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """A mean difference and its confidence interval.
+
+    Args:
+        mean (float): In the unit of the scores.
+        low (float, optional): Lower end of the interval; None if a single
+            seed leaves it unknown.
+        high (float, optional): Upper end, likewise.
+        seeds (tuple[int, ...]): Seeds compared, in ascending order.
+    """
+
+    mean: float
+    low: float | None
+    high: float | None
+    seeds: tuple[int, ...]
+
+
+def mean_and_error(values: Sequence[float]) -> tuple[float, float | None]:
+    """Computes a mean and its standard error.
+
+    Args:
+        values (Sequence[float]): At least one, in any unit.
+
+    Returns:
+        tuple[float, float | None]: Mean and standard error (from n - 1
+        degrees of freedom), in the unit of the values. A single value has
+        None for an error.
+
+    Raises:
+        ValueError: There are no values.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    if not len(values):
+        msg = 'no values to average'
+        raise InputError(msg)
+    if len(values) == 1:
+        return float(values[0]), None
+    error = values.std(ddof=1) / math.sqrt(len(values))
+    return float(values.mean()), float(error)
+
+
+def paired_difference(
+    a: Mapping[int, float], b: Mapping[int, float], confidence: float = 0.95
+) -> PairedDifference:
+    """Compares two arms seed by seed, with Student's t interval.
+
+    Args:
+        a (Mapping[int, float]): Score by seed.
+        b (Mapping[int, float]): Likewise. Seeds that one of them lacks are
+            left out.
+        confidence (float): In (0, 1). Defaults to 0.95.
+
+    Returns:
+        PairedDifference: Of ``a`` minus ``b``: positive where ``a`` is
+        better.
+
+    Raises:
+        ValueError: No seed is shared, or ``confidence`` is out of range.
+    """
+    _check_confidence(confidence)
+    seeds = _shared_seeds(a, b)
+    mean, error = mean_and_error([a[seed] - b[seed] for seed in seeds])
+    if error is None:
+        return PairedDifference(mean, None, None, seeds)
+    quantile = stats.t.ppf((1 + confidence) / 2, len(seeds) - 1)
+    reach = float(quantile) * error
+    return PairedDifference(mean, mean - reach, mean + reach, seeds)
+
+
+def bootstrap_interval(
+    a: Mapping[int, Sequence[float]],
+    b: Mapping[int, Sequence[float]],
+    confidence: float = 0.95,
+) -> tuple[float, float]:
+    """Compares two arms on resampled test sets: a percentile interval.
+
+    Element i of every sequence must come from the same images. Differences
+    are averaged over the seeds both arms have, which are taken as given: the
+    interval is for these trained detectors on other images.
+
+    Args:
+        a (Mapping[int, Sequence[float]]): Scores of the resamples by seed.
+            A NaN (a resample without any box) leaves its resample out.
+        b (Mapping[int, Sequence[float]]): Likewise, as many.
+        confidence (float): In (0, 1). Defaults to 0.95.
+
+    Returns:
+        tuple[float, float]: Ends of the interval of ``a`` minus ``b``.
+
+    Raises:
+        ValueError: No seed is shared, sequences differ in length, no
+            resample is left, or ``confidence`` is out of range.
+    """
+    _check_confidence(confidence)
+    seeds = _shared_seeds(a, b)
+    lengths = sorted({len(arm[seed]) for seed in seeds for arm in (a, b)})
+    if len(lengths) > 1:
+        msg = (
+            f'numbers of resamples differ, {lengths}: only scores of the same '
+            'resamples can be paired'
+        )
+        raise InputError(msg)
+    differences = np.mean(
+        [np.subtract(a[seed], b[seed]) for seed in seeds], axis=0
+    )  # (resamples, )
+    differences = differences[~np.isnan(differences)]
+    if not len(differences):
+        msg = 'there is no resample with a score'
+        raise InputError(msg)
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(differences, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def _shared_seeds(a: Mapping[int, object], b: Mapping[int, object]) -> tuple:
+    seeds = tuple(sorted(set(a) & set(b)))
+    if not seeds:
+        msg = f'no seed is shared: {sorted(a)} and {sorted(b)}'
+        raise InputError(msg)
+    return seeds
+
+
+def _check_confidence(confidence: float) -> None:
+    if not 0 < confidence < 1:
+        msg = f'confidence must be in (0, 1), got {confidence}'
+        raise InputError(msg)

@@ -1,0 +1,199 @@
+"""Writer of a defect bank.
+
+While a bank is written the truth is one record per block of windows, each
+written in one step once its PNGs are on the disk; it holds their hashes, so
+that a block that lost one is known. ``annotations.json``, ``index.npy`` and,
+last, ``manifest.json`` are derived when the bank is closed: a folder without
+manifest is no bank.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ..utils.fileio import atomic_write_bytes
+from .coco_export import derived_files, to_json
+from .lock import SETTINGS, writing_to
+from .reader import png_name
+
+
+class BankWriter:
+    """Writes a bank block by block, and closes it.
+
+    Several ranks may write blocks, while the main process has the bank
+    :func:`~.bank_claim.begun`; one closes it.
+
+    Args:
+        root (str | Path): Folder of the bank.
+        settings (dict): All that the windows depend on; JSON types. They
+            become part of the manifest.
+    """
+
+    def __init__(self, root: str | Path, settings: dict) -> None:
+        self.root = Path(root)
+        self.settings = settings
+
+    def record_path(self, block: int) -> Path:
+        """File of a block's record."""
+        return self.root / 'records' / f'{block:06d}.json'
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether it is being written, or may be gone on with."""
+        return (self.root / SETTINGS).exists()
+
+    def read_block(self, block: int) -> list[dict] | None:
+        """The record of a block, None if it has not been written."""
+        try:
+            return json.loads(self.record_path(block).read_bytes())['windows']
+        except FileNotFoundError:
+            return None
+
+    def take_stock(self, block_size: int) -> dict[int, int]:
+        """Looks through an unfinished bank, for it to be gone on with.
+
+        Blocks that are not whole are forgotten, to be made again.
+
+        Args:
+            block_size (int): Windows per block.
+
+        Returns:
+            dict[int, int]: Windows accepted, by the blocks that are whole.
+        """
+        accepted = {}
+        with writing_to(self.root):
+            # It may have been closed with fewer windows, but for the rest.
+            (self.root / 'manifest.json').unlink(missing_ok=True)
+            for path in sorted((self.root / 'records').glob('[0-9]*.json')):
+                block = int(path.stem)
+                count = self._count_whole(path, block * block_size, block_size)
+                if count is None:
+                    path.unlink()
+                else:
+                    accepted[block] = count
+        return accepted
+
+    def _count_whole(self, path: Path, first: int, size: int) -> int | None:
+        """Windows accepted in a block, None if it is not whole."""
+        try:
+            record = json.loads(path.read_bytes())
+            windows, hashes = record['windows'], record['hashes']
+            numbers = [w['number'] for w in windows]
+            kept = [w['number'] for w in windows if w['rejected'] is None]
+            whole = (
+                numbers == list(range(first, first + size))
+                and list(hashes) == [png_name(n) for n in kept]
+                and all(self._is_whole(*item) for item in hashes.items())
+            )
+        except (ValueError, KeyError, TypeError):
+            return None
+        return len(kept) if whole else None
+
+    def _is_whole(self, name: str, digest: str) -> bool:
+        try:
+            return _hash((self.root / 'images' / name).read_bytes()) == digest
+        except FileNotFoundError:
+            return False
+
+    def write_block(
+        self,
+        block: int,
+        records: list[dict],
+        pictures: list[np.ndarray | None],
+    ) -> None:
+        """Writes a block.
+
+        Args:
+            block (int): Its number.
+            records (list[dict]): One per window, with ``number``, ``kind``,
+                ``label``, ``source`` (file name of the host), ``window``,
+                ``box``, ``replaces`` and ``rejected`` (a gate or None).
+            pictures (list): Per window BGRA uint8 (h, w, 4), None for those
+                rejected.
+
+        Raises:
+            OSError: The folder can not be written, or the disk is full.
+        """
+        hashes = {}
+        with writing_to(self.root):
+            for record, picture in zip(records, pictures):
+                if picture is None:
+                    continue
+                png = cv2.imencode('.png', picture)[1].tobytes()
+                name = png_name(record['number'])
+                atomic_write_bytes(self.root / 'images' / name, png)
+                hashes[name] = _hash(png)
+            atomic_write_bytes(
+                self.record_path(block),
+                to_json(dict(windows=records, hashes=hashes)),
+            )
+
+    def is_derived(self, num: int) -> bool:
+        """Whether only the clearing up is left, of a run that was killed."""
+        try:
+            manifest = json.loads((self.root / 'manifest.json').read_bytes())
+            return manifest['asked'] == num and all(
+                (self.root / 'images' / name).is_file()
+                for name in self._kept_names()
+            )
+        except (FileNotFoundError, ValueError, KeyError):
+            return False
+
+    def _kept_names(self) -> set[str]:
+        data = json.loads((self.root / 'annotations.json').read_bytes())
+        return {image['file_name'] for image in data['images']}
+
+    def close(
+        self, num: int, finish: Callable[[], None] | None = None
+    ) -> dict:
+        """Derives annotations, index and manifest from the records.
+
+        Args:
+            num (int): Windows asked for; the first ``num`` accepted ones in
+                order of their number stay, later ones are removed.
+            finish (Callable | None): Called once the bank can be opened,
+                before what a killed run goes on from is removed.
+
+        Returns:
+            dict: The manifest.
+
+        Raises:
+            OSError: The folder can not be written, or the disk is full.
+        """
+        with writing_to(self.root):
+            if not self.is_derived(num):
+                self._derive(num)
+            if finish is not None:
+                finish()
+            # Only now: a run killed before goes on from all of this.
+            keep = self._kept_names()
+            for path in (self.root / 'images').iterdir():
+                if path.name not in keep:
+                    path.unlink()
+            for path in self.root.glob('.*.tmp'):  # of writes that were killed
+                path.unlink()
+            if (self.root / 'records').exists():
+                shutil.rmtree(self.root / 'records')
+            manifest = json.loads((self.root / 'manifest.json').read_bytes())
+            # Last, for it is the lock, and says that there is work left.
+            (self.root / SETTINGS).unlink(missing_ok=True)
+        return manifest
+
+    def _derive(self, num: int) -> None:
+        records = [
+            record
+            for path in sorted((self.root / 'records').glob('[0-9]*.json'))
+            for record in json.loads(path.read_bytes())['windows']
+        ]
+        files = derived_files(records, self.settings, num)
+        for name, data in files.items():
+            atomic_write_bytes(self.root / name, data)
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=16).hexdigest()

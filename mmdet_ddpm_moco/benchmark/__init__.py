@@ -1,1 +1,0 @@
-"""Comparing detectors: arms and seeds, scored on one test set."""

@@ -1,0 +1,1 @@
+"""Checkpoints: read as weights only, and matched to a backbone."""

@@ -1,0 +1,189 @@
+"""What is in a ``backbone.pth``, the product of a contrastive run.
+
+Weights of the query backbone under ``backbone.``, and a record of where they
+come from in plain types, so that the file loads as weights only.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from torch import Tensor, nn
+
+from ..utils.errors import InputError
+from ..utils.provenance import KEY, Record, checked_record
+from .keys import BackboneReport, map_backbone_keys
+from .weights_only import load_weights_only, weights_of
+
+PREFIX = 'backbone.'
+
+# Where training checkpoints keep the record, inside their `meta`.
+RECORD = 'backbone_record'
+
+
+def backbone_file(
+    weights: Mapping[str, Tensor], record: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Builds the contents of a ``backbone.pth``.
+
+    Args:
+        weights (Mapping[str, Tensor]): A state dict; its entries under
+            ``backbone.`` are taken, all others left out.
+        record (Mapping[str, Any]): Becomes ``meta``, in plain types.
+
+    Returns:
+        dict: ``state_dict`` (tensors on the CPU that own their memory) and
+        ``meta``.
+
+    Raises:
+        ValueError: There is no entry under ``backbone.``.
+    """
+    state_dict = {
+        key: value.detach().cpu().clone()
+        for key, value in weights.items()
+        if key.startswith(PREFIX)
+    }
+    if not state_dict:
+        msg = (
+            f'no weights under {PREFIX!r}, only such as '
+            f'{", ".join(list(weights)[:3])}: this is not a model with a '
+            'backbone'
+        )
+        raise InputError(msg)
+    return {'state_dict': state_dict, 'meta': plain(record)}
+
+
+def record_in(checkpoint: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Finds the record in a checkpoint.
+
+    Args:
+        checkpoint (Mapping): A ``backbone.pth`` or a training checkpoint of
+            a contrastive run.
+
+    Returns:
+        dict | None: None where it carries none.
+    """
+    meta = checkpoint.get('meta')
+    if not isinstance(meta, Mapping):
+        return None
+    # backbone.pth is nothing but the record; a training checkpoint's own
+    # meta also tells dates, hosts and paths.
+    return meta if 'ann_files' in meta or KEY in meta else meta.get(RECORD)
+
+
+def images_seen_by(
+    record: Mapping[str, Any] | None, where: str | Path
+) -> Record | None:
+    """The images that a backbone was trained on.
+
+    Args:
+        record (Mapping | None): From :func:`record_in`.
+        where (str | Path): The file, for the message.
+
+    Returns:
+        dict | None: Their record; None where it was not kept.
+
+    Raises:
+        ValueError: It is damaged.
+    """
+    found = None if record is None else record.get(KEY)
+    return None if found is None else checked_record(found, where)
+
+
+def plain(value: Any) -> Any:
+    """Turns a piece of a config into plain types.
+
+    Args:
+        value (Any): Nested mappings and sequences, also of MMEngine's.
+
+    Returns:
+        Any: dict, list, str, int, float, bool and None, nested; anything
+        else as its text, classes and functions as their dotted name.
+    """
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(item) for item in value]
+    if isinstance(value, np.generic):
+        return value.item()
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if hasattr(value, '__qualname__'):
+        return f'{value.__module__}.{value.__qualname__}'
+    return str(value)
+
+
+class BackboneSource(NamedTuple):
+    """What a checkpoint has for a backbone.
+
+    Attributes:
+        weights (dict[str, Tensor]): By the backbone's own names.
+        report (BackboneReport): What became of each weight.
+        images_seen (dict | None): Record of the images that the weights
+            were trained on; None if the checkpoint carries none.
+    """
+
+    weights: dict[str, Tensor]
+    report: BackboneReport
+    images_seen: Record | None
+
+
+def read_backbone(
+    checkpoint: str | Path, backbone: nn.Module, min_coverage: float
+) -> BackboneSource:
+    """Reads the weights of a backbone.
+
+    Args:
+        checkpoint (str | Path): A local file.
+        backbone (nn.Module): What they are for. It is not changed.
+        min_coverage (float): See :meth:`BackboneReport.fits`.
+
+    Returns:
+        BackboneSource: The weights, finite all of them.
+
+    Raises:
+        FileNotFoundError: The checkpoint is not there.
+        ValueError: It holds code, does not fit, or holds values that are no
+            numbers.
+    """
+    loaded = load_weights_only(checkpoint)
+    source = weights_of(loaded, checkpoint)
+    weights, report = map_backbone_keys(source, backbone.state_dict())
+    if not report.fits(min_coverage):
+        msg = (
+            f'{checkpoint} does not fit the backbone '
+            f'{type(backbone).__name__}: coverage {report.coverage:.1%}, at '
+            f'least {min_coverage:.0%} needed; {report.likely_cause()}. '
+            'Give weights of the same architecture'
+        )
+        raise InputError(msg)
+    broken = [k for k, v in weights.items() if not v.isfinite().all()]
+    if broken:
+        msg = (
+            f'{checkpoint} holds NaN or infinity in {broken[0]}: '
+            'its training diverged; give an earlier checkpoint'
+        )
+        raise InputError(msg)
+    seen = images_seen_by(record_in(loaded), checkpoint)
+    return BackboneSource(weights, report, seen)
+
+
+def init_file(source: BackboneSource) -> dict[str, Any]:
+    """The contents of a file that any backbone's ``Pretrained`` loads.
+
+    Args:
+        source (BackboneSource): From :func:`read_backbone`.
+
+    Returns:
+        dict: ``state_dict`` and, where it is known, ``meta`` with the
+        images seen.
+    """
+    # Backbones with an init_weights of their own expect one or the other:
+    # PVT plain names, Swin only `backbone.`. Both share their storage.
+    weights = {key: value.clone() for key, value in source.weights.items()}
+    prefixed = {f'backbone.{key}': value for key, value in weights.items()}
+    made = {'state_dict': {**weights, **prefixed}}
+    if source.images_seen is not None:
+        made['meta'] = {KEY: source.images_seen}
+    return made

@@ -1,0 +1,204 @@
+"""Reading a checkpoint that a stranger may have made.
+
+A pickle can run any code while it is loaded, and MMEngine's own loader falls
+back to an unsafe load when the safe one fails. So the weights are read here
+and only a converted file is passed on.
+
+What MMEngine puts into a training checkpoint besides tensors and plain types
+(its log history, as ``HistoryBuffer`` over numpy arrays) is not built:
+inert objects stand in for it. To allow the real names would mean to allow
+``getattr``, which the history's pickle calls, and with that far more.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..utils.errors import InputError, MissingFileError
+
+# Both spellings of numpy's module: files of numpy 1 and 2 are around.
+_STOOD_IN_FOR = (
+    ('mmengine.logging.history_buffer', 'HistoryBuffer'),
+    ('builtins', 'getattr'),
+    # How Python writes the contents of an array without elements.
+    ('builtins', 'bytes'),
+    ('numpy', 'ndarray'),
+    ('numpy', 'dtype'),
+    ('numpy.core.multiarray', '_reconstruct'),
+    ('numpy.core.multiarray', 'scalar'),
+    ('numpy._core.multiarray', '_reconstruct'),
+    ('numpy._core.multiarray', 'scalar'),
+)
+
+# Where frameworks put the weights inside the file.
+_CONTAINERS = ('state_dict', 'model', 'model_state_dict')
+
+
+# Whether torch can be told which names a file may hold.
+SAFE_GLOBALS = hasattr(torch.serialization, 'add_safe_globals')
+
+
+class Unread:
+    """Stands in for an object of a checkpoint that is not weights.
+
+    Attributes:
+        args (tuple): What it would have been made from.
+        state (Any): What it would have been set to; None if to nothing.
+    """
+
+    def __new__(cls, *args: Any) -> 'Unread':
+        made = super().__new__(cls)
+        made.args, made.state = args, None
+        return made
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+
+def _stand_in(module: str, name: str) -> type:
+    # torch finds an allowed class by these two attributes.
+    return type(name, (Unread,), {'__module__': module, '__qualname__': name})
+
+
+_STAND_INS = [_stand_in(module, name) for module, name in _STOOD_IN_FOR]
+
+
+def load_weights_only(path: str | Path) -> dict[str, Any]:
+    """Loads a checkpoint without running anything that is in it.
+
+    Tensors and plain types come back as they are, the log history and numpy
+    values of an MMEngine checkpoint as :class:`Unread`. Names that the
+    process allowed elsewhere (``torch.serialization.add_safe_globals``) do
+    not count. Training checkpoints of MMEngine need torch 2.4 or newer;
+    files of weights alone load with every supported torch.
+
+    Args:
+        path (str | Path): A local file; ``~`` is expanded.
+
+    Returns:
+        dict: The checkpoint, tensors on the CPU.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It holds more than weights and plain data, or it is no
+            checkpoint.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        msg = (
+            f'checkpoint {path} is not there; give a local file (a URL '
+            'must be downloaded first)'
+        )
+        raise MissingFileError(msg)
+    try:
+        checkpoint = _load_allowing_stand_ins(path)
+    except OSError:
+        raise
+    except Exception as error:
+        # The bytes of a broken file decide which error it ends in, and
+        # torch's own text advises an unsafe load.
+        raise InputError(_refusal(path, str(error))) from None
+    if not isinstance(checkpoint, dict):
+        msg = (
+            f'{path} holds a {type(checkpoint).__name__}; a checkpoint '
+            'must be a dict of weights'
+        )
+        raise InputError(msg)
+    return checkpoint
+
+
+def _load_allowing_stand_ins(path: Path) -> Any:
+    serialization = torch.serialization
+    if not hasattr(serialization, 'add_safe_globals'):
+        return torch.load(path, map_location='cpu', weights_only=True)
+    allowed_before = serialization.get_safe_globals()
+    serialization.clear_safe_globals()
+    serialization.add_safe_globals(_STAND_INS)
+    try:
+        return torch.load(path, map_location='cpu', weights_only=True)
+    finally:
+        serialization.clear_safe_globals()
+        serialization.add_safe_globals(allowed_before)
+
+
+def _refusal(path: Path, error: str) -> str:
+    found = re.search(r'(?:GLOBAL|Unsupported class) (\S+)', error)
+    if found is None:
+        return (
+            f'{path} is refused: it is damaged, cut short or of another '
+            'kind than the weights that torch.save writes'
+        )
+    name = found.group(1)
+    if any(name in (f'{m}.{n}', n) for m, n in _STOOD_IN_FOR):
+        return (
+            f'{path} is a training checkpoint of MMEngine, and reading it '
+            'safely needs torch 2.4 or newer; convert it there with '
+            'tools/publish_backbone.py'
+        )
+    return (
+        f'{path} is refused: loading it would call {name}, and a file of '
+        'weights calls nothing; have its author save the state_dict alone'
+    )
+
+
+def weights_of(
+    checkpoint: Mapping[str, Any], path: str | Path
+) -> dict[str, Tensor]:
+    """Finds the state dict in a checkpoint.
+
+    Args:
+        checkpoint (Mapping): From :func:`load_weights_only`: a state dict,
+            or a dict that holds one as ``state_dict``, ``model`` or
+            ``model_state_dict``.
+        path (str | Path): Where it comes from, for the message.
+
+    Returns:
+        dict[str, Tensor]: Its tensors by name.
+
+    Raises:
+        ValueError: There is no tensor in it.
+    """
+    inner = (checkpoint.get(name) for name in _CONTAINERS)
+    for candidate in (*inner, checkpoint):
+        if not isinstance(candidate, Mapping):
+            continue
+        weights = {
+            key: value.detach()
+            for key, value in candidate.items()
+            if isinstance(key, str) and isinstance(value, Tensor)
+        }
+        if weights:
+            return weights
+    msg = (
+        f'{path} holds no weights under {", ".join(_CONTAINERS)} or at the '
+        f'top level, only: {", ".join(map(str, checkpoint))}'
+    )
+    raise InputError(msg)
+
+
+@contextmanager
+def weights_file(path: str | Path) -> Iterator[Path]:
+    """Converts a checkpoint to a file that any loader may have.
+
+    Args:
+        path (str | Path): A local checkpoint, perhaps a stranger's.
+
+    Yields:
+        Path: A file of its weights alone, of the same name, that is gone
+        afterwards.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It holds code, or no weights.
+    """
+    weights = weights_of(load_weights_only(path), path)
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / Path(path).name
+        torch.save(dict(state_dict=weights), file)
+        yield file

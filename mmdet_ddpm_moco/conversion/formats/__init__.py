@@ -1,0 +1,1 @@
+"""Data set formats as they are found; one module reads one format."""

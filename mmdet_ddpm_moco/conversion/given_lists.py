@@ -1,0 +1,165 @@
+"""Reads splits that somebody else has drawn, from lists of image names.
+
+A benchmark is comparable only if everybody trains and tests on the same
+images. Such lists are taken as they are or refused: nothing in them is
+guessed, skipped or drawn.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from ..utils.errors import FileAccessError, InputError, MissingFileError
+from .collect import Sample
+from .report import Report
+from .splits import SPLITS
+
+
+@dataclass(frozen=True)
+class GivenLists:
+    """Lists as they were written.
+
+    Attributes:
+        folder (Path): Where they are.
+        names (dict[str, list[str]]): Names of each split that has a list, in
+            the order of the file.
+        sha256 (dict[str, str]): Digest of the bytes of each list, in hex.
+    """
+
+    folder: Path
+    names: dict[str, list[str]]
+    sha256: dict[str, str]
+
+    def file(self, split: str) -> Path:
+        """The list of a split."""
+        return _file(self.folder, split)
+
+
+def read_lists(folder: Path) -> GivenLists:
+    """Reads ``train.txt`` and, where they exist, ``val.txt``, ``test.txt``.
+
+    Each line names one image; blank lines and lines that start with ``#``
+    are skipped.
+
+    Args:
+        folder (Path): Folder of the lists. Other files there are ignored.
+
+    Returns:
+        GivenLists: What they say.
+
+    Raises:
+        FileNotFoundError: If there is no such folder or no ``train.txt``.
+        OSError: If a list cannot be read.
+        ValueError: If a list is not UTF-8 text.
+    """
+    if not folder.is_dir():
+        raise MissingFileError(
+            f'{folder} is not a folder; name the one that holds train.txt '
+            'and, if wanted, val.txt and test.txt'
+        )
+    names, sha256 = {}, {}
+    for split in SPLITS:
+        path = _file(folder, split)
+        if not path.exists():
+            if split == 'train':
+                raise MissingFileError(
+                    f'{path} is missing; of the lists only val.txt and '
+                    'test.txt may be left out'
+                )
+            continue
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise FileAccessError(
+                f'cannot read {path}: {error.strerror}'
+            ) from error
+        names[split] = _parse(data, path)
+        sha256[split] = hashlib.sha256(data).hexdigest()
+    return GivenLists(folder, names, sha256)
+
+
+def match_lists(
+    given: GivenLists, samples: Sequence[Sample], report: Report
+) -> dict[str, list[str]]:
+    """Finds the images that lists name.
+
+    An image goes by its name in the conversion, or else, if only one image
+    does, by that name or the name of its file without folder or without
+    folder and suffix.
+
+    Args:
+        given (GivenLists): The lists.
+        samples (Sequence[Sample]): Images of the dataset.
+        report (Report): Takes the labelled images that no list names.
+
+    Returns:
+        dict[str, list[str]]: Names of the images of each split, in the order
+        of ``samples``, so that the order of lines changes nothing. A split
+        without a list is empty.
+
+    Raises:
+        ValueError: If a name fits no image, several, or one without usable
+            annotation, or if an image is named more than once.
+    """
+    images = {sample.name: sample for sample in samples}
+    short: dict[str, set[str]] = defaultdict(set)
+    for sample in samples:
+        # They differ where images of one name have been renamed.
+        for path in (PurePosixPath(sample.name), sample.path):
+            short[path.name].add(sample.name)
+            short[path.stem].add(sample.name)
+    split_of: dict[str, str] = {}
+    wrong: dict[str, list[str]] = defaultdict(list)
+    for split, names in given.names.items():
+        for name in names:
+            fits = [name] if name in images else sorted(short.get(name, ()))
+            said = f'{given.file(split)} names {name}, which'
+            if not fits:
+                wrong['correct the names or take them off the lists'].append(
+                    f'{said} is no readable image of the dataset'
+                )
+            elif len(fits) > 1:
+                wrong['write such names in full'].append(
+                    f'{said} may be {fits[0]} or {fits[1]}'
+                )
+            elif images[fits[0]].boxes is None:
+                wrong['mend the XML files or take them off the lists'].append(
+                    f'{said} has no usable annotation'
+                )
+            elif fits[0] in split_of:
+                first = given.file(split_of[fits[0]])
+                wrong['name each image once, in one list'].append(
+                    f'{said} {first} names already'
+                )
+            else:
+                split_of[fits[0]] = split
+    if wrong:
+        cure, cases = next(iter(wrong.items()))
+        raise InputError(f'{cases[0]} ({len(cases)} such in all); {cure}')
+    for sample in samples:
+        if sample.boxes is not None and sample.name not in split_of:
+            report.add('unlisted_image', sample.name)
+    return {
+        split: [name for name in images if split_of.get(name) == split]
+        for split in SPLITS
+    }
+
+
+def _file(folder: Path, split: str) -> Path:
+    return folder / f'{split}.txt'
+
+
+def _parse(data: bytes, path: Path) -> list[str]:
+    try:
+        # Editors on Windows put a mark before the first name.
+        text = data.decode('utf-8-sig')
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f'{path} is not UTF-8 text ({error.reason} at byte '
+            f'{error.start}); save it as UTF-8'
+        ) from error
+    # Not splitlines(): names may hold what Unicode takes for a line's end.
+    lines = (line.strip() for line in text.split('\n'))
+    return [line for line in lines if line and not line.startswith('#')]

@@ -1,0 +1,147 @@
+"""Tells whether two images show the same piece of surface, shifted.
+
+Correlating the grey values would find light and shadow, and the lines that
+any two images of scratches have in common. So images are flattened first:
+what changes slowly down a column or along a row is removed, lines among it,
+and what is left is divided by its local strength. Then faint texture, which
+no two places share, decides.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+
+from ..utils.perceptual_hash import flatten, reduced
+
+# Sides in pixels. At FINE_SIDE rolled steel still shows its texture.
+COARSE_SIDE = 64
+FINE_SIDE = 128
+
+# Share of the image that two images must have in common.
+MIN_OVERLAP = 0.2
+
+# Shift of a coarse pixel is known to about one pixel, so two or three fine.
+_SLACK = 3
+
+
+@dataclass(frozen=True)
+class Match:
+    """The best shift of one image against another.
+
+    Attributes:
+        strength (float): Agreement at this shift over its root mean square
+            at all shifts: how far it is from chance, whatever the grain of
+            the surface. Unrelated images reach 4 or 5.
+        shift (tuple[int, int]): Rows and columns, in coarse pixels, that the
+            content of the second image lies further down and right in the
+            first.
+    """
+
+    strength: float
+    shift: tuple[int, int]
+
+
+def thumbnail(image: np.ndarray) -> np.ndarray:
+    """Reduces an image to what comparing needs; small ones stay as they are.
+
+    Args:
+        image (np.ndarray): Grey image (uint8, shape (H, W)).
+
+    Returns:
+        np.ndarray: The image with its longer side at most ``FINE_SIDE``
+        pixels (uint8).
+    """
+    return reduced(image, FINE_SIDE)
+
+
+def coarse_spectrum(image: np.ndarray) -> np.ndarray:
+    """Fourier transform of a coarse, flattened image for ``best_shift``.
+
+    Args:
+        image (np.ndarray): Grey image (uint8, shape (H, W)).
+
+    Returns:
+        np.ndarray: float32 in OpenCV's packed layout, of twice the height
+        and width of the coarse image, so that shifts do not wrap around.
+    """
+    flat = flatten(image, COARSE_SIDE, detail=4, spread=4)
+    height, width = flat.shape
+    padded = np.zeros((2 * height, 2 * width), np.float32)
+    padded[:height, :width] = flat
+    return cv2.dft(padded)
+
+
+def best_shift(first: np.ndarray, second: np.ndarray) -> Match:
+    """Finds the shift at which two images agree best.
+
+    Args:
+        first (np.ndarray): Spectrum of one image.
+        second (np.ndarray): Spectrum of another, of the same shape.
+
+    Returns:
+        Match: Shift and strength.
+    """
+    product = cv2.mulSpectrums(first, second, 0, conjB=True)
+    flags = cv2.DFT_INVERSE | cv2.DFT_SCALE | cv2.DFT_REAL_OUTPUT
+    weights, shifts = _weights(first.shape)
+    # Sums over n pixels, divided by the root of n: alike in spread.
+    agreement = cv2.dft(product, flags=flags) * weights
+    _, peak, _, (x, y) = cv2.minMaxLoc(agreement)
+    spread = cv2.norm(agreement) / shifts**0.5
+    height, width = first.shape
+    return Match(
+        strength=peak / spread if spread > 1e-6 else 0.0,
+        shift=(
+            y if y < height // 2 else y - height,
+            x if x < width // 2 else x - width,
+        ),
+    )
+
+
+def fine_correlation(
+    first: np.ndarray, second: np.ndarray, shift: tuple[int, int]
+) -> float:
+    """Correlation of the overlap at a shift known to a coarse pixel.
+
+    Args:
+        first (np.ndarray): Grey image (uint8, shape (H, W)).
+        second (np.ndarray): Grey image of the same shape.
+        shift (tuple[int, int]): As in ``Match``.
+
+    Returns:
+        float: Highest correlation near the shift, in [-1, 1]; 0 if nothing
+        comparable overlaps.
+    """
+    a = flatten(first, FINE_SIDE, detail=5, spread=5)
+    b = flatten(second, FINE_SIDE, detail=5, spread=5)
+    scale = max(1.0, max(a.shape) / COARSE_SIDE)
+    rows, cols = (round(step * scale) for step in shift)
+    height, width = a.shape
+    top, bottom = max(0, -rows), min(height, height - rows)
+    left, right = max(0, -cols), min(width, width - cols)
+    field = a[top + rows : bottom + rows, left + cols : right + cols]
+    piece = b[top + _SLACK : bottom - _SLACK, left + _SLACK : right - _SLACK]
+    if piece.size < 64 or piece.std() < 1e-3 or field.std() < 1e-3:
+        return 0.0
+    found = cv2.matchTemplate(field, piece, cv2.TM_CCOEFF_NORMED)
+    return float(np.clip(found.max(), -1, 1))
+
+
+@lru_cache(maxsize=16)
+def _weights(shape: tuple[int, int]) -> tuple[np.ndarray, int]:
+    """One over the root of the overlap's size, 0 where it is too small.
+
+    Also how many shifts leave enough.
+    """
+    common = np.outer(*(_common(size) for size in shape))
+    enough = common >= MIN_OVERLAP * (shape[0] // 2) * (shape[1] // 2)
+    weights = np.where(enough, 1 / np.sqrt(np.maximum(common, 1)), 0)
+    return weights.astype(np.float32), int(enough.sum())
+
+
+def _common(size: int) -> np.ndarray:
+    place = np.arange(size)
+    shift = np.where(place < size // 2, place, size - place)
+    return size // 2 - shift

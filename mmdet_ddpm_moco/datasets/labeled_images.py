@@ -1,0 +1,179 @@
+"""A COCO json of labelled images, as the generator's stages want it."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ..bank.compositing import Box, intersect
+from ..utils.errors import InputError, MissingFileError
+
+BACKGROUND = 'background'
+
+# Decoded images kept in memory; further ones are read each time.
+KEEP_BYTES = 256 * 2**20
+
+
+@dataclass(frozen=True)
+class Defect:
+    """One annotation.
+
+    Attributes:
+        ann_id (int): Its id in the json.
+        label (int): Index of its class in ``LabelledImages.classes``.
+        box (tuple): ``(x, y, w, h)``, whole pixels, inside the image.
+        segmentation (object): As in the json; None where there is none.
+    """
+
+    ann_id: int
+    label: int
+    box: Box
+    segmentation: object = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class LabelledImage:
+    """One image and its annotations.
+
+    Attributes:
+        image_id (int): Its id in the json.
+        file_name (str): As in the json.
+        path (Path): Where the file is.
+        size (tuple[int, int]): ``(width, height)``.
+        defects (tuple[Defect, ...]): Its annotations.
+    """
+
+    image_id: int
+    file_name: str
+    path: Path
+    size: tuple[int, int]
+    defects: tuple[Defect, ...]
+    crowds: tuple[Box, ...] = ()
+
+    @property
+    def taken(self) -> list[Box]:
+        """Boxes that are no free ground: of defects and of crowds."""
+        return [*(d.box for d in self.defects), *self.crowds]
+
+    def mask(self, defect: Defect) -> np.ndarray | None:
+        """Instance mask, bool (height, width); None where there is none."""
+        if not defect.segmentation:
+            return None
+        from pycocotools import mask as coco_mask
+
+        w, h = self.size
+        rle = defect.segmentation
+        if isinstance(rle, list) or isinstance(rle['counts'], list):
+            rle = coco_mask.frPyObjects(rle, h, w)
+            if isinstance(rle, list):
+                rle = coco_mask.merge(rle)
+        return coco_mask.decode(rle).astype(bool)
+
+
+class LabelledImages:
+    """Labelled images of a COCO json.
+
+    Boxes are rounded outwards to whole pixels and clipped; crowd regions
+    and boxes without area are left out.
+
+    Args:
+        ann_file (str | Path): COCO json.
+        img_prefix (str | Path): Folder that its file names start from.
+        channels (int): Channels an image is read with, 1 (grey) or 3 (BGR).
+
+    Raises:
+        FileNotFoundError: The json is missing.
+        ValueError: It holds no annotation.
+    """
+
+    def __init__(
+        self, ann_file: str | Path, img_prefix: str | Path, channels: int = 1
+    ) -> None:
+        ann_file = Path(ann_file)
+        if not ann_file.is_file():
+            msg = (
+                f'no annotations at {ann_file}; '
+                'make them with tools/prepare_dataset.py'
+            )
+            raise MissingFileError(msg)
+        data = json.loads(ann_file.read_text(encoding='utf-8'))
+        categories = sorted(data['categories'], key=lambda c: c['id'])
+        self.classes = tuple(c['name'] for c in categories)
+        self.channels = channels
+        self._kept: dict[int, np.ndarray] = {}
+        self._room = KEEP_BYTES
+        labels = {c['id']: i for i, c in enumerate(categories)}
+        per_image: dict[int, list[Defect]] = {}
+        crowds: dict[int, list[Box]] = {}
+        sizes = {i['id']: (i['width'], i['height']) for i in data['images']}
+        for ann in data['annotations']:
+            x, y, w, h = ann['bbox']
+            x0, y0 = int(np.floor(x)), int(np.floor(y))
+            box = (x0, y0, int(np.ceil(x + w)) - x0, int(np.ceil(y + h)) - y0)
+            box = intersect(box, (0, 0, *sizes[ann['image_id']]))
+            if not box[2] or not box[3]:
+                continue
+            if ann.get('iscrowd'):
+                crowds.setdefault(ann['image_id'], []).append(box)
+                continue
+            per_image.setdefault(ann['image_id'], []).append(
+                Defect(
+                    ann['id'],
+                    labels[ann['category_id']],
+                    box,
+                    ann.get('segmentation'),
+                )
+            )
+        if not per_image:
+            msg = f'{ann_file} holds no annotated defect to learn from'
+            raise InputError(msg)
+        self.images = tuple(
+            LabelledImage(
+                i['id'],
+                i['file_name'],
+                Path(img_prefix) / i['file_name'],
+                sizes[i['id']],
+                tuple(per_image.get(i['id'], ())),
+                tuple(crowds.get(i['id'], ())),
+            )
+            for i in data['images']
+        )
+        # Annotations by class, as (image index, defect).
+        self.by_class: list[list[tuple[int, Defect]]] = [
+            [] for _ in self.classes
+        ]
+        for index, image in enumerate(self.images):
+            for defect in image.defects:
+                self.by_class[defect.label].append((index, defect))
+
+    @property
+    def present(self) -> list[int]:
+        """Labels of the classes that have at least one annotation."""
+        return [i for i, found in enumerate(self.by_class) if found]
+
+    def read(self, index: int) -> np.ndarray:
+        """Pixels of an image: uint8 (H, W, channels). Not to be changed."""
+        if index in self._kept:
+            return self._kept[index]
+        image = self.images[index]
+        grey = self.channels == 1
+        pixels = cv2.imread(
+            str(image.path), cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR
+        )
+        if pixels is None:
+            msg = f'no readable image at {image.path}'
+            raise MissingFileError(msg)
+        if pixels.shape[1::-1] != image.size:
+            msg = (
+                f'{image.path} is {pixels.shape[1]}x{pixels.shape[0]} '
+                f'pixels, its annotations say {image.size[0]}x'
+                f'{image.size[1]}'
+            )
+            raise InputError(msg)
+        pixels = pixels.reshape(*pixels.shape[:2], self.channels)
+        if self._room >= pixels.nbytes:
+            self._kept[index] = pixels
+            self._room -= pixels.nbytes
+        return pixels

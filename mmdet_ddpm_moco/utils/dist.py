@@ -1,0 +1,123 @@
+"""Several processes, one job: how they start, agree and fail together.
+
+MMEngine's ``dist`` does the talking. What is added: ranks on machines without
+a GPU, waiting for as long as work takes, and an error on one rank that ends
+all of them and is told once.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import torch
+from mmengine.device import get_device
+from mmengine.dist import (
+    all_gather_object,
+    broadcast_object_list,
+    get_rank,
+    init_dist,
+    is_distributed,
+    is_main_process,
+)
+from mmengine.model import is_model_wrapper
+
+T = TypeVar('T')
+
+# A rank that died closes its connections, which ends the wait at once.
+PATIENCE = timedelta(days=7)
+
+
+def start_ranks(launcher: str, **dist_cfg: Any) -> None:
+    """Joins the ranks of a launcher, as MMEngine's ``init_dist`` does.
+
+    On machines without an accelerator the ranks talk through gloo.
+
+    Args:
+        launcher (str): ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
+        **dist_cfg: ``env_cfg.dist_cfg`` of a config; NCCL without it.
+    """
+    if launcher == 'none' or is_distributed():
+        return
+    if get_device() != 'cpu':
+        init_dist(launcher, **{'backend': 'nccl', **dist_cfg})
+        return
+    # MMEngine gives each rank a GPU without asking whether there is one.
+    set_device = torch.cuda.set_device
+    torch.cuda.set_device = lambda device: None
+    try:
+        init_dist(launcher, **{**dist_cfg, 'backend': 'gloo'})
+    finally:
+        torch.cuda.set_device = set_device
+
+
+@contextmanager
+def patient_ranks() -> Iterator[Any]:
+    """A group of all ranks that may wait for each other for days.
+
+    NCCL gives up after ten minutes, and keeps a GPU busy while it waits.
+    All ranks have to enter together.
+
+    Yields:
+        ProcessGroup | None: For MMEngine's ``dist``; None for a single one.
+    """
+    if not is_distributed():
+        yield None
+        return
+    group = torch.distributed.new_group(backend='gloo', timeout=PATIENCE)
+    yield group
+    # Not after an error: the others may not be there to take leave of.
+    torch.distributed.destroy_process_group(group)
+
+
+def together(function: Callable[[], T], group: Any = None) -> T:
+    """Runs a function on each rank; an error on any of them ends them all.
+
+    Args:
+        function (Callable): Takes nothing.
+        group (ProcessGroup | None): The ranks. Defaults to all.
+
+    Returns:
+        object: What it returned on this rank.
+
+    Raises:
+        Exception: The function's own, on the first rank where it failed.
+        SystemExit: On the others, since that one tells why.
+    """
+    value, error = None, None
+    try:
+        value = function()
+    except Exception as caught:
+        error = caught
+    failed = all_gather_object(error is not None, group)
+    if True not in failed:
+        return value
+    if get_rank(group) == failed.index(True):
+        raise error
+    raise SystemExit(1)
+
+
+def on_main(function: Callable[[], T], group: Any = None) -> T:
+    """Runs a function on the main process, for all ranks.
+
+    Args:
+        function (Callable): Takes nothing, returns what can be pickled.
+        group (ProcessGroup | None): The ranks. Defaults to all.
+
+    Returns:
+        object: What it returned there.
+
+    Raises:
+        Exception: The function's own, on the main process.
+        SystemExit: Then, on the others.
+    """
+    value = [
+        together(lambda: function() if is_main_process() else None, group)
+    ]
+    broadcast_object_list(value, group=group)
+    return value[0]
+
+
+def unwrap_model(model: torch.nn.Module) -> torch.nn.Module:
+    """The model without a wrapper such as DistributedDataParallel."""
+    return model.module if is_model_wrapper(model) else model

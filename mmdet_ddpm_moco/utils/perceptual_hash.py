@@ -1,0 +1,157 @@
+"""What an image can be recognised by later, in a few bytes.
+
+Two things: a hash of the file, and its *look*, 256 bits that stay nearly the
+same when the image is stored anew, made brighter or scaled, and follow it
+when it is mirrored or turned.
+"""
+
+import io
+from functools import lru_cache
+from hashlib import blake2b
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+LOOK_SIDE = 16
+
+_ONE = np.ones(1)
+
+# Side in pixels of the square that the look is taken from. Shading and
+# straight lines, which images of one kind of surface share, are removed there.
+_SIDE = 64
+
+# Sigma of the blurs that remove them, in pixels of that square.
+_DETAIL = 4.0
+
+# Mean contrast in grey levels below which the look would be that of the
+# sensor's noise or of the light's falling off.
+_MIN_CONTRAST = 0.5
+
+# Of the bits, so many are set where structure fills the image; an image that
+# is blank for the most part looks like any other such image.
+_BALANCED = (0.3, 0.7)
+
+
+class Fingerprint(NamedTuple):
+    """What an image is recognised by.
+
+    Attributes:
+        name (str): File name without folders.
+        content (str): Hash of the file's bytes, 16 hexadecimal digits.
+        look (str | None): 64 hexadecimal digits, see :func:`look_of`.
+    """
+
+    name: str
+    content: str
+    look: str | None
+
+
+def fingerprint(path: str | Path) -> Fingerprint:
+    """Reads what an image file is recognised by.
+
+    Args:
+        path (str | Path): A local file. One that is no readable image has
+            no look.
+
+    Returns:
+        Fingerprint: Of this process's cache, if the file has not changed.
+
+    Raises:
+        OSError: It can not be read.
+    """
+    stat = Path(path).stat()
+    return _fingerprint(str(path), stat.st_mtime_ns, stat.st_size)
+
+
+def look_of(image: np.ndarray) -> str | None:
+    """Takes the look of an image.
+
+    Args:
+        image (np.ndarray): Grey image (uint8, shape (H, W)).
+
+    Returns:
+        str | None: ``LOOK_SIDE`` x ``LOOK_SIDE`` bits, row by row, in
+        hexadecimal digits; None where too little is to be seen.
+    """
+    square = cv2.resize(image, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
+    smooth = cv2.GaussianBlur(square.astype(np.float32), (0, 0), _DETAIL)
+    if np.abs(square - smooth).mean() < _MIN_CONTRAST:
+        return None
+    flat = flatten(square, _SIDE, detail=_DETAIL, spread=_DETAIL)
+    cells = flat.reshape(LOOK_SIDE, _SIDE // LOOK_SIDE, LOOK_SIDE, -1)
+    bits = cells.mean(axis=(1, 3)) > 0
+    if not _BALANCED[0] < bits.mean() < _BALANCED[1]:
+        return None
+    return np.packbits(bits).tobytes().hex()
+
+
+# Bank and backbone are checked against the same images.
+@lru_cache(maxsize=2**17)
+def _fingerprint(path: str, changed: int, size: int) -> Fingerprint:
+    data = Path(path).read_bytes()
+    digest = blake2b(data, digest_size=8).hexdigest()
+    pixels = _decode(data)
+    return Fingerprint(
+        Path(path).name, digest, None if pixels is None else look_of(pixels)
+    )
+
+
+def _decode(data: bytes) -> np.ndarray | None:
+    """Grey uint8 (H, W) pixels, a large JPEG's at a part of its size."""
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            shorter = min(image.size)
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError):
+        return None
+    flag = cv2.IMREAD_GRAYSCALE
+    for scale, reduced in (
+        (8, cv2.IMREAD_REDUCED_GRAYSCALE_8),
+        (4, cv2.IMREAD_REDUCED_GRAYSCALE_4),
+        (2, cv2.IMREAD_REDUCED_GRAYSCALE_2),
+    ):
+        if shorter >= 2 * _SIDE * scale:
+            flag = reduced
+            break
+    return cv2.imdecode(
+        np.frombuffer(data, np.uint8), flag | cv2.IMREAD_IGNORE_ORIENTATION
+    )
+
+
+def flatten(
+    image: np.ndarray, side: int, detail: float, spread: float
+) -> np.ndarray:
+    """Removes shading and straight lines, and evens out contrast.
+
+    Args:
+        image (np.ndarray): Grey image (uint8, shape (H, W)).
+        side (int): Longer side of the result in pixels, if it is smaller.
+        detail (float): Sigma of the blurs along columns and along rows that
+            are subtracted, in pixels of the result.
+        spread (float): Sigma of the window that contrast is measured in, in
+            pixels of the result.
+
+    Returns:
+        np.ndarray: float32 with mean 0 and standard deviation 1; all 0 for
+        an image without structure.
+    """
+    small = reduced(image, side).astype(np.float32)
+    kernel = cv2.getGaussianKernel(int(6 * detail) | 1, detail)
+    small -= cv2.sepFilter2D(small, -1, _ONE, kernel)
+    small -= cv2.sepFilter2D(small, -1, kernel, _ONE)
+    # The 1 keeps noise below one grey level from being blown up.
+    power = cv2.GaussianBlur(small * small, (0, 0), spread)
+    small /= np.sqrt(power + 1)
+    small -= small.mean()
+    strength = float(small.std())
+    return small / strength if strength > 1e-3 else np.zeros_like(small)
+
+
+def reduced(image: np.ndarray, side: int) -> np.ndarray:
+    scale = side / max(image.shape)
+    if scale >= 1:
+        return image
+    height, width = (max(1, round(n * scale)) for n in image.shape)
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)

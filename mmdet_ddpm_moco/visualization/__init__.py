@@ -1,0 +1,1 @@
+"""Pictures of banks and of training runs."""

@@ -1,0 +1,315 @@
+"""Planted unfairness is found before anything is trained."""
+
+import json
+import shutil
+
+import pytest
+
+from helpers.tiny_experiment import make_plan, write_coco
+from mmdet_ddpm_moco.ablation.experiment import read_plan
+from mmdet_ddpm_moco.ablation.run import prepare_cells
+from mmdet_ddpm_moco.ablation.run_configs import cell_configs
+from mmdet_ddpm_moco.ablation.shots import write_shots
+
+
+@pytest.fixture
+def file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return make_plan(tmp_path)
+
+
+def change_arm(file, text):
+    with (file.parent / 'other.py').open('a') as arm:
+        arm.write(text)
+
+
+def test_a_fair_plan_passes(file):
+    names = [cell.name for cell, _ in prepare_cells(read_plan(file))]
+    # Seed by seed, so that arms can be compared early.
+    assert names == ['plain_1_0', 'other_1_0', 'plain_1_1', 'other_1_1']
+
+
+@pytest.mark.parametrize(
+    'change, named',
+    [
+        ('train_cfg = dict(max_iters=721)', r'train_cfg\.max_iters'),
+        (
+            "param_scheduler = [dict(type='CosineAnnealingLR', end=99)]",
+            r'param_scheduler\.0\.end',
+        ),
+        ('optim_wrapper = dict(optimizer=dict(lr=2e-3))', 'optimizer.lr'),
+        ('model = dict(depth=34)', 'model.depth'),
+        ("model = dict(init_cfg='imagenet')", 'model.init_cfg'),
+        ('train_dataloader = dict(batch_size=8)', 'batch_size'),
+        (
+            'p = _base_.train_pipeline\np[2].prob = 0.9\n'
+            'train_dataloader = dict(dataset=dict(pipeline=p))',
+            r'pipeline\.2\.prob',
+        ),
+        (
+            'p = [*_base_.train_pipeline, dict(type="Rotate")]\n'
+            'train_dataloader = dict(dataset=dict(pipeline=p))',
+            'pipeline differs',
+        ),
+    ],
+)
+def test_an_arm_with_other_training_is_refused(file, change, named):
+    change_arm(file, change)
+    with pytest.raises(ValueError, match=named) as error:
+        prepare_cells(read_plan(file))
+    assert 'arm other is no fair comparison' in str(error.value)
+
+
+@pytest.mark.parametrize(
+    'change',
+    [
+        "custom_hooks = [dict(type='DDPMMoCoHook', checkpoint='x.pth')]",
+        'p = _base_.train_pipeline\n'
+        "p.insert(2, dict(type='DiffusionDefectAugment', bank='b'))\n"
+        'train_dataloader = dict(dataset=dict(pipeline=p))',
+        'd = _base_.train_dataloader.dataset\n'
+        'first, rest = d.pipeline[:2], d.pipeline[2:]\n'
+        'd.pipeline = first\n'
+        'train_dataloader = dict(dataset=dict(_delete_=True, '
+        "type='MultiImageMixDataset', dataset=d, "
+        "pipeline=[dict(type='CopyPaste'), *rest]))",
+    ],
+)
+def test_what_an_arm_stands_for_may_differ(file, change):
+    change_arm(file, change)
+    assert len(prepare_cells(read_plan(file))) == 4
+
+
+def declare(file, flag):
+    arm = f"other=dict(config='other.py', {flag}=True)"
+    text = file.read_text()
+    file.write_text(text.replace("other='other.py'", arm))
+
+
+def test_an_own_schedule_must_be_declared(file):
+    change_arm(file, 'train_cfg = dict(max_iters=9)')
+    declare(file, 'own_labels')  # which is another thing
+    with pytest.raises(ValueError, match='max_iters'):
+        prepare_cells(read_plan(file))
+    file.write_text(file.read_text().replace('own_labels', 'own_schedule'))
+    assert len(prepare_cells(read_plan(file))) == 4
+
+
+def test_more_labels_must_be_declared(file):
+    change_arm(
+        file,
+        "train_dataloader = dict(dataset=dict(ann_file='annotations/"
+        "train.json'))",
+    )
+    with pytest.raises(ValueError, match='own_labels=True'):
+        prepare_cells(read_plan(file))
+    declare(file, 'own_labels')
+    assert len(prepare_cells(read_plan(file))) == 4
+
+
+POOL = 'data/annotations/train.json'
+
+
+@pytest.mark.parametrize(
+    'stage, dataset, fair',
+    [
+        ('generator', f"dict(ann_file='{POOL}')", False),
+        (
+            'generator',
+            "dict(data_root='data/', ann_file='annotations/train.json')",
+            False,
+        ),
+        (
+            'generator',
+            "dict(ann_file='data/annotations/train_20.json')",
+            True,
+        ),
+        (
+            'backbone',
+            f"dict(sources=[dict(ann_file='{POOL}', dataset_ids='class')])",
+            False,
+        ),
+        (
+            'backbone',
+            f"dict(sources=[dict(ann_file='{POOL}', dataset_ids='alone'), "
+            "dict(ann_file='run/bank/annotations.json', "
+            "dataset_ids='class')])",
+            True,
+        ),
+    ],
+)
+def test_stages_read_the_labels_of_the_shots_alone(file, stage, dataset, fair):
+    (file.parent / 'stage.py').write_text(
+        f'train_dataloader = dict(dataset={dataset})\n'
+    )
+    change_arm(
+        file,
+        "custom_hooks = [dict(type='DDPMMoCoHook', bank='run/bank')]\n"
+        f"stages = dict(root='run', {stage}=dict(config='stage.py'), "
+        'bank=dict(num=9))',
+    )
+    if not fair:
+        named = f'{stage} of arm other reads the labels of .*train.json'
+        with pytest.raises(ValueError, match=named):
+            prepare_cells(read_plan(file))
+        declare(file, 'own_labels')
+    assert len(prepare_cells(read_plan(file))) == 4
+
+
+@pytest.mark.parametrize('dataset_ids', ['folder', 'column'])
+def test_names_of_folders_and_lines_are_labels_too(file, dataset_ids):
+    images = file.parent / 'data/images'
+    (file.parent / 'kinds/a').mkdir(parents=True)
+    shutil.copy(images / 'train_0.png', file.parent / 'kinds/a')
+    (file.parent / 'kinds.csv').write_text('file_name,kind\ntrain_0.png,a\n')
+    source = dict(
+        folder=dict(img_folder='kinds'),
+        column=dict(
+            table='kinds.csv', img_prefix='data/images', column='kind'
+        ),
+    )[dataset_ids]
+    (file.parent / 'stage.py').write_text(
+        f'sources = [dict({source}, dataset_ids={dataset_ids!r})]\n'
+        'train_dataloader = dict(dataset=dict(sources=sources))\n'
+    )
+    change_arm(
+        file, "stages = dict(root='run', backbone=dict(config='stage.py'))"
+    )
+    with pytest.raises(ValueError, match='backbone of arm other reads the la'):
+        prepare_cells(read_plan(file))
+    declare(file, 'own_labels')
+    assert len(prepare_cells(read_plan(file))) == 4
+
+
+def test_a_test_image_in_a_table_is_found(file):
+    (file.parent / 'lines.csv').write_text('file_name,line\ntest_0.png,1\n')
+    (file.parent / 'stage.py').write_text(
+        "sources = [dict(table='lines.csv', img_prefix='data/images', "
+        "dataset_ids='column', column='line')]\n"
+        'train_dataloader = dict(dataset=dict(sources=sources))\n'
+    )
+    change_arm(
+        file, "stages = dict(root='run', backbone=dict(config='stage.py'))"
+    )
+    declare(file, 'own_labels')
+    with pytest.raises(ValueError, match=r'leaks.*test_0\.png'):
+        prepare_cells(read_plan(file))
+
+
+def test_a_test_image_among_the_labelled_ones_is_found(file):
+    images = {f'train_{i}.png': i % 2 for i in range(4)}
+    pool = file.parent / 'data/annotations/train.json'
+    write_coco(pool, {'test_1.png': 1, 'train_0.png': 0})
+    with pytest.raises(ValueError, match=r'leaks.*test_1\.png'):
+        prepare_cells(read_plan(file))
+    write_coco(pool, images)
+    prepare_cells(read_plan(file))
+
+
+def test_a_test_image_under_another_name_is_found(file):
+    images = file.parent / 'data/images'
+    shutil.copy(images / 'test_0.png', images / 'renamed.png')
+    write_coco(
+        file.parent / 'data/annotations/train.json',
+        {'renamed.png': 0, 'train_1.png': 1},
+    )
+    with pytest.raises(ValueError, match=r'leaks.*renamed\.png'):
+        prepare_cells(read_plan(file))
+
+
+def test_a_test_image_among_the_unlabelled_ones_is_found(file):
+    """Contrast sees no labels, but it must not see the images either."""
+    images = file.parent / 'data/images'
+    unlabelled = file.parent / 'unlabelled'
+    unlabelled.mkdir()
+    shutil.copy(images / 'train_0.png', unlabelled / 'a.png')
+    (file.parent / 'moco.py').write_text(
+        "train_dataloader = dict(dataset=dict(type='C', sources=["
+        "dict(img_folder='unlabelled', dataset_ids='alone')]))\n"
+    )
+    change_arm(
+        file, "stages = dict(root='run', backbone=dict(config='moco.py'))"
+    )
+    prepare_cells(read_plan(file))
+    shutil.copy(images / 'test_2.png', unlabelled / 'b.png')
+    with pytest.raises(ValueError, match=r'leaks.*moco\.py trains.*b\.png'):
+        prepare_cells(read_plan(file))
+
+
+def test_a_seed_redraws_everything(file):
+    (file.parent / 'ddpm.py').write_text(
+        "train_dataloader = dict(dataset=dict(type='W', "
+        "ann_file='data/annotations/train_20.json'))\n"
+    )
+    change_arm(
+        file,
+        "custom_hooks = [dict(type='DDPMMoCoHook', bank='run/bank')]\n"
+        "stages = dict(root='run', generator=dict(config='ddpm.py'), "
+        'bank=dict(num=9))',
+    )
+    prepared = {
+        cell.name: configs for cell, configs in prepare_cells(read_plan(file))
+    }
+    first, second = prepared['other_1_0'], prepared['other_1_1']
+    roots = set()
+    for seed, cell in enumerate((first, second)):
+        name = f'data/annotations/train_1_seed_{seed}.json'
+        generator = cell.stages['generator']
+        assert generator.train_dataloader.dataset.ann_file == name
+        assert generator.randomness.seed == seed
+        assert cell.detector.randomness.seed == seed
+        assert cell.detector.stages.bank.seed == seed
+        root = cell.detector.stages.root
+        assert cell.detector.custom_hooks[0].bank == f'{root}/bank'
+        roots.add(root)
+    assert len(roots) == 2
+    shots = [
+        json.loads(
+            (
+                file.parent / f'data/annotations/train_1_seed_{s}.json'
+            ).read_bytes()
+        )['images']
+        for s in (0, 1)
+    ]
+    assert shots[0] != shots[1]
+    assert len(shots[0]) == len(shots[1]) == 2  # one of each class
+
+
+def test_the_fingerprint_follows_settings_and_images(file):
+    plan = read_plan(file)
+    cell = plan.cells(['plain'])[0]
+    write_shots(plan.data_root, plan.pool, plan.shots_file, 1, 0)
+    before = cell_configs(plan, cell).fingerprint
+    assert cell_configs(plan, cell).fingerprint == before
+    # Where it is run is no part of what is run.
+    moved = read_plan(file)
+    object.__setattr__(moved, 'work_dir', file.parent / 'elsewhere')
+    assert cell_configs(moved, cell).fingerprint == before
+    write_coco(plan.score_file, {'test_0.png': 0, 'test_3.png': 1})
+    assert cell_configs(plan, cell).fingerprint != before
+
+
+@pytest.mark.parametrize(
+    'old, new, named',
+    [
+        ("'plain.py'", "'none.py'", 'no config none.py'),
+        ("reference = 'plain'", "reference = 'best'", "'best'"),
+        ('seeds = [0, 1]', 'seeds = [0.5]', r'seeds of .*\[0\.5\]'),
+        ('shots = [1]', 'shots = []', r'shots of .*\[\]'),
+        ('seeds = [0, 1]', '', 'says nothing of seeds'),
+        ('resamples', 'resample', 'unknown resample;'),
+        ("='other.py'", "=dict(conf='other.py')", 'arm other'),
+        ("data_root = 'data'", "data_root = 'gone'", r'prepare_dataset\.py'),
+    ],
+)
+def test_a_wrong_plan_gets_one_line(file, old, new, named):
+    assert old in file.read_text()
+    file.write_text(file.read_text().replace(old, new))
+    with pytest.raises((ValueError, FileNotFoundError), match=named) as error:
+        prepare_cells(read_plan(file))
+    assert '\n' not in str(error.value)
+
+
+def test_an_unknown_arm_is_named_with_those_there_are(file):
+    with pytest.raises(ValueError, match='no arm bst; it has plain, other'):
+        read_plan(file).cells(['bst'])

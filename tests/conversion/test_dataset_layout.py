@@ -1,0 +1,99 @@
+import pytest
+
+from helpers.voc_maker import flat_dataset, write_image, write_xml
+from mmdet_ddpm_moco.conversion.layout import find_files, natural_key
+
+
+def labels(files):
+    return [file.label for file in files]
+
+
+@pytest.mark.parametrize(
+    ('images', 'xmls'),
+    [
+        ('IMAGES', 'ANNOTATIONS'),
+        ('images', 'annotations'),
+        ('JPEGImages', 'Annotations'),
+    ],
+)
+def test_flat_layouts(tmp_path, images, xmls):
+    write_image(tmp_path / images / 'a_2.png')
+    write_image(tmp_path / images / 'dent' / 'a_10.JPG')
+    write_xml(tmp_path / xmls / 'a_2.xml')
+    (tmp_path / images / 'Thumbs.db').write_bytes(b'x')
+    (tmp_path / xmls / 'notes.txt').write_text('x')
+    tree = find_files(tmp_path)
+    assert labels(tree.images) == [
+        f'{images}/a_2.png',
+        f'{images}/dent/a_10.JPG',
+    ]
+    assert tree.images[1].folder == 'dent'
+    assert tree.images[1].root == ''
+    assert labels(tree.xmls) == [f'{xmls}/a_2.xml']
+    assert labels(tree.strays) == [f'{images}/Thumbs.db', f'{xmls}/notes.txt']
+
+
+@pytest.mark.parametrize('second', ['validation', 'valid', 'VAL', 'test'])
+def test_split_layouts_are_pooled(tmp_path, second):
+    for split in ('train', second):
+        write_image(tmp_path / split / 'images' / 'dent' / f'{split}_1.png')
+    write_xml(tmp_path / 'train' / 'annotations' / 'x.xml')
+    tree = find_files(tmp_path)
+    assert {file.root for file in tree.images} == {'train', second}
+    assert len(tree.images) == 2
+    assert len(tree.xmls) == 1
+
+
+def test_files_are_in_natural_order(tmp_path):
+    for number in (10, 9, 1):
+        write_image(tmp_path / 'images' / f'a_{number}.png')
+    write_xml(tmp_path / 'annotations' / 'a_1.xml')
+    names = [file.path.name for file in find_files(tmp_path).images]
+    assert names == ['a_1.png', 'a_9.png', 'a_10.png']
+
+
+def test_different_names_never_tie():
+    names = ['a_1', 'a_01', 'a1', 'a', '1', '1a', 'a_10', 'a_9', '']
+    assert len({natural_key(name) for name in names}) == len(names)
+
+
+def test_broken_and_folder_links_do_not_vanish(tmp_path):
+    elsewhere = tmp_path / 'elsewhere'
+    write_image(elsewhere / 'a_1.png')
+    root = tmp_path / 'set'
+    write_xml(root / 'annotations' / 'a_1.xml')
+    (root / 'images').mkdir()
+    (root / 'images' / 'dent').symlink_to(elsewhere)
+    (root / 'images' / 'gone.png').symlink_to(tmp_path / 'nowhere.png')
+    assert labels(find_files(root).images) == [
+        'images/dent/a_1.png',
+        'images/gone.png',
+    ]
+
+
+@pytest.mark.parametrize('missing', ['folder', 'images', 'xmls', 'layout'])
+def test_nothing_to_convert_is_one_line(tmp_path, missing):
+    root = tmp_path / 'set'
+    if missing == 'images':
+        write_xml(root / 'train' / 'annotations' / 'a.xml')
+    elif missing == 'xmls':
+        write_image(root / 'train' / 'images' / 'a.png')
+    elif missing == 'layout':
+        flat_dataset(root / 'inner')
+    with pytest.raises(FileNotFoundError) as caught:
+        find_files(root)
+    message = str(caught.value)
+    assert str(root) in message
+    assert '\n' not in message
+    if missing != 'folder':
+        assert 'looked for' in message
+
+
+def test_output_of_a_conversion_in_place_is_no_source(tmp_path):
+    flat_dataset(tmp_path, count=1)
+    before = find_files(tmp_path, tmp_path)
+    (tmp_path / 'images').mkdir()
+    (tmp_path / 'images' / 'dent_1.png').symlink_to('../IMAGES/dent_1.png')
+    (tmp_path / 'annotations').mkdir()
+    (tmp_path / 'annotations' / 'train.json').write_text('{}')
+    assert find_files(tmp_path, tmp_path) == before

@@ -1,0 +1,105 @@
+from pathlib import Path
+
+from helpers.voc_maker import write_image
+from mmdet_ddpm_moco.conversion.layout import SourceFile
+from mmdet_ddpm_moco.conversion.pairing import (
+    drop_identical_copies,
+    name_images,
+    pair_by_stem,
+)
+
+
+def source(label: str, root: Path = Path('/set')) -> SourceFile:
+    """``split/images/folder.../name`` as the layout reports it."""
+    parts = label.split('/')
+    split = '' if parts[0].lower() in ('images', 'annotations') else parts[0]
+    inner = parts[2 if split else 1 : -1]
+    return SourceFile(root / label, split, '/'.join(inner), label)
+
+
+def pairs(images, xmls):
+    found = pair_by_stem(
+        [source(i) for i in images], [source(x) for x in xmls]
+    )
+    return {image.label: xml.label for image, xml in found.items()}
+
+
+def test_stems_pair_across_folders_and_splits():
+    assert pairs(
+        ['train/images/dent/a_1.jpg', 'train/images/dent/a_2.jpg'],
+        ['train/annotations/a_1.xml', 'test/annotations/a_2.xml'],
+    ) == {
+        'train/images/dent/a_1.jpg': 'train/annotations/a_1.xml',
+        'train/images/dent/a_2.jpg': 'test/annotations/a_2.xml',
+    }
+
+
+def test_the_same_split_goes_before_another():
+    assert pairs(
+        ['train/images/a.jpg', 'test/images/a.jpg'],
+        ['test/annotations/a.xml', 'train/annotations/a.xml'],
+    ) == {
+        'train/images/a.jpg': 'train/annotations/a.xml',
+        'test/images/a.jpg': 'test/annotations/a.xml',
+    }
+
+
+def test_the_same_sub_folder_goes_before_another():
+    assert pairs(
+        ['images/dent/1.jpg', 'images/rust/1.jpg'],
+        ['annotations/rust/1.xml', 'annotations/dent/1.xml'],
+    ) == {
+        'images/dent/1.jpg': 'annotations/dent/1.xml',
+        'images/rust/1.jpg': 'annotations/rust/1.xml',
+    }
+
+
+def test_nothing_is_guessed():
+    assert (
+        pairs(
+            ['images/dent/1.jpg', 'images/rust/1.jpg'], ['annotations/1.xml']
+        )
+        == {}
+    )
+    assert pairs(['images/1.jpg'], ['annotations/2.xml']) == {}
+
+
+def test_only_equal_name_and_contents_make_a_copy(tmp_path):
+    write_image(tmp_path / 'images/dent/1.png', seed=1)
+    write_image(tmp_path / 'images/rust/1.png', seed=1)
+    write_image(tmp_path / 'images/scratch/1.png', seed=2)
+    write_image(tmp_path / 'images/dent/2.png', seed=1)
+    files = [
+        source(f'images/{name}.png', tmp_path)
+        for name in ('dent/1', 'rust/1', 'scratch/1', 'dent/2')
+    ]
+    kept, copies = drop_identical_copies(files)
+    assert kept == [files[0], files[2], files[3]]
+    assert copies == [(files[1], files[0])]
+
+
+def test_names_that_clash_get_as_many_folders_as_it_takes(tmp_path):
+    files = [
+        source('train/images/dent/1.png'),
+        source('test/images/dent/1.png'),
+        source('train/images/rust/1.png'),
+        source('train/images/dent/2.png'),
+    ]
+    names, renamed = name_images(files, tmp_path / 'images')
+    assert [names[file] for file in files] == [
+        'train__images__dent__1.png',
+        'test__images__dent__1.png',
+        'rust__1.png',
+        '2.png',
+    ]
+    assert dict(renamed) == {file: names[file] for file in files[:3]}
+
+
+def test_images_already_in_place_keep_their_path(tmp_path):
+    files = [
+        source('images/dent/1.png', tmp_path),
+        source('images/rust/1.png', tmp_path),
+    ]
+    names, renamed = name_images(files, tmp_path / 'images')
+    assert list(names.values()) == ['dent/1.png', 'rust/1.png']
+    assert renamed == []

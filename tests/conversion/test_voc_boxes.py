@@ -1,0 +1,104 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmdet_ddpm_moco.conversion.formats.voc import (
+    Box,
+    VocObject,
+    clean_boxes,
+    main_class,
+)
+
+CLASSES = {'dent', 'rolled-in_scale'}
+
+
+def clean(*objects, stem='x', width=40, height=30):
+    return clean_boxes(
+        [VocObject(name, corners) for name, corners in objects],
+        width,
+        height,
+        stem,
+        CLASSES,
+    )
+
+
+def test_corners_are_one_based_and_inclusive():
+    boxes, odd = clean(('dent', (1, 1, 40, 30)), ('dent', (3, 5, 22, 14)))
+    assert [box.xywh for box in boxes] == [(0, 0, 40, 30), (2, 4, 20, 10)]
+    assert boxes[1].area == 200
+    assert odd == []
+
+
+@pytest.mark.parametrize(
+    ('corners', 'kind', 'kept'),
+    [
+        ((0, 5, 22, 14), 'clipped_box', (0, 4, 22, 10)),
+        ((3, 5, 50, 44), 'clipped_box', (2, 4, 38, 26)),
+        ((41, 5, 50, 14), 'box_outside_image', None),
+        ((-9, -9, 0, 0), 'box_outside_image', None),
+        ((9, 5, 9, 14), 'empty_box', None),
+        ((9, 14, 22, 5), 'empty_box', None),
+        (None, 'unusable_coordinates', None),
+        ((3.5, 5.25, 22, 14), None, (2.5, 4.25, 19.5, 9.75)),
+    ],
+)
+def test_each_odd_box_has_its_kind(corners, kind, kept):
+    boxes, odd = clean(('dent', corners))
+    assert [box.xywh for box in boxes] == ([kept] if kept else [])
+    assert [name for name, _ in odd] == ([kind] if kind else [])
+
+
+def test_duplicates_need_the_same_class_and_place():
+    place = (3, 5, 22, 14)
+    boxes, odd = clean(
+        ('dent', place),
+        ('rolled-in_scale', place),
+        ('dent', place),
+        ('dent', (3, 5, 22, 15)),
+    )
+    assert len(boxes) == 3
+    assert [kind for kind, _ in odd] == ['duplicate_box']
+
+
+def test_class_comes_from_the_stem_if_there_is_none():
+    place = (3, 5, 22, 14)
+    boxes, odd = clean(('', place), stem='rolled-in_scale_7')
+    assert boxes[0].name == 'rolled-in_scale'
+    assert [kind for kind, _ in odd] == ['class_from_stem']
+    boxes, odd = clean(('', place), stem='whatever_7')
+    assert boxes == []
+    assert [kind for kind, _ in odd] == ['object_without_class']
+
+
+def test_unknown_classes_are_dropped_and_named():
+    boxes, odd = clean(('gouge', (3, 5, 22, 14)))
+    assert boxes == []
+    assert odd == [('unknown_class', 'gouge')]
+
+
+number = st.floats(-60, 60) | st.integers(-60, 60)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(number, number, number, number), max_size=6))
+def test_boxes_lie_inside_the_image_and_nothing_vanishes_in_silence(places):
+    boxes, odd = clean(*(('dent', place) for place in places))
+    for box in boxes:
+        x, y, width, height = box.xywh
+        assert width > 0
+        assert height > 0
+        assert x >= 0
+        assert y >= 0
+        assert x + width <= 40 + 1e-9
+        assert y + height <= 30 + 1e-9
+    dropped = [kind for kind, _ in odd if kind != 'clipped_box']
+    assert len(boxes) + len(dropped) == len(places)
+
+
+def test_main_class_has_the_largest_total_area():
+    def box(name, area):
+        return Box(name, (0.0, 0.0, float(area), 1.0))
+
+    assert main_class([]) is None
+    assert main_class([box('b', 10), box('a', 6), box('a', 5)]) == 'a'
+    assert main_class([box('b', 10), box('a', 10)]) == 'a'

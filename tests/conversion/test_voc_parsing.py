@@ -1,0 +1,54 @@
+import pytest
+
+from helpers.voc_maker import voc_xml
+from mmdet_ddpm_moco.conversion.formats.voc import parse_voc
+
+
+def test_everything_is_read_as_it_stands():
+    text = voc_xml(
+        'a_1', [('dent', 1, 2, 30, 40), ('rust', '1.5', '2e0', 3, 4)], (50, 60)
+    )
+    voc = parse_voc(text.encode())
+    assert voc.filename == 'a_1'
+    assert voc.size == (50, 60)
+    assert [item.name for item in voc.objects] == ['dent', 'rust']
+    assert voc.objects[0].corners == (1, 2, 30, 40)
+    assert voc.objects[1].corners == (1.5, 2, 3, 4)
+
+
+@pytest.mark.parametrize('bad', ['', 'left', 'nan', 'inf'])
+def test_coordinates_that_are_no_numbers_are_none(bad):
+    voc = parse_voc(voc_xml('a', [('dent', 1, 2, bad, 4)]).encode())
+    assert voc.objects[0].corners is None
+
+
+def test_missing_parts_are_empty_not_errors():
+    voc = parse_voc(b'<annotation><object/></annotation>')
+    assert voc.filename == ''
+    assert voc.size is None
+    assert voc.objects[0].name == ''
+    assert voc.objects[0].corners is None
+
+
+def test_other_encodings_are_read():
+    text = '<?xml version="1.0" encoding="GBK"?>' + voc_xml(
+        'a', [('擦花', 1, 2, 3, 4)]
+    )
+    assert parse_voc(text.encode('gbk')).objects[0].name == '擦花'
+
+
+@pytest.mark.parametrize(
+    ('data', 'reason'),
+    [
+        (b'', 'empty'),
+        (b' \n', 'empty'),
+        (b'<annotation><object>', 'not well-formed'),
+        (b'\xff\xd8\xff\xe0', 'not well-formed'),
+        (b'<?xml version="1.0" encoding="klingon"?><a/>', 'not well-formed'),
+        (b'<html></html>', '<html>'),
+    ],
+)
+def test_what_is_no_voc_xml_is_one_clear_error(data, reason):
+    with pytest.raises(ValueError, match=reason) as caught:
+        parse_voc(data)
+    assert '\n' not in str(caught.value)

@@ -1,0 +1,82 @@
+"""Contrastive backbones, side by side."""
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from helpers.contrastive_images import write_dark_and_bright
+from helpers.tiny_moco import CONFIG, build
+from mmdet_ddpm_moco.evaluation.knn_probe import (
+    START,
+    backbone_accuracies,
+    view_size,
+)
+
+
+def config(**pipeline):
+    return Config(
+        dict(
+            default_scope='mmpretrain',
+            model=CONFIG,
+            train_dataloader=dict(dataset=dict(pipeline=[pipeline])),
+        )
+    )
+
+
+@pytest.fixture
+def labelled(tmp_path):
+    return write_dark_and_bright(tmp_path)
+
+
+def saved(path, change):
+    """Weights of the tiny backbone, each parameter changed."""
+    state = build(seed=3).backbone.state_dict()
+    torch.save({k: change(k, v) for k, v in state.items()}, path)
+    return path
+
+
+def test_each_file_is_asked(tmp_path, labelled):
+    sound = saved(tmp_path / 'sound.pth', lambda _, value: value)
+    # With a scale of 0 each image looks alike: all votes go to one kind.
+    blind = saved(
+        tmp_path / 'blind.pth',
+        lambda key, value: (
+            torch.zeros_like(value)
+            if 'bn' in key and key.endswith(('weight', 'bias'))
+            else value
+        ),
+    )
+    found, probe = backbone_accuracies(
+        config(scale=32), [blind, sound], labelled, k=3
+    )
+    assert list(found) == [START, str(blind), str(sound)]
+    assert probe.classes == 2 and len(probe.windows) == 6
+    assert found[str(sound)] == 1
+    assert found[str(blind)] <= 0.5
+
+
+def test_the_start_is_the_same_again(labelled):
+    torch.manual_seed(1)
+    one, _ = backbone_accuracies(config(scale=32), [], labelled)
+    torch.manual_seed(2)
+    assert backbone_accuracies(config(scale=32), [], labelled)[0] == one
+
+
+def test_weights_that_do_not_fit(tmp_path, labelled):
+    torch.save(dict(conv=torch.ones(3)), tmp_path / 'other.pth')
+    with pytest.raises(ValueError, match='does not fit the backbone'):
+        backbone_accuracies(
+            config(scale=32), [tmp_path / 'other.pth'], labelled
+        )
+
+
+def test_no_neighbour(labelled):
+    with pytest.raises(ValueError, match='k must be at least 1'):
+        backbone_accuracies(config(scale=32), [], labelled, k=0)
+
+
+def test_view_size():
+    assert view_size(config(scale=64)) == (64, 64)
+    assert view_size(config(scale=[64, 96])) == (64, 96)
+    with pytest.raises(ValueError, match='names no size of its views'):
+        view_size(config(type='PackInputs'))

@@ -1,0 +1,119 @@
+"""Label truth with a judge whose verdicts are known."""
+
+import numpy as np
+import pytest
+
+from helpers.made_bank import (
+    CLASSES,
+    BrightJudge,
+    load,
+    write_bank,
+    write_images,
+)
+from mmdet_ddpm_moco.evaluation.judge import Detections
+from mmdet_ddpm_moco.evaluation.label_agreement import measure_label_truth
+from mmdet_ddpm_moco.evaluation.windows import find_hosts
+
+# Numbers of the windows of the first image are 0 (add dent), 1 (replaces
+# scratch), 2 (null) and 3 (add scratch); then come those of the next.
+INVISIBLE = (0, 4, 7, 1, 2, 6, 10)
+
+
+@pytest.fixture
+def truth(tmp_path):
+    paths = write_images(tmp_path / 'data', number=4)
+    bank = write_bank(
+        tmp_path / 'bank', paths[1], number=4, invisible=INVISIBLE
+    )
+    data = load(paths)
+    real = load(write_images(tmp_path / 'real', number=3, start=90))
+
+    def measure(judge=None, hosts=None, **options):
+        return measure_label_truth(
+            judge or BrightJudge(),
+            bank,
+            find_hosts(bank, data) if hosts is None else hosts,
+            data,
+            real,
+            **dict(dict(iou=0.5, score=0.3), **options),
+        )
+
+    return measure
+
+
+def test_recall_by_kind_and_class(truth):
+    found = truth()
+    dent, scratch = CLASSES
+    assert found['real'][dent] == dict(n=3, found=3, recall=1)
+    assert found['real']['overall'] == dict(n=6, found=6, recall=1)
+    # 4 added dents, 0 and 4 of which can not be seen.
+    assert found['add'][dent] == dict(
+        n=4, found=2, recall=0.5, before=0, relative=0.5
+    )
+    assert found['add'][scratch] == dict(
+        n=4, found=3, recall=0.75, before=0, relative=0.75
+    )
+    assert found['add']['overall']['recall'] == 5 / 8
+    # The real defects were there before; one is painted over.
+    assert found['replaces'][scratch] == dict(
+        n=4, found=3, recall=0.75, before=1, relative=0.75
+    )
+    assert found['replaces'][dent]['n'] == 0
+    assert found['replaces'][dent]['recall'] is None
+    assert found['replaces'][dent]['relative'] is None
+
+
+def test_windows_without_a_defect(truth):
+    # Into 3 of 4 of them the tests painted one all the same.
+    assert truth()['null'] == dict(n=4, fired=0.75, before=0)
+
+
+class TwoThirds:
+    """Finds less well: every third image is not looked at."""
+
+    def detect(self, images):
+        for i, found in enumerate(BrightJudge().detect(images)):
+            if i % 3 == 2:
+                yield Detections(
+                    found.boxes[:0], found.scores[:0], found.labels[:0]
+                )
+            else:
+                yield found
+
+
+def test_relative_to_the_judges_own_recall(truth):
+    found = truth(TwoThirds())
+    row = found['add'][CLASSES[1]]
+    assert found['real'][CLASSES[1]]['recall'] == pytest.approx(2 / 3)
+    assert row['relative'] == pytest.approx(row['recall'] / (2 / 3))
+
+
+def test_a_score_that_nothing_reaches(truth):
+    found = truth(score=0.95)
+    assert found['real']['overall']['recall'] == 0
+    assert found['add']['overall']['recall'] == 0
+    assert found['add']['overall']['relative'] is None  # 0 / 0
+    assert found['null']['fired'] == 0
+
+
+class RightOfTheHost:
+    """Fires wherever a host is not noise, whatever the window."""
+
+    def detect(self, images):
+        for _ in images:
+            yield Detections(
+                np.array([[14, 42, 19, 47]], np.float32),
+                np.ones(1, np.float32),
+                np.zeros(1, np.int64),
+            )
+
+
+def test_the_base_rate_of_false_alarms(truth):
+    assert truth(RightOfTheHost())['null'] == dict(n=4, fired=1, before=1)
+
+
+def test_no_windows_at_all(truth):
+    found = truth(hosts=[])
+    assert found['null'] == dict(n=0, fired=None, before=None)
+    assert found['add']['overall']['recall'] is None
+    assert found['real']['overall']['recall'] == 1

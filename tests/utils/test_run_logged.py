@@ -1,0 +1,48 @@
+import pytest
+
+from mmdet_ddpm_moco.utils.run_logged import progress, run_logged
+
+
+def test_the_log_has_everything_the_screen_what_matters(tmp_path, capsys):
+    lines = [
+        'stage 1 of 2, generator: making x',
+        'a detail',
+        '11/24 - INFO - Iter(train) [ 50/100]  lr: 1e-4  eta: 0:02:32  x',
+    ]
+    heard = []
+    seconds = run_logged(
+        ['python', '-c', '\n'.join(f'print({line!r})' for line in lines)],
+        tmp_path / 'logs' / 'x.log',
+        heard.append,
+    )
+    assert (tmp_path / 'logs' / 'x.log').read_text().split('\n')[:-1] == lines
+    assert heard == [line + '\n' for line in lines]
+    assert 0 < seconds < 60
+    shown = capsys.readouterr().out
+    assert lines[0] in shown
+    assert 'train [ 50/100] ' in shown
+    assert '0:02:32 left' in shown
+    assert 'a detail' not in shown.split('x.log)')[1]
+
+
+def test_a_command_that_fails_names_its_log(tmp_path):
+    code = 'import sys; print("why"); sys.exit(3)'
+    with pytest.raises(ChildProcessError, match='why') as error:
+        run_logged(['python', '-c', code], tmp_path / 'x.log')
+    assert str(tmp_path / 'x.log') in str(error.value)
+
+
+@pytest.mark.parametrize(
+    'line, said',
+    [
+        (
+            'Epoch(train)  [7][20/20]  lr: 1  eta: 0:03:28  time: 0.4',
+            '0:03:28',
+        ),
+        ('synthesising:  10%| | 20/200', 'synthesising:  10%| | 20/200'),
+        ('loss: 1.0', None),
+    ],
+)
+def test_progress(line, said):
+    found = progress(line)
+    assert found is None if said is None else said in found

@@ -50,7 +50,7 @@ DEV = ['hypothesis', 'pytest', 'ruff']
 setup(
     name='mmdet-ddpm-moco',
     version=read_version(),
-    description='DDPM-MoCo for MMDetection: synthesised defects and '
+    description='DDPM-MoCo for MMDetection: synthesized defects and '
     'contrastive pretraining for surface-defect detectors',
     long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
     long_description_content_type='text/markdown',

@@ -37,7 +37,7 @@ custom_hooks = [
 # How tools/train.py makes what it reads.
 stages = dict(
     root=root,
-    generator=dict(config='ddpm/ddpm_neu_det.py'),
+    generator=dict(config='ddpm/ddpm_unet64_1xb64-20ki_neu-det.py'),
     bank=dict(num=4000),
-    backbone=dict(config='moco/moco_r50_neu_det.py'),
+    backbone=dict(config='mocov2/mocov2_r50_1xb128-coslr-200e_neu-det.py'),
 )

@@ -1,21 +1,24 @@
 """Every shipped config builds its model and names what exists."""
 
 import copy
+from pathlib import Path
 
 import mmengine.hooks  # noqa: F401  registers MMEngine's own hooks
 import pytest
 from mmengine.config import Config
 from mmengine.registry import HOOKS, MODELS, DefaultScope
 
-from mmdet_ddpm_moco.ablation.experiment import read_plan
-from mmdet_ddpm_moco.utils.paths import find_config, shipped
+from mmdet_ddpm_moco.ablation.experiment import read_experiment
+from mmdet_ddpm_moco.utils.paths import find_config
 
-# Plans of benchmarks are no configs of a model.
-PLANS = sorted(shipped('configs').glob('benchmarks/*/*.py'))
+ROOT = Path(__file__).parents[1]
+# An experiment is no config of a model.
+EXPERIMENTS = sorted(ROOT.glob('benchmarks/neu_det/*.py'))
 CONFIGS = sorted(
     path
-    for path in shipped('configs').rglob('*.py')
-    if '_base_' not in path.parts and path not in PLANS
+    for folder in ('configs', 'benchmarks/neu_det')
+    for path in (ROOT / folder).rglob('*.py')
+    if '_base_' not in path.parts and path not in EXPERIMENTS
 )
 
 
@@ -24,29 +27,30 @@ def test_there_are_configs_of_every_kind():
     assert kinds == {
         'configs',
         'ddpm',
-        'moco',
-        'detection',
+        'mocov2',
+        'ddpm_moco',
         'demo',
-        'arms',
+        'variants',
         'stages',
     }
+    assert len(EXPERIMENTS) == 4
 
 
-@pytest.mark.parametrize('path', PLANS, ids=lambda path: path.stem)
+@pytest.mark.parametrize('path', EXPERIMENTS, ids=lambda path: path.stem)
 def test_plans_are_read(path):
-    plan = read_plan(path)
-    assert plan.cells()
-    for arm in plan.arms:
-        cfg = Config.fromfile(arm.config)
+    experiment = read_experiment(path)
+    assert experiment.runs()
+    for variant in experiment.variants:
+        cfg = Config.fromfile(variant.config)
         dataset = cfg.train_dataloader.dataset
         dataset = dataset.get('dataset', dataset)
-        assert dataset.data_root.rstrip('/') == str(plan.data_root)
-        if not arm.own_labels:
-            assert dataset.ann_file == plan.shots_file
+        assert dataset.data_root.rstrip('/') == str(experiment.data_root)
+        if not variant.own_labels:
+            assert dataset.ann_file == experiment.shots_file
 
 
 @pytest.mark.parametrize(
-    'path', CONFIGS, ids=lambda path: str(path.relative_to(shipped('configs')))
+    'path', CONFIGS, ids=lambda path: str(path.relative_to(ROOT))
 )
 def test_config_builds(path):
     cfg = Config.fromfile(path)
@@ -61,23 +65,27 @@ def test_config_builds(path):
             assert find_config(cfg.stages[stage].config, path).is_file()
 
 
-DETECTORS = [
-    p
-    for p in CONFIGS
-    if p.parent.name in ('demo', 'detection') and 'faster_rcnn' in p.stem
+BASELINES = {
+    'demo': 'faster-rcnn_baseline.py',
+    'ddpm_moco': 'faster-rcnn_r18_fpn_1xb4-720i_neu-det.py',
+}
+PAIRS = [
+    (path.with_name(BASELINES[path.parent.name]), path)
+    for path in CONFIGS
+    if path.parent.name in BASELINES
+    and 'faster-rcnn' in path.stem
+    and path.name not in BASELINES.values()
 ]
 
 
-@pytest.mark.parametrize('path', DETECTORS, ids=lambda path: path.stem)
-def test_arms_share_everything_but_the_hook(path):
-    """A comparison of arms is only fair if nothing else differs."""
-    plain = path.with_name(
-        dict(
-            demo='faster_rcnn_plain.py',
-            detection='faster_rcnn_r18_neu_det_cpu.py',
-        )[path.parent.name]
-    )
-    first, second = Config.fromfile(plain), Config.fromfile(path)
+def test_there_are_variants_to_compare():
+    assert len(PAIRS) == 4
+
+
+@pytest.mark.parametrize('baseline, path', PAIRS, ids=lambda path: path.stem)
+def test_variants_share_everything_but_the_hook(baseline, path):
+    """A comparison of variants is only fair if nothing else differs."""
+    first, second = Config.fromfile(baseline), Config.fromfile(path)
     for key in (
         'model',
         'train_dataloader',

@@ -19,7 +19,9 @@ from mmdet_ddpm_moco.utils.paths import shipped
 from mmdet_ddpm_moco.utils.run_logged import run_logged
 
 ROOT = Path('work_dirs/demo')
-ARMS = dict(plain='faster_rcnn_plain.py', ddpm_moco='faster_rcnn_ddpm_moco.py')
+ARMS = dict(
+    plain='faster-rcnn_baseline.py', ddpm_moco='faster-rcnn_ddpm-moco.py'
+)
 
 
 def train(name: str, config: Path) -> float:
@@ -39,7 +41,7 @@ def train(name: str, config: Path) -> float:
 
 
 def test(name: str, config: Path) -> dict[str, float]:
-    """Tests an arm; returns AP and AP50 in per cent."""
+    """Tests an arm; returns AP and AP50 in percent."""
     work_dir = Path(Config.fromfile(config).work_dir)
     checkpoint = (work_dir / 'last_checkpoint').read_text().strip()
     log = ROOT / 'logs' / f'test_{name}.log'
@@ -74,7 +76,7 @@ def main() -> None:
     atomic_write_bytes(
         ROOT / 'results.json', (json.dumps(results, indent=2) + '\n').encode()
     )
-    print(f'\n{"":12}{"AP":>6}{"AP50":>6}   (120 test plates, per cent)')
+    print(f'\n{"":12}{"AP":>6}{"AP50":>6}   (120 test plates, percent)')
     for name, row in results.items():
         print(f'{name:12}{row["AP"]:6.1f}{row["AP50"]:6.1f}')
     print(f'\nWritten to {ROOT / "results.json"}; detections are beside it.')

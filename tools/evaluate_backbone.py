@@ -8,7 +8,7 @@ from mmdet_ddpm_moco.utils.cli import one_line_errors
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=f'{__doc__} For each: the balanced accuracy of a k-NN '
-        'classifier of labelled windows, neighbours from other images alone.'
+        'classifier of labeled windows, neighbors from other images alone.'
     )
     parser.add_argument(
         'config', help='config of contrastive training (configs/moco)'
@@ -24,8 +24,7 @@ def parse_args() -> argparse.Namespace:
         '--ann',
         required=True,
         metavar='JSON',
-        help='COCO json of labelled images, best such as training has not '
-        'seen',
+        help='COCO json of labeled images, best such as training has not seen',
     )
     parser.add_argument(
         '--prefix',
@@ -41,7 +40,7 @@ def parse_args() -> argparse.Namespace:
         '(default: 1)',
     )
     parser.add_argument(
-        '-k', type=int, default=10, help='neighbours that vote (default: 10)'
+        '-k', type=int, default=10, help='neighbors that vote (default: 10)'
     )
     return parser.parse_args()
 
@@ -55,15 +54,15 @@ def main() -> None:
     from mmdet_ddpm_moco.evaluation.knn_probe import backbone_accuracies
     from mmdet_ddpm_moco.utils.paths import find_config
 
-    # MMEngine tells how it initialises each of some hundred parameters.
+    # MMEngine tells how it initializes each of some hundred parameters.
     MMLogger.get_current_instance().setLevel('WARNING')
-    labelled = dict(
+    labeled = dict(
         ann_file=args.ann, img_prefix=args.prefix, background=args.background
     )
     found, probe = backbone_accuracies(
         Config.fromfile(find_config(args.config)),
         args.backbones,
-        labelled,
+        labeled,
         args.k,
     )
     kinds = f'{probe.classes} kinds' + ' with background' * bool(

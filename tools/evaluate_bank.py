@@ -8,7 +8,7 @@ from mmdet_ddpm_moco.utils.cli import one_line_errors
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description=f'{__doc__} Writes report.md, report.json, neighbours.png '
+        description=f'{__doc__} Writes report.md, report.json, neighbors.png '
         'and spectrum.png.'
     )
     parser.add_argument(
@@ -95,7 +95,7 @@ def main() -> None:
     check_module('torch_fidelity')
     from mmdet_ddpm_moco.bank.reader import DefectBank
     from mmdet_ddpm_moco.checkpoints.weights_only import load_weights_only
-    from mmdet_ddpm_moco.datasets.labeled_images import LabelledImages
+    from mmdet_ddpm_moco.datasets.labeled_images import LabeledImages
     from mmdet_ddpm_moco.engine.train_on_bank import check_judge, train_on_bank
     from mmdet_ddpm_moco.evaluation.evaluate_bank import (
         evaluate_bank,
@@ -109,9 +109,9 @@ def main() -> None:
     device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
     bank = DefectBank(args.bank)
     given = training_images(Config.fromfile(find_config(args.config)))
-    train = LabelledImages(**given)
+    train = LabeledImages(**given)
     real = args.real_ann, args.real_prefix or given['img_prefix']
-    held_out = args.real_ann and LabelledImages(*real, given['channels'])
+    held_out = args.real_ann and LabeledImages(*real, given['channels'])
     extractor = choose_extractor(args.features, load_weights_only)
     judge = args.judge and load_judge(*args.judge, bank.classes, device)
     if args.train_on_bank:

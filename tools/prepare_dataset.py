@@ -11,7 +11,7 @@ from mmdet_ddpm_moco.utils.cli import one_line_errors
 VOC_HELP = """\
 Convert images with VOC XML files to COCO json.
 
-Two layouts of SRC are recognised, in upper or lower case, with or without
+Two layouts of SRC are recognized, in upper or lower case, with or without
 sub-folders (one per class, say) below the folders of images and XML files:
   SRC/{images|JPEGImages}/ and SRC/annotations/
   SRC/{train,validation,valid,val,test}/{images,annotations}/
@@ -22,7 +22,7 @@ their names.
 DST receives
   images/                links to the images (or copies, with --copy)
   annotations/           train.json, val.json, test.json, train_N.json for each
-                         N of --few-shot, unlabelled.json for images without
+                         N of --few-shot, unlabeled.json for images without
                          a usable XML (they are not taken for defect-free)
   lists/                 the same as lists of file names
   report.json            options, counts, and all that was odd
@@ -63,7 +63,7 @@ def parse_args() -> argparse.Namespace:
         help='take the splits from DIR/train.txt and, if they exist, val.txt '
         'and test.txt instead of drawing them: one image a line, by its name '
         'in the COCO json, its file name or its stem; blank lines and lines '
-        'that start with # are skipped. Labelled images that no list names '
+        'that start with # are skipped. Labeled images that no list names '
         'are reported and go into no split. Not together with --ratio',
     )
     voc.add_argument(

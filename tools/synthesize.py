@@ -1,4 +1,4 @@
-"""Synthesises a defect bank with a trained generator."""
+"""Synthesizes a defect bank with a trained generator."""
 
 import argparse
 
@@ -71,7 +71,7 @@ def parse_args() -> argparse.Namespace:
         type=int,
         default=128,
         help='side in pixels of the largest square window; no window has more '
-        'pixels, and of a larger defect a part is synthesised',
+        'pixels, and of a larger defect a part is synthesized',
     )
     parser.add_argument(
         '--mix',
@@ -94,7 +94,7 @@ def parse_args() -> argparse.Namespace:
         '--judge',
         nargs=2,
         metavar=('CONFIG', 'CHECKPOINT'),
-        help='a detector trained on the same labelled images, that must find '
+        help='a detector trained on the same labeled images, that must find '
         'each defect',
     )
     parser.add_argument(
@@ -136,15 +136,15 @@ def main() -> None:
         training_images,
     )
     from mmdet_ddpm_moco.synthesis.run import synthesize_bank
-    from mmdet_ddpm_moco.utils.dist import start_ranks, together
+    from mmdet_ddpm_moco.utils.dist import init_ranks, all_ranks
     from mmdet_ddpm_moco.utils.paths import find_config
 
     cfg = Config.fromfile(find_config(args.config))
     images = training_images(cfg)
     env = cfg.get('env_cfg') or {}
-    start_ranks(args.launcher, **(env.get('dist_cfg') or {}))
-    generator = together(lambda: load_generator(args.generator))
-    judge = args.judge and together(lambda: judge_gate(args, generator))
+    init_ranks(args.launcher, **(env.get('dist_cfg') or {}))
+    generator = all_ranks(lambda: load_generator(args.generator))
+    judge = args.judge and all_ranks(lambda: judge_gate(args, generator))
     manifest = synthesize_bank(
         generator,
         images['ann_file'],

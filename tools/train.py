@@ -5,7 +5,7 @@ made first: generator, defect bank, contrastive backbone.
 
 Local files of --resume, of load_from and of Pretrained are read as weights
 only, and refused if they hold code. An address (https://...) in load_from is
-left to MMEngine's loader, which runs what it can not read otherwise: give one
+left to MMEngine's loader, which runs what it cannot read otherwise: give one
 of a source that you trust.
 """
 
@@ -75,7 +75,7 @@ def main() -> None:
 
     from mmdet_ddpm_moco.engine.options import apply_options, check_data
     from mmdet_ddpm_moco.engine.safe_loading import check_checkpoint
-    from mmdet_ddpm_moco.engine.stages import prepare, refuse_unprepared
+    from mmdet_ddpm_moco.engine.stages import check_prepared, prepare
     from mmdet_ddpm_moco.engine.training import train
 
     setup_cache_size_limit_of_dynamo()
@@ -84,7 +84,7 @@ def main() -> None:
     check_checkpoint(cfg)
     check_data(cfg, make=not args.no_prepare)
     if args.no_prepare:
-        refuse_unprepared(cfg)
+        check_prepared(cfg)
     else:
         prepare(cfg, args.launcher)
     train(cfg)

@@ -1,4 +1,4 @@
-"""Opening and looking into banks, of sizes nobody waits to synthesise.
+"""Opening and looking into banks, of sizes nobody waits to synthesize.
 
 Without torch, since the process that opens a bank should not have it.
 """

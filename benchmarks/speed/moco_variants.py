@@ -112,7 +112,7 @@ def training_step(
 
     Args:
         model (BaseModel): In train mode.
-        optim (Mapping): Config of its optimiser and wrapper.
+        optim (Mapping): Config of its optimizer and wrapper.
         data (dict): A batch.
 
     Returns:

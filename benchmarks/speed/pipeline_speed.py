@@ -114,13 +114,13 @@ def moment_rows(
         ours (Callable): Gives the same.
 
     Returns:
-        list[Row]: In grey levels.
+        list[Row]: In gray levels.
     """
     expected, found = (torch.cat(f()).double() for f in (theirs, ours))
     rows = []
     for moment, get in (('mean', torch.mean), ('deviation', torch.std)):
         a, b = get(expected).item(), get(found).item()
-        how = f'grey levels; mmpretrain {a:.2f}, TwoViews {b:.2f}'
+        how = f'gray levels; mmpretrain {a:.2f}, TwoViews {b:.2f}'
         what = f'{name}: difference of the {moment}'
         rows.append(Row(PART, what, abs(a - b), '', how, most=1))
     return rows

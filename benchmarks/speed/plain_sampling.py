@@ -6,11 +6,11 @@ from tqdm import tqdm
 
 from benchmarks.speed.window_batch import WindowBatch
 from mmdet_ddpm_moco.models.background_norm import (
+    background_norm,
     decode,
     encode,
-    ground_contrast,
 )
-from mmdet_ddpm_moco.models.conditioning import known_part, unet_input
+from mmdet_ddpm_moco.models.conditioning import masked_image, unet_input
 
 
 @torch.no_grad()
@@ -37,8 +37,8 @@ def plain_sampling(
     scheduler.set_timesteps(
         scheduler.config.num_train_timesteps, device=batch.image.device
     )
-    ground = ground_contrast(batch.image, batch.mask)
-    known = known_part(encode(batch.image, *ground), batch.mask)
+    ground = background_norm(batch.image, batch.mask)
+    known = masked_image(encode(batch.image, *ground), batch.mask)
     sample = batch.noise
     for timestep in tqdm(scheduler.timesteps, 'plain DDPM', unit='step'):
         prediction = unet(

@@ -22,7 +22,7 @@ def precision_rows(
 
     Args:
         model (Mapping): Config of a ``DatasetMoCo``.
-        optim (Mapping): Config of the optimiser; its wrapper is replaced.
+        optim (Mapping): Config of the optimizer; its wrapper is replaced.
         data (dict): A batch.
         repeats (int): Timed steps of each.
         device (str): Where they run.

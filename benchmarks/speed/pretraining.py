@@ -51,7 +51,7 @@ def measure_pretrain(
         FileNotFoundError: The training images are missing.
         ValueError: A number is below 1, or the config has no
             ``DatasetMoCo``, other views, or a queue that mmpretrain's MoCo
-            can not fill with such batches.
+            cannot fill with such batches.
     """
     batch = cfg.train_dataloader.batch_size if batch is None else batch
     for name, number in dict(

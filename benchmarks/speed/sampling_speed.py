@@ -11,7 +11,7 @@ from benchmarks.speed.plain_sampling import plain_sampling
 from benchmarks.speed.speed_table import Row
 from benchmarks.speed.timing import seconds
 from benchmarks.speed.window_batch import WindowBatch, our_sampling
-from mmdet_ddpm_moco.datasets.labeled_images import LabelledImages
+from mmdet_ddpm_moco.datasets.labeled_images import LabeledImages
 from mmdet_ddpm_moco.synthesis.gates import QualityGates
 from mmdet_ddpm_moco.synthesis.generator import Generator
 from mmdet_ddpm_moco.synthesis.painter import WindowPainter
@@ -31,7 +31,7 @@ def sampling_rows(
     """Compares our sampling with the plain loop, on one batch.
 
     Ours is timed before and after the plain loop, which takes minutes, so
-    that a machine that gets busier or less so favours neither much.
+    that a machine that gets busier or less so favors neither much.
 
     Args:
         generator (Generator): Its U-Net is on the device.
@@ -78,7 +78,7 @@ def sampling_rows(
 
 def painting_rows(
     generator: Generator,
-    data: LabelledImages,
+    data: LabeledImages,
     settings: Mapping,
     windows: int,
     device: str,
@@ -87,7 +87,7 @@ def painting_rows(
 
     Args:
         generator (Generator): The generator.
-        data (LabelledImages): The hosts.
+        data (LabeledImages): The hosts.
         settings (Mapping): From :func:`bank_settings`.
         windows (int): Windows to paint, at least 1.
         device (str): Where the U-Net runs.

@@ -21,11 +21,11 @@ OURS = 'DatasetMoCo'
 def step_rows(
     model: Mapping, optim: Mapping, data: dict, repeats: int, device: str
 ) -> list[Row]:
-    """Compares the steps, all of the same networks, batch and optimiser.
+    """Compares the steps, all of the same networks, batch and optimizer.
 
     Args:
         model (Mapping): Config of a ``DatasetMoCo``.
-        optim (Mapping): Config of the optimiser and its wrapper.
+        optim (Mapping): Config of the optimizer and its wrapper.
         data (dict): A batch.
         repeats (int): Timed steps of each.
         device (str): Where they run.

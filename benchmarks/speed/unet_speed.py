@@ -9,8 +9,8 @@ import torch
 from benchmarks.speed.speed_table import Row
 from benchmarks.speed.timing import median_seconds
 from benchmarks.speed.window_batch import WindowBatch
-from mmdet_ddpm_moco.models.background_norm import encode, ground_contrast
-from mmdet_ddpm_moco.models.conditioning import known_part, unet_input
+from mmdet_ddpm_moco.models.background_norm import background_norm, encode
+from mmdet_ddpm_moco.models.conditioning import masked_image, unet_input
 
 PART = 'unet'
 PLAIN = 'plain fp32'
@@ -26,8 +26,8 @@ def unet_arguments(batch: WindowBatch, timestep: int) -> tuple:
     Returns:
         tuple: float32 (N, 2C + 1, H, W), int64 scalar and int64 (N, ).
     """
-    ground = ground_contrast(batch.image, batch.mask)
-    known = known_part(encode(batch.image, *ground), batch.mask)
+    ground = background_norm(batch.image, batch.mask)
+    known = masked_image(encode(batch.image, *ground), batch.mask)
     shown = unet_input(batch.noise, known)
     return shown, torch.tensor(timestep, device=shown.device), batch.label
 

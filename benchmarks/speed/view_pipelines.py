@@ -126,7 +126,7 @@ def mmpretrain_pipeline(settings: Mapping) -> list[dict]:
         ),
     ]
     return [
-        # Grey as three channels: mmpretrain's transforms want them.
+        # Gray as three channels: mmpretrain's transforms want them.
         dict(type='LoadImageFromFile'),
         dict(type='mmdet_ddpm_moco.CropToSample', window=settings['window']),
         dict(type='MultiView', num_views=2, transforms=[view]),

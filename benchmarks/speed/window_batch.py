@@ -97,5 +97,5 @@ def our_sampling(
         batch.noise,
         steps=sampler['steps'],
         guidance=sampler['guidance'],
-        no_class=generator.no_class,
+        null_label=generator.null_label,
     )

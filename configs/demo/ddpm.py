@@ -1,6 +1,6 @@
 # The demo's generator: smaller windows and a higher learning rate than for
 # NEU-DET, so that it takes minutes.
-_base_ = '../ddpm/ddpm_neu_det_cpu.py'
+_base_ = '../ddpm/ddpm_unet32_1xb16-3ki_neu-det-20shot.py'
 
 data_root = 'data/demo/'
 

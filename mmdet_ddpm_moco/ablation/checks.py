@@ -10,9 +10,9 @@ from mmengine.config import Config
 from ..engine.inputs import ann_files, images_of
 from ..engine.pipelines import TRANSFORM, type_name
 from ..utils.errors import InputError
-from .run_configs import CellConfigs
+from .run_configs import RunConfigs
 
-# What an arm may add to the pipeline of the reference.
+# What a variant may add to the pipeline of the reference.
 AUGMENTATIONS = (TRANSFORM, 'CopyPaste', 'ProceduralDefectAugment')
 
 _SAME = ('model', 'optim_wrapper', 'test_dataloader', 'randomness')
@@ -21,21 +21,21 @@ _SAME_SCHEDULE = ('train_cfg', 'param_scheduler')
 
 def check_same_training(
     name: str,
-    arm: Config,
+    variant: Config,
     reference: Config,
     own_schedule: bool = False,
     own_labels: bool = False,
 ) -> None:
-    """Checks that an arm differs in nothing but what it stands for.
+    """Checks that a variant differs in nothing but what it stands for.
 
-    Detector, starting weights, optimiser, schedule, batches and the base
-    augmentation must be those of the reference. An arm may add defects
+    Detector, starting weights, optimizer, schedule, batches and the base
+    augmentation must be those of the reference. A variant may add defects
     (``DiffusionDefectAugment``, ``CopyPaste``) and hooks.
 
     Args:
-        name (str): Of the arm.
-        arm (Config): Its detector.
-        reference (Config): That of the reference, of the same cell.
+        name (str): Of the variant.
+        variant (Config): Its detector.
+        reference (Config): That of the reference, of the same run.
         own_schedule (bool): Whether length may differ. Defaults to False.
         own_labels (bool): Whether labels may differ. Defaults to False.
 
@@ -43,28 +43,28 @@ def check_same_training(
         ValueError: Names the first difference.
     """
     for key in (*_SAME, *(() if own_schedule else _SAME_SCHEDULE)):
-        where = _difference(arm.get(key), reference.get(key), key)
+        where = _difference(variant.get(key), reference.get(key), key)
         if where:
             msg = (
-                f'arm {name} is no fair comparison: its {where} differs from '
+                f'variant {name} is no fair comparison: its {where} differs from '
                 "the reference's"
             )
             raise InputError(msg)
-    first, second = (_training_data(cfg) for cfg in (arm, reference))
+    first, second = (_training_data(cfg) for cfg in (variant, reference))
     if own_labels:
         first['dataset'].pop('ann_file', None)
         second['dataset'].pop('ann_file', None)
     where = _difference(first, second, 'train_dataloader')
     if where:
         msg = (
-            f'arm {name} is no fair comparison: its {where} differs from the '
+            f'variant {name} is no fair comparison: its {where} differs from the '
             "reference's"
         )
         raise InputError(msg)
 
 
 def _training_data(cfg: Config) -> dict:
-    """The training data loader without the arm's own transforms."""
+    """The training data loader without the variant's own transforms."""
     loader = cfg.train_dataloader.to_dict()
     dataset, pipeline = loader['dataset'], []
     while 'dataset' in dataset:  # of a wrapper, which transforms last
@@ -97,15 +97,15 @@ def _difference(a: Any, b: Any, where: str) -> str | None:
     return None if a == b else f'{where} ({a!r}, not {b!r})'
 
 
-def check_labels(name: str, configs: CellConfigs, shots: Path) -> None:
+def check_labels(name: str, configs: RunConfigs, shots: Path) -> None:
     """Checks that generator and contrast read no labels but the shots'.
 
     Images that stand alone (``dataset_ids='alone'``) are read without their
     labels, and what lies in the stages' folder was made from the shots.
 
     Args:
-        name (str): Of the arm.
-        configs (CellConfigs): Its configs.
+        name (str): Of the variant.
+        configs (RunConfigs): Its configs.
         shots (Path): COCO annotations of the shots.
 
     Raises:
@@ -116,8 +116,8 @@ def check_labels(name: str, configs: CellConfigs, shots: Path) -> None:
         for file in map(Path, _labels(cfg.train_dataloader.to_dict())):
             if file != shots and root not in file.parents:
                 msg = (
-                    f'the {stage} of arm {name} reads the labels of {file}, '
-                    f'and not only those of the shots, {shots}; only an arm '
+                    f'the {stage} of variant {name} reads the labels of {file}, '
+                    f'and not only those of the shots, {shots}; only a variant '
                     'with own_labels=True may'
                 )
                 raise InputError(msg)
@@ -138,14 +138,14 @@ def _labels(part: Any) -> Iterator[str]:
             yield from _labels(value)
 
 
-def check_no_leak(name: str, configs: CellConfigs, score_file: Path) -> None:
+def check_no_leak(name: str, configs: RunConfigs, score_file: Path) -> None:
     """Checks that no stage sees an image that detectors are scored on.
 
     Images are compared by name and by content, labels or no labels.
 
     Args:
-        name (str): Of the arm.
-        configs (CellConfigs): Its configs.
+        name (str): Of the variant.
+        configs (RunConfigs): Its configs.
         score_file (Path): COCO annotations of the test images.
 
     Raises:
@@ -158,7 +158,7 @@ def check_no_leak(name: str, configs: CellConfigs, score_file: Path) -> None:
         for path in images_of(cfg.train_dataloader.to_dict()):
             if path.name in names or _content(path) in contents:
                 msg = (
-                    f'arm {name} leaks: {cfg.filename} trains on {path}, '
+                    f'variant {name} leaks: {cfg.filename} trains on {path}, '
                     f'which is one of the images of {score_file}'
                 )
                 raise InputError(msg)

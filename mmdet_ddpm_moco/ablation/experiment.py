@@ -1,4 +1,4 @@
-"""What a benchmark is to measure, as a plan file says it."""
+"""What a benchmark is to measure, as an experiment file says it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from mmengine.config import Config
 from ..utils.errors import InputError, MissingFileError
 from ..utils.paths import find_config
 
-_NEEDED = ('arms', 'reference', 'shots', 'seeds', 'data_root', 'work_dir')
+_NEEDED = ('variants', 'reference', 'shots', 'seeds', 'data_root', 'work_dir')
 _OPTIONAL = dict(
     pool='annotations/train.json',
     score='annotations/test.json',
@@ -20,7 +20,7 @@ _OPTIONAL = dict(
 
 
 @dataclass(frozen=True)
-class Arm:
+class Variant:
     """One way to train the detector.
 
     Attributes:
@@ -45,40 +45,40 @@ class Arm:
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One run: an arm, a number of labelled images per class and a seed."""
+class Run:
+    """One run: a variant, a number of labeled images per class and a seed."""
 
-    arm: Arm
+    variant: Variant
     shots: int
     seed: int
 
     @property
     def name(self) -> str:
         """Names its folder."""
-        return f'{self.arm.name}_{self.shots}_{self.seed}'
+        return f'{self.variant.name}_{self.shots}_{self.seed}'
 
 
 @dataclass(frozen=True)
-class Plan:
-    """A matrix of cells.
+class Experiment:
+    """A matrix of runs.
 
     Attributes:
-        file (Path): The plan file.
-        arms (tuple[Arm, ...]): In the order of the table.
-        reference (str): The arm that others are compared with.
-        shots (tuple[int, ...]): Labelled images per class.
+        file (Path): The experiment file.
+        variants (tuple[Variant, ...]): In the order of the table.
+        reference (str): The variant that others are compared with.
+        shots (tuple[int, ...]): Labeled images per class.
         data_root (Path): Folder of the data set.
         pool (str): Annotations, below it, that shots are drawn from.
         score (str): Annotations that detectors are scored on.
         shots_file (str): The annotations that stand for the shots in the
-            configs of the arms.
+            configs of the variants.
         work_dir (Path): Folder for runs.
-        results (Path): Where finished cells are noted, a line each.
+        results (Path): Where finished runs are noted, a line each.
         resamples (int): Resamples of the bootstrap.
     """
 
     file: Path
-    arms: tuple[Arm, ...]
+    variants: tuple[Variant, ...]
     reference: str
     shots: tuple[int, ...]
     data_root: Path
@@ -89,48 +89,52 @@ class Plan:
     results: Path
     resamples: int
 
-    def cells(self, only: Sequence[str] = ()) -> list[Cell]:
-        """All cells, seed by seed, so that early ones can be compared.
+    def runs(self, only: Sequence[str] = ()) -> list[Run]:
+        """All runs, seed by seed, so that early ones can be compared.
 
         Args:
-            only (Sequence[str]): Names of arms; empty for all. Defaults to
+            only (Sequence[str]): Names of variants; empty for all. Defaults to
                 ().
 
         Raises:
-            ValueError: There is no arm of such a name.
+            ValueError: There is no variant of such a name.
         """
-        self._check_arms(only)
-        return list(self._cells(only or [arm.name for arm in self.arms]))
+        self._check_variants(only)
+        return list(
+            self._runs(only or [variant.name for variant in self.variants])
+        )
 
-    def against(self, arm: str) -> 'Plan':
-        """The same plan with another reference.
+    def against(self, variant: str) -> 'Experiment':
+        """The same experiment with another reference.
 
         Args:
-            arm (str): Name of the arm that others are compared with.
+            variant (str): Name of the variant that others are compared with.
 
         Raises:
-            ValueError: There is no arm of such a name.
+            ValueError: There is no variant of such a name.
         """
-        self._check_arms([arm])
-        return replace(self, reference=arm)
+        self._check_variants([variant])
+        return replace(self, reference=variant)
 
-    def _check_arms(self, names: Sequence[str]) -> None:
-        known = [arm.name for arm in self.arms]
+    def _check_variants(self, names: Sequence[str]) -> None:
+        known = [variant.name for variant in self.variants]
         unknown = sorted(set(names) - set(known))
         if unknown:
             msg = (
-                f'{self.file} has no arm {", ".join(unknown)}; it has '
+                f'{self.file} has no variant {", ".join(unknown)}; it has '
                 f'{", ".join(known)}'
             )
             raise InputError(msg)
 
-    def _cells(self, names: Sequence[str]) -> Iterator[Cell]:
-        seeds = sorted({seed for arm in self.arms for seed in arm.seeds})
+    def _runs(self, names: Sequence[str]) -> Iterator[Run]:
+        seeds = sorted(
+            {seed for variant in self.variants for seed in variant.seeds}
+        )
         for seed in seeds:
             for shots in self.shots:
-                for arm in self.arms:
-                    if arm.name in names and seed in arm.seeds:
-                        yield Cell(arm, shots, seed)
+                for variant in self.variants:
+                    if variant.name in names and seed in variant.seeds:
+                        yield Run(variant, shots, seed)
 
     @property
     def score_file(self) -> Path:
@@ -138,29 +142,29 @@ class Plan:
         return self.data_root / self.score
 
 
-def read_plan(path: str | Path) -> Plan:
-    """Reads a plan file.
+def read_experiment(path: str | Path) -> Experiment:
+    """Reads an experiment file.
 
     It is Python and says::
 
-        arms = dict(
-            plain='arms/plain.py',
-            other=dict(config='arms/other.py', seeds=[0, 1], note='…'))
+        variants = dict(
+            plain='variants/plain.py',
+            other=dict(config='variants/other.py', seeds=[0, 1], note='…'))
         reference = 'plain'
-        shots = [20]           # labelled images per class
+        shots = [20]           # labeled images per class
         seeds = [0, 1, 2]
         data_root = 'data/NEU-DET-benchmark'
         work_dir = 'work_dirs/benchmarks/neu_det'
 
     and perhaps ``pool``, ``score``, ``shots_file`` and ``resamples``, see
-    :class:`Plan`; names that start with ``_`` are the file's own. Results
-    stand beside it, as ``<name of the plan>.jsonl``.
+    :class:`Experiment`; names that start with ``_`` are the file's own. Results
+    stand beside it, as ``<name of the experiment>.jsonl``.
 
     Args:
         path (str | Path): The file.
 
     Returns:
-        Plan: What it says.
+        Experiment: What it says.
 
     Raises:
         FileNotFoundError: The file, or a config that it names, is missing.
@@ -168,7 +172,7 @@ def read_plan(path: str | Path) -> Plan:
     """
     path = Path(path)
     if not path.is_file():
-        msg = f'no plan at {path}; those of NEU-DET are in configs/benchmarks'
+        msg = f'no experiment at {path}; those of NEU-DET are in benchmarks/neu_det'
         raise MissingFileError(msg)
     said = Config.fromfile(path).to_dict()
     said = {k: v for k, v in said.items() if not k.startswith('_')}
@@ -181,24 +185,24 @@ def read_plan(path: str | Path) -> Plan:
             else f'has an unknown {", ".join(unknown)}'
         )
         msg = (
-            f'{path} {wrong}; a plan has {", ".join(_NEEDED)} and perhaps '
+            f'{path} {wrong}; an experiment has {", ".join(_NEEDED)} and perhaps '
             f'{", ".join(_OPTIONAL)}'
         )
         raise InputError(msg)
     said = {**_OPTIONAL, **said}
-    arms = tuple(
-        _read_arm(path, name, arm, said['seeds'])
-        for name, arm in said['arms'].items()
+    variants = tuple(
+        _read_variant(path, name, variant, said['seeds'])
+        for name, variant in said['variants'].items()
     )
-    if said['reference'] not in said['arms']:
+    if said['reference'] not in said['variants']:
         msg = (
             f'{path} compares with {said["reference"]!r}, which is none of '
-            f'its arms {", ".join(said["arms"])}'
+            f'its variants {", ".join(said["variants"])}'
         )
         raise InputError(msg)
-    return Plan(
+    return Experiment(
         path,
-        arms,
+        variants,
         said['reference'],
         _numbers(path, 'shots', said['shots'], 1),
         Path(said['data_root']),
@@ -211,7 +215,7 @@ def read_plan(path: str | Path) -> Plan:
     )
 
 
-def _read_arm(path: Path, name: str, said: Any, seeds: Any) -> Arm:
+def _read_variant(path: Path, name: str, said: Any, seeds: Any) -> Variant:
     said = dict(config=said) if isinstance(said, str) else dict(said)
     allowed = {
         'config',
@@ -223,12 +227,12 @@ def _read_arm(path: Path, name: str, said: Any, seeds: Any) -> Arm:
     }
     if 'config' not in said or set(said) - allowed:
         msg = (
-            f'arm {name} of {path} must be a config or a dict with config '
+            f'variant {name} of {path} must be a config or a dict with config '
             f'and perhaps {", ".join(sorted(allowed - {"config"}))}; got '
             f'{said}'
         )
         raise InputError(msg)
-    return Arm(
+    return Variant(
         name,
         find_config(said['config'], path),
         _numbers(path, 'seeds', said.get('seeds', seeds), 0),

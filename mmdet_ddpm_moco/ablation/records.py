@@ -1,6 +1,6 @@
-"""Finished cells, one json line each.
+"""Finished runs, one json line each.
 
-A line is written in one piece when its cell is finished, and carries a digest
+A line is written in one piece when its run is finished, and carries a digest
 of itself: half a line, or one that was edited, is no result.
 """
 
@@ -14,30 +14,30 @@ from pathlib import Path
 
 from ..utils.errors import InputError
 from ..utils.fileio import atomic_write_bytes
-from .experiment import Plan
+from .experiment import Experiment
 
 
-def claim_work_dir(plan: Plan) -> None:
-    """Keeps other plans out of the work folder.
+def claim_work_dir(experiment: Experiment) -> None:
+    """Keeps other experiments out of the work folder.
 
     Args:
-        plan (Plan): The plan.
+        experiment (Experiment): The experiment.
 
     Raises:
-        ValueError: The folder is another plan's.
+        ValueError: The folder is another experiment's.
     """
-    plan.work_dir.mkdir(parents=True, exist_ok=True)
-    owner = plan.work_dir / 'plan.json'
-    name = plan.file.stem
+    experiment.work_dir.mkdir(parents=True, exist_ok=True)
+    owner = experiment.work_dir / 'experiment.json'
+    name = experiment.file.stem
     if owner.is_file():
-        found = json.loads(owner.read_bytes())['plan']
+        found = json.loads(owner.read_bytes())['experiment']
         if found != name:
             msg = (
-                f'{plan.work_dir} is the work folder of the plan {found}; '
-                f'give {plan.file} another work_dir'
+                f'{experiment.work_dir} is the work folder of the experiment {found}; '
+                f'give {experiment.file} another work_dir'
             )
             raise InputError(msg)
-    atomic_write_bytes(owner, json.dumps(dict(plan=name)).encode())
+    atomic_write_bytes(owner, json.dumps(dict(experiment=name)).encode())
 
 
 @contextmanager
@@ -117,6 +117,6 @@ def read_records(path: Path) -> tuple[list[dict], list[str]]:
         else:
             problems.append(
                 f'line {number} of {path} is cut or changed and does not '
-                'count; its cell is measured again'
+                'count; its run is measured again'
             )
     return records, problems

@@ -1,6 +1,6 @@
-"""The configs of one cell: an arm's own, with drawn shots and seed.
+"""The configs of one run: a variant's own, with drawn shots and seed.
 
-They are written as files, so that a cell can be trained, looked at and
+They are written as files, so that a run can be trained, looked at and
 repeated with ``tools/train.py`` like anything else.
 """
 
@@ -17,18 +17,18 @@ from ..engine.inputs import ann_files
 from ..utils.errors import InputError, MissingFileError
 from ..utils.fileio import atomic_write_bytes
 from ..utils.paths import find_config
-from .experiment import Cell, Plan
+from .experiment import Experiment, Run
 from .shots import shots_name
 
 STAGES = ('generator', 'backbone')
 
 
 @dataclass
-class CellConfigs:
-    """What a cell runs.
+class RunConfigs:
+    """What a run runs.
 
     Attributes:
-        detector (Config): Its ``work_dir`` is the cell's folder.
+        detector (Config): Its ``work_dir`` is the run's folder.
         stages (dict[str, Config]): Of ``generator`` and ``backbone``, those
             that its recipe names.
         fingerprint (str): Of all that its result depends on: settings, shots
@@ -45,90 +45,94 @@ class CellConfigs:
         yield from self.stages.values()
 
 
-def cell_configs(plan: Plan, cell: Cell) -> CellConfigs:
-    """Puts the configs of a cell together.
+def run_configs(experiment: Experiment, run: Run) -> RunConfigs:
+    """Puts the configs of a run together.
 
-    Wherever the arm, or one of its stages, names the plan's ``shots_file``,
+    Wherever the variant, or one of its stages, names the experiment's ``shots_file``,
     the shots that the seed draws are named instead. The seed is that of all
     stages.
 
     Args:
-        plan (Plan): The plan.
-        cell (Cell): One of its cells.
+        experiment (Experiment): The experiment.
+        run (Run): One of its runs.
 
     Returns:
-        CellConfigs: Nothing is written yet.
+        RunConfigs: Nothing is written yet.
 
     Raises:
-        ValueError: The arm trains on something else than the shots, or is
-            scored on something else than the plan's images.
+        ValueError: The variant trains on something else than the shots, or is
+            scored on something else than the experiment's images.
     """
-    arm = cell.arm
-    detector = Config.fromfile(arm.config)
-    detector.merge_from_dict(arm.options)
+    variant = run.variant
+    detector = Config.fromfile(variant.config)
+    detector.merge_from_dict(variant.options)
     stages = {}
     for name in STAGES:
         recipe = detector.get('stages', {}).get(name)
         if recipe is not None:
-            stage = Config.fromfile(find_config(recipe.config, arm.config))
+            stage = Config.fromfile(find_config(recipe.config, variant.config))
             stage.merge_from_dict(dict(recipe.pop('options', {})))
             stages[name] = stage
-    drawn = shots_name(plan.shots_file, cell.shots, cell.seed)
+    drawn = shots_name(experiment.shots_file, run.shots, run.seed)
 
     def with_shots(text: str) -> str:
-        if not text.endswith(plan.shots_file):
+        if not text.endswith(experiment.shots_file):
             return text
-        return text.removesuffix(plan.shots_file) + drawn
+        return text.removesuffix(experiment.shots_file) + drawn
 
     detector, *others = (
         _map_text(cfg, with_shots) for cfg in (detector, *stages.values())
     )
     stages = dict(zip(stages, others))
     for cfg in (detector, *others):
-        cfg.randomness = dict(cfg.get('randomness', {}), seed=cell.seed)
+        cfg.randomness = dict(cfg.get('randomness', {}), seed=run.seed)
     if 'bank' in detector.get('stages', {}):
-        detector.stages.bank.seed = cell.seed
-    shots = plan.data_root / drawn
+        detector.stages.bank.seed = run.seed
+    shots = experiment.data_root / drawn
     trained = [Path(f) for f in ann_files(detector.train_dataloader)]
-    if trained != [shots] and not arm.own_labels:
+    if trained != [shots] and not variant.own_labels:
         msg = (
-            f'arm {arm.name} trains on {", ".join(map(str, trained))} and '
-            f'not on {plan.data_root / plan.shots_file}, which stands for '
-            'the shots; only an arm with own_labels=True may'
+            f'variant {variant.name} trains on {", ".join(map(str, trained))} and '
+            f'not on {experiment.data_root / experiment.shots_file}, which stands for '
+            'the shots; only a variant with own_labels=True may'
         )
         raise InputError(msg)
     scored = [Path(f) for f in ann_files(detector.test_dataloader)]
-    if scored != [plan.score_file]:
+    if scored != [experiment.score_file]:
         msg = (
-            f'arm {arm.name} is tested on {", ".join(map(str, scored))}, the '
-            f'plan scores on {plan.score_file}'
+            f'variant {variant.name} is tested on {", ".join(map(str, scored))}, the '
+            f'experiment scores on {experiment.score_file}'
         )
         raise InputError(msg)
     fingerprint = _fingerprint(
         [_plain(c) for c in (detector, *others)],
-        [*trained, plan.score_file, plan.data_root / plan.pool],
+        [
+            *trained,
+            experiment.score_file,
+            experiment.data_root / experiment.pool,
+        ],
     )
     recipe = _fingerprint(
         [
             *map(_plain, others),
             _plain(detector.get('stages', {}), ('root',)),
         ],
-        [shots, plan.data_root / plan.pool],
+        [shots, experiment.data_root / experiment.pool],
     )
     if 'stages' in detector:
-        # Arms with one recipe find the same generator, bank and backbone.
+        # Variants with one recipe find the same generator, bank and backbone.
         old = str(detector.stages.root)
-        name = f'{cell.shots}_{cell.seed}_{recipe}'
-        new = str(plan.work_dir / 'stages' / name)
+        name = f'{run.shots}_{run.seed}_{recipe}'
+        new = str(experiment.work_dir / 'stages' / name)
         detector, *others = (
             _place(cfg, old, new) for cfg in (detector, *others)
         )
-    detector.work_dir = str(plan.work_dir / 'cells' / cell.name)
-    return CellConfigs(detector, dict(zip(stages, others)), fingerprint)
+    detector.work_dir = str(experiment.work_dir / 'runs' / run.name)
+    return RunConfigs(detector, dict(zip(stages, others)), fingerprint)
 
 
-def write_cell(configs: CellConfigs) -> Path:
-    """Writes the configs of a cell into its folder.
+def write_run(configs: RunConfigs) -> Path:
+    """Writes the configs of a run into its folder.
 
     Returns:
         Path: The detector's.

@@ -1,4 +1,4 @@
-"""The labelled images that a seed draws."""
+"""The labeled images that a seed draws."""
 
 import json
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""How sure a difference between two arms of a benchmark is.
+"""How sure a difference between two variants of a benchmark is.
 
 Two things are left to chance: the seeds of the training runs, which
 :func:`paired_difference` speaks of, and the images of the test set, which
@@ -60,7 +60,7 @@ def mean_and_error(values: Sequence[float]) -> tuple[float, float | None]:
 def paired_difference(
     a: Mapping[int, float], b: Mapping[int, float], confidence: float = 0.95
 ) -> PairedDifference:
-    """Compares two arms seed by seed, with Student's t interval.
+    """Compares two variants seed by seed, with Student's t interval.
 
     Args:
         a (Mapping[int, float]): Score by seed.
@@ -90,10 +90,10 @@ def bootstrap_interval(
     b: Mapping[int, Sequence[float]],
     confidence: float = 0.95,
 ) -> tuple[float, float]:
-    """Compares two arms on resampled test sets: a percentile interval.
+    """Compares two variants on resampled test sets: a percentile interval.
 
     Element i of every sequence must come from the same images. Differences
-    are averaged over the seeds both arms have, which are taken as given: the
+    are averaged over the seeds both variants have, which are taken as given: the
     interval is for these trained detectors on other images.
 
     Args:
@@ -111,7 +111,9 @@ def bootstrap_interval(
     """
     _check_confidence(confidence)
     seeds = _shared_seeds(a, b)
-    lengths = sorted({len(arm[seed]) for seed in seeds for arm in (a, b)})
+    lengths = sorted(
+        {len(variant[seed]) for seed in seeds for variant in (a, b)}
+    )
     if len(lengths) > 1:
         msg = (
             f'numbers of resamples differ, {lengths}: only scores of the same '

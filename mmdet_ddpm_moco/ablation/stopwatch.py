@@ -1,4 +1,4 @@
-"""How long each stage of a cell takes."""
+"""How long each stage of a run takes."""
 
 import json
 import time
@@ -10,12 +10,12 @@ from ..utils.fileio import atomic_write_bytes
 
 
 class Stopwatch:
-    """Wall time of each stage of a cell, over all of its runs.
+    """Wall time of each stage of a run, over all of its runs.
 
-    Stages that cells share keep theirs in the folder that they share.
+    Stages that runs share keep theirs in the folder that they share.
 
     Args:
-        folder (Path): The cell's.
+        folder (Path): The run's.
         cfg (Config): Its detector.
     """
 

@@ -5,66 +5,66 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..utils.fileio import atomic_write_bytes
-from .experiment import Arm, Plan
+from .experiment import Experiment, Variant
 from .statistics import bootstrap_interval, mean_and_error, paired_difference
 
 By = Mapping[tuple[str, int], Mapping[int, dict]]
 
 
-def by_arm(records: Sequence[dict]) -> By:
-    """Records by arm and shots, then by seed."""
+def by_variant(records: Sequence[dict]) -> By:
+    """Records by variant and shots, then by seed."""
     found: dict = defaultdict(dict)
     for record in records:
-        found[record['arm'], record['shots']][record['seed']] = record
+        found[record['variant'], record['shots']][record['seed']] = record
     return found
 
 
-def table(plan: Plan, records: Sequence[dict]) -> str:
-    """Draws up the table of all finished cells.
+def table(experiment: Experiment, records: Sequence[dict]) -> str:
+    """Draws up the table of all finished runs.
 
     Args:
-        plan (Plan): The plan.
+        experiment (Experiment): The experiment.
         records (Sequence[dict]): Its records.
 
     Returns:
         str: Markdown: AP with its standard error over seeds, differences
         from the reference in pairs, AP50 of each class, wall time.
     """
-    found = by_arm(records)
+    found = by_variant(records)
     rows = [
-        (arm, shots, found[arm.name, shots])
-        for shots in plan.shots
-        for arm in plan.arms
-        if (arm.name, shots) in found
+        (variant, shots, found[variant.name, shots])
+        for shots in experiment.shots
+        for variant in experiment.variants
+        if (variant.name, shots) in found
     ]
     if not rows:
-        return 'No cell is measured yet.\n'
+        return 'No run is measured yet.\n'
     images = sorted({r['images'] for r in records})
-    done, asked = len(records), len(plan.cells())
+    done, asked = len(records), len(experiment.runs())
     parts = [
-        f'{done} of {asked} cells are measured, on the '
-        f'{" or ".join(map(str, images))} images of `{plan.score}`. Mean ± '
-        f'standard error over seeds; differences from {plan.reference} are '
+        f'{done} of {asked} runs are measured, on the '
+        f'{" or ".join(map(str, images))} images of `{experiment.score}`. Mean ± '
+        f'standard error over seeds; differences from {experiment.reference} are '
         "paired by seed, with the 95 % interval of Student's t over seeds "
         'and, taking the detectors as they are, of a bootstrap over test '
-        'images. Generator and labels see the shots only, but for arms with '
+        'images. Generator and labels see the shots only, but for variants with '
         '†; contrast may see the whole training part without its labels.',
-        _scores(plan, rows, found),
+        _scores(experiment, rows, found),
         'AP50 by class:',
         _classes(rows),
-        'Wall time of a cell in minutes; stages that arms share were made '
+        'Wall time of a run in minutes; stages that variants share were made '
         'once.',
         _times(rows),
     ]
-    shown = {arm.name for arm, _, _ in rows}
+    shown = {variant.name for variant, _, _ in rows}
     notes = [
-        f'- {_named(arm)}: {arm.note}'
-        for arm in plan.arms
-        if arm.note and arm.name in shown
+        f'- {_named(variant)}: {variant.note}'
+        for variant in experiment.variants
+        if variant.note and variant.name in shown
     ]
-    if any(arm.own_schedule for arm, _, _ in rows):
+    if any(variant.own_schedule for variant, _, _ in rows):
         notes.append('- \\*: with a schedule of its own')
-    if any(arm.own_labels for arm, _, _ in rows):
+    if any(variant.own_labels for variant, _, _ in rows):
         notes.append('- †: reads more labels than those of the shots')
     return '\n\n'.join([*parts, *(['\n'.join(notes)] * bool(notes))]) + '\n'
 
@@ -91,29 +91,32 @@ def write_between_marks(file: Path, name: str, text: str) -> bool:
     return True
 
 
-def _named(arm: Arm) -> str:
-    return arm.name + '*' * arm.own_schedule + '†' * arm.own_labels
+def _named(variant: Variant) -> str:
+    return variant.name + '*' * variant.own_schedule + '†' * variant.own_labels
 
 
-def _scores(plan: Plan, rows: Sequence[tuple], found: By) -> str:
+def _scores(experiment: Experiment, rows: Sequence[tuple], found: By) -> str:
     lines = [
-        '| arm | images per class | seeds | AP50 | AP | AP50 - reference | '
+        '| variant | images per class | seeds | AP50 | AP | AP50 - reference | '
         't over seeds | bootstrap over images |',
         '| --- | --- | --- | --- | --- | --- | --- | --- |',
     ]
-    for arm, shots, seeds in rows:
-        cells = [_named(arm), shots, len(seeds)]
+    for variant, shots, seeds in rows:
+        runs = [_named(variant), shots, len(seeds)]
         for key in ('AP50', 'AP'):
             mean, error = mean_and_error([r[key] for r in seeds.values()])
-            cells.append(
+            runs.append(
                 f'{mean:.1f}' + ('' if error is None else f' ± {error:.1f}')
             )
-        against = found.get((plan.reference, shots), {})
-        if arm.name == plan.reference or not seeds.keys() & against.keys():
-            cells += [''] * 3
+        against = found.get((experiment.reference, shots), {})
+        if (
+            variant.name == experiment.reference
+            or not seeds.keys() & against.keys()
+        ):
+            runs += [''] * 3
         else:
-            cells += _differences(seeds, against)
-        lines.append('| ' + ' | '.join(map(str, cells)) + ' |')
+            runs += _differences(seeds, against)
+        lines.append('| ' + ' | '.join(map(str, runs)) + ' |')
     return '\n'.join(lines)
 
 
@@ -133,33 +136,33 @@ def _differences(seeds: Mapping, against: Mapping) -> list[str]:
 def _classes(rows: Sequence[tuple]) -> str:
     names = list(next(iter(rows[0][2].values()))['classes'])
     lines = [
-        '| arm | images per class | ' + ' | '.join(names) + ' |',
+        '| variant | images per class | ' + ' | '.join(names) + ' |',
         '| --- ' * (2 + len(names)) + '|',
     ]
-    for arm, shots, seeds in rows:
+    for variant, shots, seeds in rows:
         means = [
             mean_and_error([r['classes'][n]['AP50'] for r in seeds.values()])
             for n in names
         ]
-        cells = [_named(arm), str(shots), *(f'{m:.1f}' for m, _ in means)]
-        lines.append('| ' + ' | '.join(cells) + ' |')
+        runs = [_named(variant), str(shots), *(f'{m:.1f}' for m, _ in means)]
+        lines.append('| ' + ' | '.join(runs) + ' |')
     return '\n'.join(lines)
 
 
 def _times(rows: Sequence[tuple]) -> str:
     stages = ('generator', 'bank', 'backbone', 'detector')
     lines = [
-        '| arm | images per class | ' + ' | '.join(stages) + ' |',
+        '| variant | images per class | ' + ' | '.join(stages) + ' |',
         '| --- ' * (2 + len(stages)) + '|',
     ]
-    for arm, shots, seeds in rows:
-        cells = [_named(arm), str(shots)]
+    for variant, shots, seeds in rows:
+        runs = [_named(variant), str(shots)]
         for stage in stages:
             took = [
                 r['seconds'][stage] / 60
                 for r in seeds.values()
                 if stage in r['seconds']
             ]
-            cells.append(f'{mean_and_error(took)[0]:.1f}' if took else '')
-        lines.append('| ' + ' | '.join(cells) + ' |')
+            runs.append(f'{mean_and_error(took)[0]:.1f}' if took else '')
+        lines.append('| ' + ' | '.join(runs) + ' |')
     return '\n'.join(lines)

@@ -23,7 +23,7 @@ def to_json(value: object) -> bytes:
     return (json.dumps(value, indent=1, ensure_ascii=False) + '\n').encode()
 
 
-def derived_files(
+def coco_files(
     records: Sequence[dict], settings: dict, num: int
 ) -> dict[str, bytes]:
     """Annotations, index and manifest of a bank.

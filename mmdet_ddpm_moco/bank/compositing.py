@@ -41,7 +41,7 @@ def soft_alpha(region: np.ndarray, feather: int) -> np.ndarray:
 def composite(
     background: np.ndarray, synthetic: np.ndarray, alpha: np.ndarray
 ) -> np.ndarray:
-    """Blends a synthesised window into its background.
+    """Blends a synthesized window into its background.
 
     Args:
         background (np.ndarray): uint8 (H, W) or (H, W, C).

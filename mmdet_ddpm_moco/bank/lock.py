@@ -38,13 +38,13 @@ def writing_to(root: Path) -> Iterator[None]:
         if error.errno is None:
             raise  # one of ours
         msg = (
-            f'can not write the bank {root}: {error.strerror}; put that '
+            f'cannot write the bank {root}: {error.strerror}; put that '
             'right or choose another folder'
         )
         raise FileAccessError(msg) from error
 
 
-def is_begun(root: str | Path, settings: dict) -> bool:
+def is_started(root: str | Path, settings: dict) -> bool:
     """Whether a folder holds an unfinished bank of these settings."""
     try:
         found = json.loads((Path(root) / SETTINGS).read_bytes())
@@ -56,7 +56,7 @@ def is_begun(root: str | Path, settings: dict) -> bool:
 
 
 @contextmanager
-def claimed(root: Path) -> Iterator[BinaryIO]:
+def locked(root: Path) -> Iterator[BinaryIO]:
     """Locks a bank that was begun, or begins one.
 
     Args:
@@ -90,7 +90,7 @@ def _lock(file: BinaryIO, root: Path) -> None:
     except OSError as error:
         # Some cluster file systems have none.
         print_log(
-            f'{root} can not be locked ({error.strerror}): see to it that '
+            f'{root} cannot be locked ({error.strerror}): see to it that '
             'no other process writes there'
         )
 
@@ -103,7 +103,7 @@ def _is_still(path: Path, file: BinaryIO) -> bool:
 
 
 @contextmanager
-def begun(root: str | Path, settings: dict) -> Iterator[None]:
+def bank_lock(root: str | Path, settings: dict) -> Iterator[None]:
     """Keeps other writers out of a bank while it is written.
 
     Args:
@@ -112,7 +112,7 @@ def begun(root: str | Path, settings: dict) -> Iterator[None]:
         settings (dict): All that the windows depend on; JSON types.
 
     Raises:
-        OSError: The folder can not be written.
+        OSError: The folder cannot be written.
         ValueError: It holds a finished bank, a bank begun with other
             settings or by a newer version, or something else; or another
             process writes it.
@@ -123,7 +123,7 @@ def begun(root: str | Path, settings: dict) -> Iterator[None]:
             root.mkdir(parents=True, exist_ok=True)
             if not (root / SETTINGS).exists():
                 _check_unbegun(root)
-            file = held.enter_context(claimed(root))
+            file = held.enter_context(locked(root))
             _begin(root, file, settings)
         yield
 

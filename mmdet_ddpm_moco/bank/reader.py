@@ -103,7 +103,7 @@ class DefectBank:
             classes, kept = self.manifest['classes'], self.manifest['kept']
         except (ValueError, KeyError, TypeError) as error:
             msg = (
-                f'the manifest of the defect bank {self.root} can not be '
+                f'the manifest of the defect bank {self.root} cannot be '
                 f'read, make the bank again: {error!r}'
             )
             raise InputError(msg) from error
@@ -121,7 +121,7 @@ class DefectBank:
             )
         except (OSError, ValueError, EOFError) as error:
             msg = (
-                f'the index of the defect bank {self.root} can not be '
+                f'the index of the defect bank {self.root} cannot be '
                 f'read, make the bank again: {error}'
             )
             raise InputError(msg) from error
@@ -140,7 +140,7 @@ class DefectBank:
         return type(self), (self.root,)
 
     def windows_of(self, img_path: str | PurePath) -> list[BankWindow]:
-        """Windows that were synthesised on an image.
+        """Windows that were synthesized on an image.
 
         The bank knows images by their name in the COCO json, a pipeline by
         their path; the longest end of the path that the bank knows counts.

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from ..utils.fileio import atomic_write_bytes
-from .coco_export import derived_files, to_json
+from .coco_export import coco_files, to_json
 from .lock import SETTINGS, writing_to
 from .reader import png_name
 
@@ -43,7 +43,7 @@ class BankWriter:
         return self.root / 'records' / f'{block:06d}.json'
 
     @property
-    def is_begun(self) -> bool:
+    def is_started(self) -> bool:
         """Whether it is being written, or may be gone on with."""
         return (self.root / SETTINGS).exists()
 
@@ -54,7 +54,7 @@ class BankWriter:
         except FileNotFoundError:
             return None
 
-    def take_stock(self, block_size: int) -> dict[int, int]:
+    def verify_blocks(self, block_size: int) -> dict[int, int]:
         """Looks through an unfinished bank, for it to be gone on with.
 
         Blocks that are not whole are forgotten, to be made again.
@@ -117,7 +117,7 @@ class BankWriter:
                 rejected.
 
         Raises:
-            OSError: The folder can not be written, or the disk is full.
+            OSError: The folder cannot be written, or the disk is full.
         """
         hashes = {}
         with writing_to(self.root):
@@ -163,7 +163,7 @@ class BankWriter:
             dict: The manifest.
 
         Raises:
-            OSError: The folder can not be written, or the disk is full.
+            OSError: The folder cannot be written, or the disk is full.
         """
         with writing_to(self.root):
             if not self.is_derived(num):
@@ -190,7 +190,7 @@ class BankWriter:
             for path in sorted((self.root / 'records').glob('[0-9]*.json'))
             for record in json.loads(path.read_bytes())['windows']
         ]
-        files = derived_files(records, self.settings, num)
+        files = coco_files(records, self.settings, num)
         for name, data in files.items():
             atomic_write_bytes(self.root / name, data)
 

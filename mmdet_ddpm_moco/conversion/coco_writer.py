@@ -181,7 +181,7 @@ def _write_json(path: Path, value: Any, indent: int | None = None) -> None:
 def _listed_before(dst: Path) -> set[str]:
     """Images of an earlier conversion."""
     names: set[str] = set()
-    for key in ('train', 'val', 'test', 'unlabelled'):
+    for key in ('train', 'val', 'test', 'unlabeled'):
         path = dst / 'lists' / f'{key}.txt'
         if path.is_file():
             names.update(path.read_text(encoding='utf-8').splitlines())

@@ -26,7 +26,7 @@ class Sample:
         label (str): Path relative to the dataset, for reports.
         width (int): Width of the decoded image in pixels.
         height (int): Height of the decoded image in pixels.
-        thumbnail (np.ndarray): Small grey version (uint8).
+        thumbnail (np.ndarray): Small gray version (uint8).
         boxes (tuple[Box, ...], optional): Its boxes. Empty if it is declared
             free of defects, None if nobody has said what is on it.
     """
@@ -117,11 +117,11 @@ def _read_images(
     pictures = {}
     for done, image in enumerate(images, start=1):
         try:
-            grey = _decode(image.path)
+            gray = _decode(image.path)
         except (OSError, ValueError) as error:
             report.add('unreadable_image', image.label, _reason(error))
         else:
-            pictures[image] = grey.shape[::-1], thumbnail(grey)
+            pictures[image] = gray.shape[::-1], thumbnail(gray)
         if progress is not None:
             progress('reading images', done, len(images))
     return pictures
@@ -133,11 +133,11 @@ def _decode(path: Path) -> np.ndarray:
         msg = 'the file is empty'
         raise InputError(msg)
     # Turned as EXIF says, as mmdet's loader does, so that sizes agree.
-    grey = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
-    if grey is None:
+    gray = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
+    if gray is None:
         msg = 'cannot be decoded'
         raise InputError(msg)
-    return grey
+    return gray
 
 
 def _reason(error: OSError | ValueError) -> str:

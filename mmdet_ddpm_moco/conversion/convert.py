@@ -41,7 +41,7 @@ def convert_voc(
 
     ``dst`` receives ``images/``, ``annotations/{train,val,test}.json``,
     ``annotations/train_N.json`` for each N of ``few_shot``, the same as lists
-    of names under ``lists/``, ``unlabelled`` in both for images nobody has
+    of names under ``lists/``, ``unlabeled`` in both for images nobody has
     annotated, and ``report.json``. The same input gives the same bytes.
 
     Args:
@@ -51,7 +51,7 @@ def convert_voc(
             sum 1. Defaults to (0.7, 0.1, 0.2) unless ``lists`` is given.
         lists (Path, optional): Folder of ``train.txt``, ``val.txt`` and
             ``test.txt`` that name the images of each split, one a line.
-            Labelled images that none of them names are in no split. Defaults
+            Labeled images that none of them names are in no split. Defaults
             to None: the splits are drawn.
         seed (int): Seed of the drawn splits and of the few-shot subsets.
             Defaults to 0.
@@ -128,7 +128,7 @@ def convert_voc(
     train = {name: strata[name] for name in members['train']}
     for shot, subset in few_shot_subsets(train, names, shots, seed).items():
         members[f'train_{shot}'] = subset
-    members['unlabelled'] = [
+    members['unlabeled'] = [
         sample.name for sample in samples if sample.boxes is None
     ]
     records = _number(samples, groups)

@@ -92,7 +92,7 @@ def match_lists(
     Args:
         given (GivenLists): The lists.
         samples (Sequence[Sample]): Images of the dataset.
-        report (Report): Takes the labelled images that no list names.
+        report (Report): Takes the labeled images that no list names.
 
     Returns:
         dict[str, list[str]]: Names of the images of each split, in the order

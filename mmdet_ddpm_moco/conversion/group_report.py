@@ -21,12 +21,12 @@ def report_groups(
         samples (Sequence[Sample]): Images of the dataset.
         group_of (Mapping[str, int]): Group of each image by name.
         lists (Mapping[str, Sequence[str]]): Names by list: the splits and
-            ``unlabelled``.
+            ``unlabeled``.
         report (Report): Takes the groups and the findings.
     """
     split_of = {
         name: split
-        for split in (*SPLITS, 'unlabelled')
+        for split in (*SPLITS, 'unlabeled')
         for name in lists[split]
     }
     shared = _shared(group_of)
@@ -51,7 +51,7 @@ def report_groups(
     }
     for sample in samples:
         if sample.boxes is None and group_of[sample.name] in held_out:
-            report.add('unlabelled_like_held_out', sample.label)
+            report.add('unlabeled_like_held_out', sample.label)
 
 
 def report_large_groups(
@@ -61,7 +61,7 @@ def report_large_groups(
 
     Args:
         group_of (Mapping[str, int]): Group of each image by name.
-        strata (Mapping[str, str]): Main class of each labelled image by
+        strata (Mapping[str, str]): Main class of each labeled image by
             name, '' for none.
         report (Report): Takes the findings.
     """

@@ -1,7 +1,7 @@
 """Finds images and XML files in the folder layouts VOC data comes in.
 
 Copies of one dataset differ in how they name and nest their folders. They
-are recognised by looking, so that nobody has to say which copy they have.
+are recognized by looking, so that nobody has to say which copy they have.
 """
 
 import os
@@ -59,7 +59,7 @@ class SourceFile:
 
 @dataclass(frozen=True)
 class SourceTree:
-    """All files below the recognised folders, in natural order.
+    """All files below the recognized folders, in natural order.
 
     Attributes:
         images (list[SourceFile]): Files with the suffix of an image.

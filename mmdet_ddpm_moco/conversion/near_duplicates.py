@@ -1,7 +1,7 @@
 """Groups images that show the same piece of surface.
 
 Surface images are often crops of one long strip, cut out in order: images
-with neighbouring numbers overlap, shifted against each other. A split that
+with neighboring numbers overlap, shifted against each other. A split that
 parts them tests a detector on what it was trained on.
 """
 
@@ -24,7 +24,7 @@ from .overlap import (
 )
 from .progress import Progress
 
-# Neighbours within this distance in the order of names are compared. The
+# Neighbors within this distance in the order of names are compared. The
 # thresholds were chosen on 1,440 crops of six kinds of hot-rolled steel, where
 # a window of 240 joins no more than this one.
 WINDOW = 80
@@ -64,10 +64,10 @@ def group_near_duplicates(
     can be found to overlap.
 
     Args:
-        images (Sequence[np.ndarray]): Grey images or their thumbnails (uint8,
+        images (Sequence[np.ndarray]): Gray images or their thumbnails (uint8,
             shape (H, W), any sizes).
         sort_keys (Sequence[str]): Name of each image. The natural order of
-            names (``a_2`` before ``a_10``) says which are neighbours.
+            names (``a_2`` before ``a_10``) says which are neighbors.
         progress (Callable, optional): Called with what is being done, how
             much of it is done, and how much there is.
 
@@ -87,7 +87,7 @@ def group_near_duplicates(
         if image.ndim != 2 or image.dtype != np.uint8:
             raise InputError(
                 f'an image has shape {image.shape} and type {image.dtype}; '
-                'give grey images of shape (H, W) and type uint8'
+                'give gray images of shape (H, W) and type uint8'
             )
     small = [thumbnail(image) for image in images]
     order = sorted(
@@ -126,7 +126,7 @@ def _shifted(
     order: Sequence[int],
     progress: Progress | None,
 ) -> Iterator[_Candidate]:
-    """Neighbours that may overlap."""
+    """Neighbors that may overlap."""
     recent: deque[tuple[int, np.ndarray]] = deque(maxlen=WINDOW)
     for done, index in enumerate(order, start=1):
         spectrum = coarse_spectrum(small[index])
@@ -149,7 +149,7 @@ def _shifted(
         yield from nsmallest(_PER_IMAGE, found)
         recent.append((index, spectrum))
         if progress is not None:
-            progress('comparing neighbours', done, len(order))
+            progress('comparing neighbors', done, len(order))
 
 
 def _copies(small: Sequence[np.ndarray]) -> Iterator[_Candidate]:

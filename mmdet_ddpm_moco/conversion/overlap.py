@@ -1,6 +1,6 @@
 """Tells whether two images show the same piece of surface, shifted.
 
-Correlating the grey values would find light and shadow, and the lines that
+Correlating the gray values would find light and shadow, and the lines that
 any two images of scratches have in common. So images are flattened first:
 what changes slowly down a column or along a row is removed, lines among it,
 and what is left is divided by its local strength. Then faint texture, which
@@ -47,7 +47,7 @@ def thumbnail(image: np.ndarray) -> np.ndarray:
     """Reduces an image to what comparing needs; small ones stay as they are.
 
     Args:
-        image (np.ndarray): Grey image (uint8, shape (H, W)).
+        image (np.ndarray): Gray image (uint8, shape (H, W)).
 
     Returns:
         np.ndarray: The image with its longer side at most ``FINE_SIDE``
@@ -60,7 +60,7 @@ def coarse_spectrum(image: np.ndarray) -> np.ndarray:
     """Fourier transform of a coarse, flattened image for ``best_shift``.
 
     Args:
-        image (np.ndarray): Grey image (uint8, shape (H, W)).
+        image (np.ndarray): Gray image (uint8, shape (H, W)).
 
     Returns:
         np.ndarray: float32 in OpenCV's packed layout, of twice the height
@@ -106,8 +106,8 @@ def fine_correlation(
     """Correlation of the overlap at a shift known to a coarse pixel.
 
     Args:
-        first (np.ndarray): Grey image (uint8, shape (H, W)).
-        second (np.ndarray): Grey image of the same shape.
+        first (np.ndarray): Gray image (uint8, shape (H, W)).
+        second (np.ndarray): Gray image of the same shape.
         shift (tuple[int, int]): As in ``Match``.
 
     Returns:

@@ -11,13 +11,13 @@ KINDS = dict(
     paired_across_splits='image and XML lie in different splits; paired',
     renamed_image='different images of one name; parent folders added',
     identical_copy='same name and contents as another image; left out',
-    image_without_xml='no XML for the image; listed as unlabelled',
+    image_without_xml='no XML for the image; listed as unlabeled',
     xml_without_image='no image for the XML; left out',
     xml_without_objects='no objects in the XML; kept as defect-free',
-    no_usable_objects='all objects were dropped; listed as unlabelled, '
+    no_usable_objects='all objects were dropped; listed as unlabeled, '
     'since the image is not defect-free',
     unreadable_image='empty file or no image; left out',
-    broken_xml='XML cannot be read; its image is listed as unlabelled',
+    broken_xml='XML cannot be read; its image is listed as unlabeled',
     duplicate_box='box repeated with the same class; dropped',
     clipped_box='box reaches out of the image; clipped',
     box_outside_image='box lies outside the image; dropped',
@@ -30,9 +30,9 @@ KINDS = dict(
     stray_file='file of another kind; left alone',
     large_group='near duplicates make up more than half of a class; the '
     'shares of the splits cannot be met',
-    unlabelled_like_held_out='unlabelled image overlaps with one of val or '
+    unlabeled_like_held_out='unlabeled image overlaps with one of val or '
     'test; do not pretrain on it if they are to stay unseen',
-    unlisted_image='labelled image that none of the given lists names; in no '
+    unlisted_image='labeled image that none of the given lists names; in no '
     'split',
     near_duplicate_across_splits='image of val or test overlaps, directly or '
     'through others, with images of another split; kept there, since the '

@@ -1,4 +1,4 @@
-"""COCO annotations that are missing or labelled in another order are errors.
+"""COCO annotations that are missing or labeled in another order are errors.
 
 mmdet numbers the classes in the order of the *file*, whatever order the
 dataset's classes are in, and skips categories it does not find. A file made

@@ -33,7 +33,7 @@ class ContrastiveDataset(BaseDataset):
       ``background``.
     - the same with ``crop=False``: each *image*, the dataset being the class
       of its largest box, and ``background`` where it has none. Banks of
-      synthesised windows are read so.
+      synthesized windows are read so.
     - ``dict(img_folder=…, dataset_ids='folder')``: the folder an image lies
       in is its dataset. Where folders are kinds of defect, these are weak
       labels: say so beside every result.

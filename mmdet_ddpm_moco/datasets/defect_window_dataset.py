@@ -9,7 +9,7 @@ from torch.utils.data import Dataset
 
 from ..bank.compositing import Box, crop
 from ..utils.errors import InputError
-from .labeled_images import BACKGROUND, Defect, LabelledImages
+from .labeled_images import BACKGROUND, Defect, LabeledImages
 from .window_geometry import (
     defect_alpha,
     free_place,
@@ -23,13 +23,13 @@ _STEP = 8
 
 @DATASETS.register_module()
 class DefectWindowDataset(Dataset):
-    """Crops at native resolution around labelled defects.
+    """Crops at native resolution around labeled defects.
 
     Each item is drawn at random from numpy's global generator, which MMEngine
     seeds in every worker: first a class, each with the same probability, then
     one of its defects, then a window over it. The class ``background``, drawn
     as often as any other, shows free ground under the alpha of some defect;
-    it is what teaches the generator to synthesise *no* defect.
+    it is what teaches the generator to synthesize *no* defect.
 
     Windows are mirrored, never turned: in rolled or brushed metal the
     direction of a texture means something.
@@ -40,7 +40,7 @@ class DefectWindowDataset(Dataset):
     on free ground it is shown nothing.
 
     Args:
-        ann_file (str): COCO json of the labelled images.
+        ann_file (str): COCO json of the labeled images.
         img_prefix (str): Folder that its file names start from.
         window (int): Side of a square window in pixels; every image must be
             at least this large. With ``max_window`` it sizes the batches:
@@ -48,7 +48,7 @@ class DefectWindowDataset(Dataset):
         max_window (int, optional): Side in pixels of the largest square
             window, see :func:`window_size`. Defaults to None, all windows
             are squares of side ``window``.
-        channels (int): 1 for grey images, 3 for colour. Defaults to 1.
+        channels (int): 1 for gray images, 3 for color. Defaults to 1.
         length (int): Nominal number of windows; any index gives a fresh
             draw. Defaults to 1000.
 
@@ -73,7 +73,7 @@ class DefectWindowDataset(Dataset):
             )
             raise InputError(msg)
         self.ann_file = ann_file
-        self.data = LabelledImages(ann_file, img_prefix, channels)
+        self.data = LabeledImages(ann_file, img_prefix, channels)
         if max_window is not None and max_window < window:
             msg = f'max_window={max_window} is smaller than window={window}'
             raise InputError(msg)

@@ -1,4 +1,4 @@
-"""A COCO json of labelled images, as the generator's stages want it."""
+"""A COCO json of labeled images, as the generator's stages want it."""
 
 import json
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ class Defect:
 
     Attributes:
         ann_id (int): Its id in the json.
-        label (int): Index of its class in ``LabelledImages.classes``.
+        label (int): Index of its class in ``LabeledImages.classes``.
         box (tuple): ``(x, y, w, h)``, whole pixels, inside the image.
         segmentation (object): As in the json; None where there is none.
     """
@@ -34,7 +34,7 @@ class Defect:
 
 
 @dataclass(frozen=True)
-class LabelledImage:
+class LabeledImage:
     """One image and its annotations.
 
     Attributes:
@@ -72,8 +72,8 @@ class LabelledImage:
         return coco_mask.decode(rle).astype(bool)
 
 
-class LabelledImages:
-    """Labelled images of a COCO json.
+class LabeledImages:
+    """Labeled images of a COCO json.
 
     Boxes are rounded outwards to whole pixels and clipped; crowd regions
     and boxes without area are left out.
@@ -81,7 +81,7 @@ class LabelledImages:
     Args:
         ann_file (str | Path): COCO json.
         img_prefix (str | Path): Folder that its file names start from.
-        channels (int): Channels an image is read with, 1 (grey) or 3 (BGR).
+        channels (int): Channels an image is read with, 1 (gray) or 3 (BGR).
 
     Raises:
         FileNotFoundError: The json is missing.
@@ -130,7 +130,7 @@ class LabelledImages:
             msg = f'{ann_file} holds no annotated defect to learn from'
             raise InputError(msg)
         self.images = tuple(
-            LabelledImage(
+            LabeledImage(
                 i['id'],
                 i['file_name'],
                 Path(img_prefix) / i['file_name'],
@@ -158,9 +158,9 @@ class LabelledImages:
         if index in self._kept:
             return self._kept[index]
         image = self.images[index]
-        grey = self.channels == 1
+        gray = self.channels == 1
         pixels = cv2.imread(
-            str(image.path), cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR
+            str(image.path), cv2.IMREAD_GRAYSCALE if gray else cv2.IMREAD_COLOR
         )
         if pixels is None:
             msg = f'no readable image at {image.path}'

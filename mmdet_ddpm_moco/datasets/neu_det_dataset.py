@@ -7,7 +7,7 @@ from .checked_coco import PreparedCocoDataset
 
 @DATASETS.register_module()
 class NEUDETDataset(PreparedCocoDataset):
-    """NEU-DET in COCO form: 1,800 grey images of 200 x 200 pixels.
+    """NEU-DET in COCO form: 1,800 gray images of 200 x 200 pixels.
 
     All arguments are those of ``mmdet.datasets.CocoDataset``.
     """

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..bank.compositing import Box
 from ..utils.errors import InputError, MissingFileError
-from .labeled_images import BACKGROUND, LabelledImage, LabelledImages
+from .labeled_images import BACKGROUND, LabeledImage, LabeledImages
 from .window_geometry import free_place
 
 # Sizes tried before an image is taken to have no room.
@@ -19,17 +19,17 @@ _SIZES = 10
 
 
 def background_windows(
-    labelled: LabelledImages,
-    window_of: Callable[[Box, LabelledImage], Box],
+    labeled: LabeledImages,
+    window_of: Callable[[Box, LabeledImage], Box],
     number: int,
 ) -> Iterator[tuple[int, Box]]:
-    """Finds windows on ground that is clear of every labelled box.
+    """Finds windows on ground that is clear of every labeled box.
 
     They are as large as those around defects, so that size does not tell
     the two apart. The same images give the same windows.
 
     Args:
-        labelled (LabelledImages): The images.
+        labeled (LabeledImages): The images.
         window_of (Callable): Window around a box ``(x, y, w, h)`` in an
             image; its size is what counts.
         number (int): Windows of each image, >= 0; fewer where there is no
@@ -39,8 +39,8 @@ def background_windows(
         tuple[int, tuple]: Index of the image and ``(x, y, w, h)`` in pixels.
     """
     rng = np.random.RandomState(0)
-    boxes = [d.box for image in labelled.images for d in image.defects]
-    for index, image in enumerate(labelled.images):
+    boxes = [d.box for image in labeled.images for d in image.defects]
+    for index, image in enumerate(labeled.images):
         found = 0
         for _ in range(_SIZES * number):
             if found == number or not boxes:
@@ -78,7 +78,7 @@ class Sample:
 def enlarged_box(
     box: Box, image_size: tuple[int, int], context: float, min_size: int
 ) -> Box:
-    """Enlarges a box around its centre, and moves it to stay in the image.
+    """Enlarges a box around its center, and moves it to stay in the image.
 
     Args:
         box (tuple[int, int, int, int]): ``(x, y, w, h)`` in pixels, inside
@@ -149,31 +149,31 @@ def _by_class(
     if background and not crop:
         msg = (
             'background is cut from images of which each box is a sample; '
-            'it can not be given with crop=False'
+            'it cannot be given with crop=False'
         )
         raise InputError(msg)
-    labelled = LabelledImages(ann_file, img_prefix)
-    _check_files([i.path for i in labelled.images], ann_file, img_prefix)
-    classes = labelled.classes
+    labeled = LabeledImages(ann_file, img_prefix)
+    _check_files([i.path for i in labeled.images], ann_file, img_prefix)
+    classes = labeled.classes
     if not crop:
-        return [_window(i, classes) for i in labelled.images], classes
+        return [_window(i, classes) for i in labeled.images], classes
 
-    def cut(box: Box, image: LabelledImage) -> Box:
+    def cut(box: Box, image: LabeledImage) -> Box:
         return enlarged_box(box, image.size, context, min_size)
 
     samples = [
         Sample(image.path, cut(defect.box, image), classes[defect.label])
-        for image in labelled.images
+        for image in labeled.images
         for defect in image.defects
     ]
     samples += [
-        Sample(labelled.images[index].path, window, BACKGROUND)
-        for index, window in background_windows(labelled, cut, background)
+        Sample(labeled.images[index].path, window, BACKGROUND)
+        for index, window in background_windows(labeled, cut, background)
     ]
     return samples, classes
 
 
-def _window(image: LabelledImage, classes: tuple[str, ...]) -> Sample:
+def _window(image: LabeledImage, classes: tuple[str, ...]) -> Sample:
     if not image.defects:
         return Sample(image.path, dataset=BACKGROUND)
     largest = max(image.defects, key=lambda d: d.box[2] * d.box[3])

@@ -1,6 +1,6 @@
 """Where a window lies and what part of it is the defect.
 
-Training the generator and synthesising with it share these functions, so
+Training the generator and synthesizing with it share these functions, so
 that it is asked for what it was trained on.
 """
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from ..bank.compositing import Box, crop, intersect, overlaps, soft_alpha
 
-# Rim, in pixels, over which a synthesised defect fades into its background.
+# Rim, in pixels, over which a synthesized defect fades into its background.
 FEATHER = 4
 # Sides of windows are multiples of this many pixels.
 _STEP = 16
@@ -157,7 +157,7 @@ def free_place(
     rng: np.random.RandomState,
     tries: int = 30,
 ) -> Box | None:
-    """Looks for a place on free ground, clear of every labelled box.
+    """Looks for a place on free ground, clear of every labeled box.
 
     Args:
         size (tuple[int, int]): ``(width, height)`` of what is to be placed.

@@ -28,10 +28,10 @@ def draw_corrosion(
     """
     size = surface.shape[0]
     x, y = pixel_grid(size)
-    centre = rng.uniform(0, size - 1, 2)
+    center = rng.uniform(0, size - 1, 2)
     radius = rng.uniform(6, 26)
     flatness = rng.uniform(0.55, 1)
-    u, v = _turned(x - centre[0], y - centre[1], rng.uniform(0, np.pi))
+    u, v = _turned(x - center[0], y - center[1], rng.uniform(0, np.pi))
     height = 1 - np.hypot(u, v / flatness) / radius
     height += rng.uniform(0.2, 0.45) * cloud(rng, size, radius, octaves=3)
     # Far noise must not start blotches of its own.
@@ -63,11 +63,11 @@ def draw_dent(rng: np.random.Generator, surface: np.ndarray) -> np.ndarray:
     """
     size = surface.shape[0]
     x, y = pixel_grid(size)
-    centre = rng.uniform(0, size - 1, 2)
+    center = rng.uniform(0, size - 1, 2)
     long = rng.uniform(6, 24)
     short = long * rng.uniform(0.55, 1)
     angle = rng.uniform(0, np.pi)
-    u, v = _turned(x - centre[0], y - centre[1], angle)
+    u, v = _turned(x - center[0], y - center[1], angle)
     # The depth is (1 - r^2)^2, which ends smoothly at r = 1. Its slopes, in
     # the ellipse's own axes:
     fall = np.maximum(1 - (u / long) ** 2 - (v / short) ** 2, 0)
@@ -127,7 +127,7 @@ def _stroke(
     """A soft polyline, float32 (size, size), as strong as each point says."""
     fine = 4
     canvas = np.zeros((size * fine, size * fine), np.float32)
-    # Pixel centres lie at whole numbers, so the finer grid is shifted.
+    # Pixel centers lie at whole numbers, so the finer grid is shifted.
     corners = np.rint(points * fine + (fine - 1) / 2).astype(int).tolist()
     thickness = max(round(width * fine), 1)
     for start, stop, value in zip(corners, corners[1:], strength):

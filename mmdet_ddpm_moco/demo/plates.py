@@ -1,7 +1,7 @@
 """Makes the built-in demo set: procedural brushed-aluminium plates.
 
 With it all of the plugin can be run without any download. It has the shape
-of the job which the plugin is for: few labelled plates, many unlabelled ones.
+of the job which the plugin is for: few labeled plates, many unlabeled ones.
 """
 
 import json
@@ -19,7 +19,7 @@ from .render import PlateDefect, render_plate
 
 SIZE = 160
 # Plates with and without defects per split, in the order of the image ids.
-SPLITS = {'train': (36, 6), 'unlabelled': (260, 140), 'test': (90, 30)}
+SPLITS = {'train': (36, 6), 'unlabeled': (260, 140), 'test': (90, 30)}
 # Raise it whenever the pictures or labels of a seed become different.
 VERSION = 1
 
@@ -27,9 +27,9 @@ VERSION = 1
 def make_demo_set(root: Path, seed: int = 0) -> None:
     """Writes the demo set, or does nothing if it is there already.
 
-    ``root/images`` gets grey PNG files of 160 x 160 pixels and
-    ``root/annotations`` one COCO file per split: ``train.json`` (36 labelled
-    plates with 1 to 3 defects, and 6 defect-free ones), ``unlabelled.json``
+    ``root/images`` gets gray PNG files of 160 x 160 pixels and
+    ``root/annotations`` one COCO file per split: ``train.json`` (36 labeled
+    plates with 1 to 3 defects, and 6 defect-free ones), ``unlabeled.json``
     (400 plates, 260 of them with defects, no annotations) and ``test.json``
     (120 plates, 90 with defects). Categories 1 to 3 are corrosion, dent and
     scratch. No image is in two splits. The same seed gives the same bytes.
@@ -84,7 +84,7 @@ def _write_set(folder: Path, seed: int) -> None:
             coco['images'].append(
                 dict(id=image_id, file_name=name, width=SIZE, height=SIZE)
             )
-            if split != 'unlabelled':
+            if split != 'unlabeled':
                 first = len(coco['annotations']) + 1
                 coco['annotations'] += _annotate(found, image_id, first)
         text = json.dumps(coco, indent=1)
@@ -137,7 +137,7 @@ def _empty_coco(split: str, seed: int) -> dict:
 def _info(split: str, seed: int) -> dict:
     what = (
         'images without boxes may hold defects'
-        if split == 'unlabelled'
+        if split == 'unlabeled'
         else 'images without boxes are defect-free'
     )
     return dict(

@@ -15,7 +15,7 @@ from ..utils.errors import InputError
 from .defects import DEFECTS
 from .texture import develop, draw_noise, draw_surface
 
-# Grey levels by which a pixel must change for the change to be visible.
+# Gray levels by which a pixel must change for the change to be visible.
 VISIBLE = 5
 # A defect fades out at most this many pixels beyond its mask.
 MARGIN = 3
@@ -103,12 +103,12 @@ def render_plate(
 def visible_mask(change: np.ndarray) -> np.ndarray:
     """Says which pixels belong to a defect, from what it changed.
 
-    These are the pixels changed by at least ``VISIBLE`` grey levels. Gaps and
+    These are the pixels changed by at least ``VISIBLE`` gray levels. Gaps and
     holes in between are filled (a dent does not change its own middle), and
     of what is still apart the largest part is kept.
 
     Args:
-        change (np.ndarray): int16 (H, W), grey levels with the defect minus
+        change (np.ndarray): int16 (H, W), gray levels with the defect minus
             those without it.
 
     Returns:
@@ -138,7 +138,7 @@ def is_distinct(change: np.ndarray, mask: np.ndarray) -> bool:
     """Says whether a person could point at the defect.
 
     Args:
-        change (np.ndarray): int16 (H, W), grey levels.
+        change (np.ndarray): int16 (H, W), gray levels.
         mask (np.ndarray): bool (H, W), its visible pixels.
 
     Returns:
@@ -174,7 +174,7 @@ def _erase_outside(
 ) -> np.ndarray:
     """Takes back what a defect did outside its mask.
 
-    A visible part that the label does not hold would be an unlabelled
+    A visible part that the label does not hold would be an unlabeled
     defect. Only the faint fading close to the mask stays, or masks would
     end in an edge of their own.
     """

@@ -1,7 +1,7 @@
 """Draws defect-free brushed aluminium for the built-in demo set.
 
 Everything here is harmless: grain, light, roll marks, stains and dust vary
-from plate to plate, so that a detector can not call all that is unusual a
+from plate to plate, so that a detector cannot call all that is unusual a
 defect, and so that contrastive pretraining has something to look through.
 """
 
@@ -38,7 +38,7 @@ def draw_noise(rng: np.random.Generator, size: int) -> np.ndarray:
         size (int): Height and width in pixels.
 
     Returns:
-        np.ndarray: float32 (size, size), in grey levels, mean 0. Its standard
+        np.ndarray: float32 (size, size), in gray levels, mean 0. Its standard
         deviation is 1 to 4 levels.
     """
     sigma = rng.uniform(1, 4)
@@ -50,7 +50,7 @@ def develop(surface: np.ndarray, noise: np.ndarray) -> np.ndarray:
 
     Args:
         surface (np.ndarray): float32 (H, W), brightness in 0 to 1.
-        noise (np.ndarray): float32 (H, W), grey levels.
+        noise (np.ndarray): float32 (H, W), gray levels.
 
     Returns:
         np.ndarray: uint8 (H, W).
@@ -166,9 +166,9 @@ def _roll_marks(rng: np.random.Generator, canvas: int) -> np.ndarray:
 def _stain(rng: np.random.Generator, size: int) -> np.ndarray:
     """A dried water stain: pale, broad and with soft edges."""
     x, y = pixel_grid(size)
-    centre = rng.uniform(0, size, 2)
+    center = rng.uniform(0, size, 2)
     radius = rng.uniform(0.15, 0.4) * size
-    distance = np.hypot(x - centre[0], y - centre[1]) / radius
+    distance = np.hypot(x - center[0], y - center[1]) / radius
     height = 1 - distance + 0.35 * cloud(rng, size, size / 3, octaves=2)
     inside = soft_step(height, rng.uniform(0.08, 0.25))
     return rng.uniform(0.025, 0.08) * rng.choice([-1, 1]) * inside

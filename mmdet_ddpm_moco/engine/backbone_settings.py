@@ -66,13 +66,13 @@ def unfreeze_in(runner: Runner) -> None:
         runner (Runner): About to train a model with a ``backbone``.
 
     Raises:
-        ValueError: Its model is wrapped in something that can not be told.
+        ValueError: Its model is wrapped in something that cannot be told.
     """
     model = runner.model
     wrapped = is_model_wrapper(model)
     if wrapped and not isinstance(model, DistributedDataParallel):
         msg = (
-            f'unfreeze=True can not reach into {type(model).__name__}; set '
+            f'unfreeze=True cannot reach into {type(model).__name__}; set '
             'frozen_stages and norm_eval of model.backbone in the config'
         )
         raise InputError(msg)

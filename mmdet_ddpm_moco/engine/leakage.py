@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS
 from mmengine.runner import Runner
 
-from ..utils.dist import on_main
+from ..utils.dist import main_process_first
 from ..utils.errors import InputError
 from ..utils.provenance import (
     Copy,
@@ -30,7 +30,7 @@ _CURE = (
 )
 
 
-def refuse_leakage(
+def check_leakage(
     runner: Runner,
     records: Mapping[str, Record | None],
     allow: bool,
@@ -51,10 +51,10 @@ def refuse_leakage(
         ValueError: Images were seen, and ``allow`` is False.
         SystemExit: Then, on the other ranks.
     """
-    on_main(lambda: _refuse(runner, records, allow))
+    main_process_first(lambda: _check(runner, records, allow))
 
 
-def refuse_planned_leakage(cfg: Config, stages: Mapping[str, Config]) -> None:
+def check_planned_leakage(cfg: Config, stages: Mapping[str, Config]) -> None:
     """The same for stages that are still to be made, which may take days.
 
     Args:
@@ -67,10 +67,10 @@ def refuse_planned_leakage(cfg: Config, stages: Mapping[str, Config]) -> None:
         SystemExit: Then, on the other ranks.
     """
     if not allows_leakage(cfg):
-        on_main(lambda: _refuse_planned(cfg, stages))
+        main_process_first(lambda: _check_planned(cfg, stages))
 
 
-def _refuse_planned(cfg: Config, stages: Mapping[str, Config]) -> None:
+def _check_planned(cfg: Config, stages: Mapping[str, Config]) -> None:
     parts = {
         part: [str(path) for path in images_of(cfg.get(f'{part}_dataloader'))]
         for part in PARTS
@@ -90,7 +90,7 @@ def _refuse_planned(cfg: Config, stages: Mapping[str, Config]) -> None:
             raise InputError(msg)
 
 
-def _refuse(
+def _check(
     runner: Runner, records: Mapping[str, Record | None], allow: bool
 ) -> None:
     for path, record in records.items():

@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
 from mmengine.logging import print_log
 
-from ..utils.dist import start_ranks
+from ..utils.dist import init_ranks
 from ..utils.errors import InputError, MissingFileError
 from .inputs import config_dicts
 
@@ -63,7 +63,7 @@ def apply_options(cfg: Config, args: argparse.Namespace) -> Config:
         cfg.resume = True
         cfg.load_from = None if resume == 'auto' else resume
     # The stages before the detector need to know their rank, too.
-    start_ranks(
+    init_ranks(
         args.launcher, **((cfg.get('env_cfg') or {}).get('dist_cfg') or {})
     )
     return cfg

@@ -27,7 +27,7 @@ _NUMBERS += ('b1',)
 def weights_only_loading() -> Iterator[None]:
     """Reads local checkpoints safely, also those of MMEngine's runs.
 
-    With torch before 2.4 their log history can not be told from code, and
+    With torch before 2.4 their log history cannot be told from code, and
     MMEngine's loader stays.
     """
     if not SAFE_GLOBALS:

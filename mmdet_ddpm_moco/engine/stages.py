@@ -4,9 +4,9 @@ A detector config says in ``stages`` how they are made::
 
     stages = dict(
         root='work_dirs/neu_det',
-        generator=dict(config='ddpm/ddpm_neu_det.py'),
+        generator=dict(config='ddpm/ddpm_unet64_1xb64-20ki_neu-det.py'),
         bank=dict(num=2000),
-        backbone=dict(config='moco/moco_r50_neu_det.py'))
+        backbone=dict(config='mocov2/mocov2_r50_1xb128-coslr-200e_neu-det.py'))
 
 They lie at fixed places below ``root`` (``ddpm/``, ``bank/``, ``moco/``), and
 a stage is made only if the detector reads what it makes.
@@ -22,11 +22,11 @@ from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
 from mmengine.logging import print_log
 
-from ..utils.dist import on_main, together
+from ..utils.dist import all_ranks, main_process_first
 from ..utils.errors import InputError, MissingFileError
 from ..utils.paths import find_config
 from .inputs import ann_files, inputs_of
-from .leakage import refuse_planned_leakage
+from .leakage import check_planned_leakage
 from .training import can_resume, is_finished, set_aside, train
 
 BANK_OPTIONS = (
@@ -130,11 +130,11 @@ def prepare(cfg: Config, launcher: str = 'none') -> None:
             images, or leaves nothing.
     """
     stages = stages_of(cfg, launcher)
-    refuse_planned_leakage(cfg, {s.name: s.config for s in stages if s.config})
+    check_planned_leakage(cfg, {s.name: s.config for s in stages if s.config})
     for number, stage in enumerate(stages, 1):
         head = f'stage {number} of {len(stages)}, {stage.name}: '
         # The others would look while it already works.
-        if on_main(stage.fresh):
+        if main_process_first(stage.fresh):
             print_log(f'{head}{stage.output} is up to date, reused')
             continue
         print_log(f'{head}making {stage.output}')
@@ -150,7 +150,7 @@ def prepare(cfg: Config, launcher: str = 'none') -> None:
         print_log('all stages are ready, the detector follows')
 
 
-def refuse_unprepared(cfg: Config) -> None:
+def check_prepared(cfg: Config) -> None:
     """Raises if something that a detector reads is missing or stale.
 
     Args:
@@ -242,23 +242,23 @@ def _bank_stage(
         return found['asked'] == num and settings().items() <= found.items()
 
     def clear_the_way() -> None:
-        from ..bank.lock import claimed, is_begun
+        from ..bank.lock import is_started, locked
 
-        if not out.exists() or is_begun(out, settings()):
+        if not out.exists() or is_started(out, settings()):
             return
         with ExitStack() as held:
             if (out / 'settings.json').exists():
                 # Another run may be writing what is to be moved.
-                held.enter_context(claimed(out))
+                held.enter_context(locked(out))
             _say_aside(set_aside(out))
 
     def make() -> None:
         from ..synthesis.generator import load_generator
         from ..synthesis.run import synthesize_bank
 
-        on_main(clear_the_way)
+        main_process_first(clear_the_way)
         synthesize_bank(
-            together(lambda: load_generator(generator)),
+            all_ranks(lambda: load_generator(generator)),
             dataset.ann_file,
             dataset.img_prefix,
             out,

@@ -44,7 +44,7 @@ def test(
             )
             raise InputError(msg)
         evaluator.outfile_prefix = str(results)
-    # MMEngine's own loader falls back to executing what it can not read.
+    # MMEngine's own loader falls back to executing what it cannot read.
     with weights_file(checkpoint) as file:
         cfg.load_from = str(file)
         runner = (

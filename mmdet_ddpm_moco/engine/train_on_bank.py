@@ -1,6 +1,6 @@
 """Train on synthetic, test on real: what a bank alone teaches a detector.
 
-Label truth asks whether a detector of real defects knows the synthesised
+Label truth asks whether a detector of real defects knows the synthesized
 ones; this asks the reverse, in AP.
 """
 
@@ -11,7 +11,7 @@ from typing import Any
 from mmengine.config import Config
 
 from ..bank.reader import DefectBank
-from ..datasets.labeled_images import LabelledImages
+from ..datasets.labeled_images import LabeledImages
 from ..evaluation.average_precision import summary
 from ..evaluation.composites import write_composites
 from ..evaluation.detection_matches import match_detections
@@ -37,14 +37,14 @@ def check_judge(
         real (tuple): As for :func:`train_on_bank`.
 
     Raises:
-        ValueError: It trains on a bank, or can not ignore boxes.
+        ValueError: It trains on a bank, or cannot ignore boxes.
     """
     _configs(config, real, Path())
 
 
 def train_on_bank(
     bank: DefectBank,
-    data: LabelledImages,
+    data: LabeledImages,
     judge: tuple[str | Path, str | Path],
     real: tuple[str | Path, str | Path],
     out: str | Path,
@@ -59,7 +59,7 @@ def train_on_bank(
 
     Args:
         bank (DefectBank): The bank.
-        data (LabelledImages): The images it was made from.
+        data (LabeledImages): The images it was made from.
         judge (tuple): Config and checkpoint of a detector that was trained
             on real images alone.
         real (tuple): COCO json of the real images to test on, and the
@@ -69,12 +69,12 @@ def train_on_bank(
 
     Returns:
         dict: ``images`` and ``boxes``, how many the bank made; ``bank`` and
-        ``judge``, each with ``AP``, ``AP50`` and ``AP75`` in per cent and
+        ``judge``, each with ``AP``, ``AP50`` and ``AP75`` in percent and
         ``classes``, with ``AP`` and ``AP50`` by name; None for a class
         without boxes.
 
     Raises:
-        ValueError: The judge trains on a bank, or can not ignore boxes.
+        ValueError: The judge trains on a bank, or cannot ignore boxes.
         ChildProcessError: Training or testing failed.
     """
     out = Path(out).resolve()

@@ -14,7 +14,7 @@ from ..utils.errors import MissingFileError
 from ..utils.fileio import atomic_write_bytes
 from ..utils.provenance import read_record
 from .inputs import allows_leakage, ann_files, inputs_of, pipeline_banks
-from .leakage import refuse_leakage
+from .leakage import check_leakage
 from .safe_loading import weights_only_loading
 
 STAGE_FILE = 'stage.json'
@@ -112,7 +112,7 @@ def train(cfg: Config, resume: bool = False) -> None:
         banks = sorted(pipeline_banks(cfg))
         if banks:
             seen = {bank: read_record(bank) for bank in banks}
-            refuse_leakage(runner, seen, allows_leakage(cfg))
+            check_leakage(runner, seen, allows_leakage(cfg))
         runner.train()
     _note(cfg.work_dir, fingerprint, finished=True)
 

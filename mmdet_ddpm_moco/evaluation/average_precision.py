@@ -97,7 +97,7 @@ def bootstrap(
         seed (int): Seed, at least 0. Defaults to 0.
 
     Returns:
-        dict[str, np.ndarray]: ``AP`` and ``AP50`` in per cent, float64
+        dict[str, np.ndarray]: ``AP`` and ``AP50`` in percent, float64
         (resamples, ) each.
 
     Raises:
@@ -125,7 +125,7 @@ def summary(matches: Matches) -> dict[str, Any]:
     Returns:
         dict[str, Any]: ``AP``, ``AP50`` and ``AP75``, means over the classes
         that have boxes, and ``classes``, each with its ``AP`` and ``AP50``
-        by name. Floats in per cent; NaN without boxes.
+        by name. Floats in percent; NaN without boxes.
     """
     scores = 100 * average_precision(matches)  # (classes, 10)
     return dict(

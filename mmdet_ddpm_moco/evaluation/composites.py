@@ -1,6 +1,6 @@
 """A bank as a COCO data set of whole images.
 
-So a detector can be trained on what was synthesised and on nothing else.
+So a detector can be trained on what was synthesized and on nothing else.
 """
 
 import hashlib
@@ -13,16 +13,16 @@ from tqdm import tqdm
 
 from ..bank.compositing import as_bgr, overlaps
 from ..bank.reader import NULL, REPLACES, BankWindow, DefectBank
-from ..datasets.labeled_images import Defect, LabelledImages
+from ..datasets.labeled_images import Defect, LabeledImages
 from ..utils.errors import FileAccessError, InputError
 from ..utils.fileio import atomic_write_bytes
 from .windows import find_hosts, paste
 
 
 def write_composites(
-    bank: DefectBank, data: LabelledImages, folder: str | Path
+    bank: DefectBank, data: LabeledImages, folder: str | Path
 ) -> dict[str, int]:
-    """Puts all windows of a bank back where they were synthesised.
+    """Puts all windows of a bank back where they were synthesized.
 
     Each image shows a host with as many windows as do not overlap; a host
     with more comes several times. The real defects that still show are
@@ -34,7 +34,7 @@ def write_composites(
 
     Args:
         bank (DefectBank): The bank.
-        data (LabelledImages): The images it was made from.
+        data (LabeledImages): The images it was made from.
         folder (str | Path): Where to write.
 
     Returns:
@@ -68,7 +68,7 @@ def _info(file: Path) -> str | None:
     return (json.loads(file.read_bytes()).get('info') or {}).get('bank')
 
 
-def _write(bank: DefectBank, data: LabelledImages, folder: Path) -> dict:
+def _write(bank: DefectBank, data: LabeledImages, folder: Path) -> dict:
     folder.mkdir(parents=True, exist_ok=True)
     images, annotations = [], []
     packed = _pack(find_hosts(bank, data))
@@ -137,7 +137,7 @@ def _replaced(
             return defect
     msg = (
         f'window {window.number} of the defect bank {bank.root} replaces a '
-        'defect that is not labelled there; give the config of the '
+        'defect that is not labeled there; give the config of the '
         'generator that made it'
     )
     raise InputError(msg)

@@ -60,7 +60,7 @@ def by_kind(
     held-out ones is no fault of the generator.
 
     Args:
-        bank (Measured): Synthesised windows.
+        bank (Measured): Synthesized windows.
         real (Measured): Real ones.
         train (Measured | None): Windows of the training images where
             ``real`` are held-out ones. Defaults to None.
@@ -99,7 +99,7 @@ def compare_distributions(
     """Compares a bank, or one kind of it, with real windows.
 
     Args:
-        bank (Measured): Synthesised windows.
+        bank (Measured): Synthesized windows.
         real (Measured): Real ones.
         classes (Sequence[str]): Class names by label.
         bar (tqdm): Moved on by one for each class and once overall.

@@ -9,21 +9,21 @@ import torch
 from tqdm import tqdm
 
 from ..bank.reader import BankWindow, DefectBank
-from ..datasets.labeled_images import LabelledImages
+from ..datasets.labeled_images import LabeledImages
 from ..utils.errors import InputError
 from ..utils.fileio import atomic_write_bytes
 from .distributions import Measured, by_kind, compare_distributions
 from .features import FeatureExtractor, extract
 from .fidelity import MIN_WINDOWS
 from .judge import Judge
-from .label_agreement import measure_label_truth
+from .label_agreement import measure_label_agreement
 from .nearest_neighbors import (
-    draw_neighbours,
+    draw_neighbors,
     nearest_training_windows,
-    summarise,
+    summarize,
 )
 from .report import markdown
-from .spectrum import CENTRES, compare_spectra, draw_spectra, spectra
+from .spectrum import CENTERS, compare_spectra, draw_spectra, spectra
 from .windows import (
     DefectWindow,
     find_hosts,
@@ -35,8 +35,8 @@ from .windows import (
 
 def evaluate_bank(
     bank: DefectBank,
-    train: LabelledImages,
-    held_out: LabelledImages | None,
+    train: LabeledImages,
+    held_out: LabeledImages | None,
     extractor: FeatureExtractor,
     out: str | Path,
     *,
@@ -48,13 +48,13 @@ def evaluate_bank(
 ) -> dict:
     """Evaluates a bank and writes the report.
 
-    ``neighbours.png``, ``spectrum.png``, ``report.md`` and, last,
+    ``neighbors.png``, ``spectrum.png``, ``report.md`` and, last,
     ``report.json`` are written to the folder.
 
     Args:
         bank (DefectBank): The bank.
-        train (LabelledImages): The images it was made from.
-        held_out (LabelledImages | None): Real images to compare with, none
+        train (LabeledImages): The images it was made from.
+        held_out (LabeledImages | None): Real images to compare with, none
             of them among the training images; None takes these.
         extractor (FeatureExtractor): Ours, or one of the same interface.
         out (str | Path): Folder of the report.
@@ -94,7 +94,7 @@ def evaluate_bank(
     hosts = _some(find_hosts(bank, train), most)
     limit = largest_window(bank)
     sets = dict(
-        synthesised=synthesised_windows(bank, hosts, train),
+        synthesized=synthesised_windows(bank, hosts, train),
         training=real_windows(train, limit),
     )
     if held_out is not None:
@@ -111,14 +111,14 @@ def evaluate_bank(
         name: _measure(extractor, windows, f'{name} windows', device)
         for name, windows in sets.items()
     }
-    bank_side, train_side = measured['synthesised'], measured['training']
+    bank_side, train_side = measured['synthesized'], measured['training']
     real_side = measured.get('held-out', train_side)
 
     out = Path(out)
     classes = bank.classes
     found = nearest_training_windows(bank_side, train_side)
-    draw_neighbours(
-        bank_side, train_side, found, classes, out / 'neighbours.png'
+    draw_neighbors(
+        bank_side, train_side, found, classes, out / 'neighbors.png'
     )
     apart = None if held_out is None else train_side
     compared = compare_spectra(bank_side, real_side, classes, apart)
@@ -138,10 +138,10 @@ def evaluate_bank(
         distributions=_distributions(
             by_kind(bank_side, real_side, apart), classes
         ),
-        neighbours=summarise(bank_side, found),
-        spectrum=dict(centres=CENTRES.tolist(), **compared),
-        label_truth=judge
-        and measure_label_truth(
+        neighbors=summarize(bank_side, found),
+        spectrum=dict(centers=CENTERS.tolist(), **compared),
+        label_agreement=judge
+        and measure_label_agreement(
             judge, bank, hosts, train, real, iou=iou, score=score
         ),
     )
@@ -163,7 +163,7 @@ def write_report(report: dict, out: str | Path) -> None:
     atomic_write_bytes(out / 'report.json', (text + '\n').encode())
 
 
-def _check_apart(train: LabelledImages, held_out: LabelledImages) -> None:
+def _check_apart(train: LabeledImages, held_out: LabeledImages) -> None:
     seen = {image.path.resolve() for image in train.images}
     both = [i for i in held_out.images if i.path.resolve() in seen]
     if both:

@@ -147,7 +147,7 @@ def backbone_features(
         )
     except (KeyError, TypeError, RuntimeError) as error:
         first = str(error).splitlines()[0]
-        msg = f'the backbone in {path} can not be built: {first}'
+        msg = f'the backbone in {path} cannot be built: {first}'
         raise InputError(msg) from error
     if isinstance(backbone, EfficientNetLite):
         mean = std = (127.5,) * 3
@@ -161,7 +161,7 @@ def square(pixels: np.ndarray, size: int) -> np.ndarray:
 
     Windows are upright or flat as their defects are. To pad them would show
     the extractor an edge that is in no image; stretching loses the aspect
-    ratio, in real windows as in synthesised ones. Nearly all are enlarged;
+    ratio, in real windows as in synthesized ones. Nearly all are enlarged;
     where one shrinks, the pixels that a new one covers are averaged.
 
     Args:

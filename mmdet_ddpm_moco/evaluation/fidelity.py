@@ -20,7 +20,7 @@ from ..utils.errors import InputError
 MIN_WINDOWS = 8
 KID_SUBSETS = 100
 KID_MOST = 1000  # the subset size that papers use
-NEIGHBOURHOOD = 3  # of precision and recall, as in the literature
+NEIGHBORHOOD = 3  # of precision and recall, as in the literature
 
 
 def compare(generated: Tensor, real: Tensor) -> dict[str, float]:
@@ -37,7 +37,7 @@ def compare(generated: Tensor, real: Tensor) -> dict[str, float]:
         ``kid`` and ``kid_std``, mean and standard deviation over subsets of
         ``kid_subset`` windows, half of the smaller set but at most 1000
         (Binkowski et al., 2018; without bias); ``precision`` and
-        ``recall``, in [0, 1] (Kynkaanniemi et al., 2019; 3 neighbours).
+        ``recall``, in [0, 1] (Kynkaanniemi et al., 2019; 3 neighbors).
 
     Raises:
         ValueError: One of the sets is too small.
@@ -58,7 +58,7 @@ def compare(generated: Tensor, real: Tensor) -> dict[str, float]:
         verbose=False,
     )
     prc = prc_features_to_metric(
-        generated, real, prc_neighborhood=NEIGHBOURHOOD, verbose=False
+        generated, real, prc_neighborhood=NEIGHBORHOOD, verbose=False
     )
     return dict(
         n_generated=len(generated),

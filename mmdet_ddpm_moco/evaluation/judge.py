@@ -1,4 +1,4 @@
-"""A detector that judges synthesised defects."""
+"""A detector that judges synthesized defects."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -18,7 +18,7 @@ from ..datasets.sample_lists import Sample
 from ..datasets.transforms.crop_to_sample import CropToSample
 from ..models.moco import DatasetMoCo
 from ..utils.errors import InputError
-from ..utils.rng import evaluating, own_randomness
+from ..utils.rng import eval_mode, fork_rng
 from .representation import balanced_accuracy, found_elsewhere, knn_predictions
 
 
@@ -49,11 +49,11 @@ _SEED = 0
 _BATCH = 64
 
 
-class LabelledProbe:
-    """Labelled windows, to ask a backbone which of them are of a kind.
+class LabeledProbe:
+    """Labeled windows, to ask a backbone which of them are of a kind.
 
     Args:
-        labelled (dict): ``ann_file``, ``img_prefix`` and perhaps
+        labeled (dict): ``ann_file``, ``img_prefix`` and perhaps
             ``context``, ``min_size`` and ``background`` of a source of
             :class:`ContrastiveDataset`.
         image_size (tuple[int, int]): ``(height, width)`` in pixels that
@@ -64,12 +64,12 @@ class LabelledProbe:
             images show.
 
     Raises:
-        FileNotFoundError: A labelled file is missing.
+        FileNotFoundError: A labeled file is missing.
         ValueError: There are fewer than two such classes.
     """
 
-    def __init__(self, labelled: dict, image_size: tuple[int, int]) -> None:
-        source = dict(labelled, dataset_ids='class')
+    def __init__(self, labeled: dict, image_size: tuple[int, int]) -> None:
+        source = dict(labeled, dataset_ids='class')
         windows = read_source(source).samples
         self.windows = windows
         names = sorted({window.dataset for window in windows})
@@ -81,8 +81,8 @@ class LabelledProbe:
         self.classes = len(self._labels[self._asked].unique())
         if self.classes < 2:
             msg = (
-                f'fewer than two classes of {labelled["ann_file"]} are in '
-                'two images each; label more images, or leave labelled out'
+                f'fewer than two classes of {labeled["ann_file"]} are in '
+                'two images each; label more images, or leave labeled out'
             )
             raise InputError(msg)
         self._pixels = read_windows(windows, image_size)
@@ -94,7 +94,7 @@ class LabelledProbe:
 
         Args:
             model (DatasetMoCo): Its backbone's pooled features are used.
-            k (int): Neighbours that vote.
+            k (int): Neighbors that vote.
             temperature (float): Of the votes. Defaults to 0.07.
         """
         features = encode(model, self._pixels, project=False)
@@ -117,7 +117,7 @@ def fixed_views(dataset: Dataset, number: int) -> list[Tensor]:
         list[Tensor]: The first and the second views, each uint8
         (N, 3, H, W).
     """
-    with own_randomness(_SEED):
+    with fork_rng(_SEED):
         chosen = np.random.permutation(len(dataset))[:number]
         inputs = [dataset[int(index)]['inputs'] for index in chosen]
     return [torch.stack([views[i] for views in inputs]) for i in (0, 1)]
@@ -136,7 +136,7 @@ def encode(model: DatasetMoCo, images: Tensor, project: bool) -> Tensor:
         Tensor: float32 (N, D) on the CPU.
     """
     encoded = []
-    with evaluating(model.backbone, model.neck):
+    with eval_mode(model.backbone, model.neck):
         for part in images.split(_BATCH):
             data = dict(inputs=[part], data_samples=None)
             (pixels,) = model.data_preprocessor(data)['inputs']
@@ -154,20 +154,20 @@ START = 'as it starts'
 def backbone_accuracies(
     cfg: Config,
     backbones: Sequence[str | Path],
-    labelled: dict,
+    labeled: dict,
     k: int = 10,
-) -> tuple[dict[str, float], LabelledProbe]:
-    """Asks backbones for the kind of labelled windows.
+) -> tuple[dict[str, float], LabeledProbe]:
+    """Asks backbones for the kind of labeled windows.
 
     Args:
         cfg (Config): Of contrastive training, of the same architecture.
         backbones (Sequence[str | Path]): Files of weights, as
             :class:`ContrastiveInitHook` takes them.
-        labelled (dict): As in :class:`ContrastiveProgressHook`.
-        k (int): Neighbours that vote, at least 1. Defaults to 10.
+        labeled (dict): As in :class:`ContrastiveProgressHook`.
+        k (int): Neighbors that vote, at least 1. Defaults to 10.
 
     Returns:
-        tuple[dict[str, float], LabelledProbe]: Balanced accuracy in [0, 1]
+        tuple[dict[str, float], LabeledProbe]: Balanced accuracy in [0, 1]
         of the config's own start and of each file; and what was asked.
 
     Raises:
@@ -177,7 +177,7 @@ def backbone_accuracies(
     if k < 1:
         msg = f'k must be at least 1, got {k}'
         raise InputError(msg)
-    probe = LabelledProbe(labelled, view_size(cfg))
+    probe = LabeledProbe(labeled, view_size(cfg))
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
         # The same start, should it be drawn at random.
         torch.manual_seed(0)

@@ -12,18 +12,18 @@ from tqdm import tqdm
 
 from ..bank.compositing import Box, alpha_box, as_bgr
 from ..bank.reader import NULL, BankWindow, DefectBank
-from ..datasets.labeled_images import LabelledImages
+from ..datasets.labeled_images import LabeledImages
 from .distributions import OVERALL
 from .judge import Judge, finds, fires_at
 from .windows import paste
 
 
-def measure_label_truth(
+def measure_label_agreement(
     judge: Judge,
     bank: DefectBank,
     hosts: Sequence[tuple[BankWindow, int]],
-    data: LabelledImages,
-    real: LabelledImages,
+    data: LabeledImages,
+    real: LabeledImages,
     *,
     iou: float,
     score: float,
@@ -34,8 +34,8 @@ def measure_label_truth(
         judge (Judge): A detector trained on real data.
         bank (DefectBank): The bank.
         hosts (Sequence): From :func:`find_hosts`, or some of them.
-        data (LabelledImages): The images that the bank was made from.
-        real (LabelledImages): Images to take the recall on real boxes from.
+        data (LabeledImages): The images that the bank was made from.
+        real (LabeledImages): Images to take the recall on real boxes from.
         iou (float): Lowest overlap, in (0, 1].
         score (float): Lowest score, in [0, 1].
 
@@ -94,7 +94,7 @@ def measure_label_truth(
     )
 
 
-def _bgr(data: LabelledImages, index: int) -> np.ndarray:
+def _bgr(data: LabeledImages, index: int) -> np.ndarray:
     return as_bgr(data.read(index))
 
 

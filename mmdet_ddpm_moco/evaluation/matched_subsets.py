@@ -19,7 +19,7 @@ class EqualSets:
     """Indices of three sets with as many windows of each class.
 
     Attributes:
-        bank (np.ndarray): int (n, ), into the synthesised windows.
+        bank (np.ndarray): int (n, ), into the synthesized windows.
         real (np.ndarray): int (n, ), into the real windows: one half.
         reference (np.ndarray): int (n, ), likewise: of the other half.
         labels (np.ndarray): int (n, ), the class of each, in all three.
@@ -53,7 +53,7 @@ def draw_equal_sets(
     """Halves the real images at random and draws equal sets.
 
     Args:
-        bank_labels (Sequence[int]): Class of each synthesised window.
+        bank_labels (Sequence[int]): Class of each synthesized window.
         real_labels (Sequence[int]): Class of each real window.
         real_images (Sequence[int]): Image of each real window; those of one
             image stay in one half.

@@ -1,4 +1,4 @@
-"""Nearest training windows of synthesised ones: is it copied?
+"""Nearest training windows of synthesized ones: is it copied?
 
 Distances between features are in no unit, so they are told relative to how
 near the training set's own windows lie to each other.
@@ -25,7 +25,7 @@ SUSPICIOUS = 0.05
 
 @dataclass(frozen=True)
 class Nearest:
-    """The nearest training windows of N synthesised ones.
+    """The nearest training windows of N synthesized ones.
 
     Attributes:
         indices (np.ndarray): int (N, k), into the training windows, the
@@ -52,7 +52,7 @@ def nearest(
     query_images: Sequence[int] | None = None,
     pool_images: Sequence[int] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Nearest neighbours by Euclidean distance.
+    """Nearest neighbors by Euclidean distance.
 
     Args:
         query (torch.Tensor): float (N, D).
@@ -90,10 +90,10 @@ def nearest(
 def nearest_training_windows(
     bank: Measured, train: Measured, k: int = 5
 ) -> Nearest:
-    """Finds the nearest training windows of each synthesised one.
+    """Finds the nearest training windows of each synthesized one.
 
     Args:
-        bank (Measured): Synthesised windows, at least one.
+        bank (Measured): Synthesized windows, at least one.
         train (Measured): The windows of the training images, of at least
             two images.
         k (int): How many to keep. Defaults to 5.
@@ -107,7 +107,7 @@ def nearest_training_windows(
     images = [w.image for w in train.windows]
     if len(set(images)) < 2:
         msg = (
-            'neighbours are judged by how near windows of different training '
+            'neighbors are judged by how near windows of different training '
             'images lie; there must be two such images with defects'
         )
         raise InputError(msg)
@@ -132,12 +132,12 @@ def nearest_training_windows(
     )
 
 
-def summarise(bank: Measured, found: Nearest) -> dict[str, dict]:
+def summarize(bank: Measured, found: Nearest) -> dict[str, dict]:
     """How near a bank lies to the training windows of other images.
 
     Args:
-        bank (Measured): Synthesised windows.
-        found (Nearest): Their neighbours.
+        bank (Measured): Synthesized windows.
+        found (Nearest): Their neighbors.
 
     Returns:
         dict[str, dict]: By kind, with ``'real'`` for the training windows
@@ -161,15 +161,15 @@ def summarise(bank: Measured, found: Nearest) -> dict[str, dict]:
 
 
 MOST_ROWS = 24
-COLOURS = dict(real='#3c8c14', add='#145ac8', replaces='#dc5a14')
+COLORS = dict(real='#3c8c14', add='#145ac8', replaces='#dc5a14')
 
 
 def choose_rows(bank: Measured, found: Nearest) -> list[int]:
     """Chooses the windows to show: of each class and kind two.
 
     Args:
-        bank (Measured): Synthesised windows.
-        found (Nearest): Their neighbours.
+        bank (Measured): Synthesized windows.
+        found (Nearest): Their neighbors.
 
     Returns:
         list[int]: Indices: of each the one that lies nearest to another
@@ -191,7 +191,7 @@ def choose_rows(bank: Measured, found: Nearest) -> list[int]:
     return rows[:MOST_ROWS]
 
 
-def draw_neighbours(
+def draw_neighbors(
     bank: Measured,
     train: Measured,
     found: Nearest,
@@ -201,9 +201,9 @@ def draw_neighbours(
     """Draws one row for each chosen window.
 
     Args:
-        bank (Measured): Synthesised windows, at least one.
+        bank (Measured): Synthesized windows, at least one.
         train (Measured): Training windows.
-        found (Nearest): The neighbours.
+        found (Nearest): The neighbors.
         classes (Sequence[str]): Class names by label.
         file (str | Path): The PNG.
     """
@@ -217,7 +217,7 @@ def draw_neighbours(
         layout='constrained',
     )
     figure.suptitle(
-        'Synthesised windows (left) and their nearest training windows.\n'
+        'Synthesized windows (left) and their nearest training windows.\n'
         'Numbers: distance of features; 1 is the median between training '
         'images.',
         fontsize=9,
@@ -242,9 +242,9 @@ def draw_neighbours(
 def _show(axes: object, window: DefectWindow, text: str) -> None:
     axes.imshow(window.pixels[..., ::-1], vmin=0, vmax=255)
     x, y, w, h = window.box
-    colour = COLOURS[window.kind]
+    color = COLORS[window.kind]
     xs = np.array([x, x + w, x + w, x, x]) - 0.5
     ys = np.array([y, y, y + h, y + h, y]) - 0.5
-    axes.plot(xs, ys, color=colour, linewidth=1)
-    axes.set_title(text, fontsize=7, color=colour, pad=2)
+    axes.plot(xs, ys, color=color, linewidth=1)
+    axes.set_title(text, fontsize=7, color=color, pad=2)
     axes.set_axis_off()

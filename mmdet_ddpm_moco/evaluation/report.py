@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from .distributions import ALL, OVERALL, TRAINING
-from .fidelity import MIN_WINDOWS, NEIGHBOURHOOD
+from .fidelity import MIN_WINDOWS, NEIGHBORHOOD
 from .nearest_neighbors import SUSPICIOUS
 
 _NO = '-'
@@ -22,7 +22,7 @@ def markdown(report: Mapping) -> str:
     real = 'held-out' if report['held_out'] else 'training'
     parts = [
         f'# Defect bank `{report["bank"]}`',
-        f'{windows["synthesised"]} synthesised windows with a defect '
+        f'{windows["synthesized"]} synthesized windows with a defect '
         f'({windows["evaluated"]} of {windows["in_bank"]} windows of the bank '
         f'were looked at) against {windows[real]} windows of {real} images, '
         'cut in the same way. '
@@ -33,9 +33,9 @@ def markdown(report: Mapping) -> str:
         f'{distance(features["name"])}: less is nearer; biased upwards, the '
         'more the fewer windows. KID: less is nearer, without bias; here '
         'times 1000, ± over random subsets of half the windows. Precision: '
-        'share of synthesised windows that look real; recall: share of real '
+        'share of synthesized windows that look real; recall: share of real '
         'windows that the bank covers (both with '
-        f'{NEIGHBOURHOOD} neighbours). IS: '
+        f'{NEIGHBORHOOD} neighbors). IS: '
         + (
             'inception score, over classes of ImageNet, which are not those '
             'of defects.'
@@ -51,8 +51,8 @@ def markdown(report: Mapping) -> str:
             '± their standard deviation.',
             _equal(found, features['name']),
         ]
-    parts += _neighbours(report) + _spectrum(report)
-    if report['label_truth']:
+    parts += _neighbors(report) + _spectrum(report)
+    if report['label_agreement']:
         parts += _label_truth(report)
     if report.get('trained_on_bank'):
         parts += _trained_on_bank(report['trained_on_bank'])
@@ -150,7 +150,7 @@ def _equal(found: Mapping, name: str) -> str:
     return _table([*head, 'IS'], rows)
 
 
-def _neighbours(report: Mapping) -> list[str]:
+def _neighbors(report: Mapping) -> list[str]:
     rows = [
         [
             kind if kind != 'real' else 'real training windows',
@@ -158,13 +158,13 @@ def _neighbours(report: Mapping) -> list[str]:
             f'{f["median"]:.2f}',
             f'{100 * f["suspicious"]:.0f} %',
         ]
-        for kind, f in report['neighbours'].items()
+        for kind, f in report['neighbors'].items()
     ]
     return [
         '## Nearest training windows',
         'Distance to the nearest training window of another image than the '
         'host; 1 is the median of real training windows among themselves. '
-        'Pictures: `neighbours.png`.',
+        'Pictures: `neighbors.png`.',
         _table(
             [
                 '',
@@ -179,7 +179,7 @@ def _neighbours(report: Mapping) -> list[str]:
 
 def _spectrum(report: Mapping) -> list[str]:
     spectrum = dict(report['spectrum'])
-    bands = [f'{c:.3f}' for c in spectrum.pop('centres')]
+    bands = [f'{c:.3f}' for c in spectrum.pop('centers')]
     rows = []
     for kind, found in spectrum.items():
         for group, f in found.items():
@@ -200,7 +200,7 @@ def _spectrum(report: Mapping) -> list[str]:
             rows.append([name, *cells])
     return [
         '## Power spectra',
-        'Synthesised over real in dB at equal N, by band of cycles per '
+        'Synthesized over real in dB at equal N, by band of cycles per '
         'pixel, and the mean of its size over bands; beside it real against '
         'real. Negative at the right means blurred. Picture: '
         '`spectrum.png`.',
@@ -209,7 +209,7 @@ def _spectrum(report: Mapping) -> list[str]:
 
 
 def _label_truth(report: Mapping) -> list[str]:
-    truth = report['label_truth']
+    truth = report['label_agreement']
     rows = []
     for group, base in truth['real'].items():
         cells = [group, *_found(base)]
@@ -273,8 +273,8 @@ def _trained_on_bank(found: Mapping) -> list[str]:
     return [
         '## Train on synthetic, test on real',
         f"The judge's config trained on the bank alone: {found['boxes']} "
-        f'synthesised defects in {found["images"]} images, in which the real '
-        'ones are ignored. In per cent, on the held-out images, beside the '
+        f'synthesized defects in {found["images"]} images, in which the real '
+        'ones are ignored. In percent, on the held-out images, beside the '
         'judge, which was trained on real defects.',
         _table(['', 'AP50 judge', 'AP50 bank', 'AP judge', 'AP bank'], rows),
     ]

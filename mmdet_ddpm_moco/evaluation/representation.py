@@ -29,7 +29,7 @@ def knn_predictions(
     k: int,
     temperature: float = 0.07,
 ) -> Tensor:
-    r"""Classes of windows by their neighbours in other images.
+    r"""Classes of windows by their neighbors in other images.
 
     The weighted k-NN classifier of Wu et al. (Unsupervised Feature Learning
     via Non-Parametric Instance Discrimination, CVPR 2018, section 3.4): each
@@ -40,8 +40,8 @@ def knn_predictions(
         features (Tensor): float (N, D), of any length.
         labels (Tensor): Class of each window, int64 (N, ), from 0.
         images (Tensor): Image of each window, int64 (N, ), of two images at
-            least. Windows of one image are never neighbours.
-        k (int): How many neighbours vote. Where other images hold fewer
+            least. Windows of one image are never neighbors.
+        k (int): How many neighbors vote. Where other images hold fewer
             windows, all of those do.
         temperature (float): :math:`\tau` > 0. Defaults to 0.07.
 
@@ -51,17 +51,17 @@ def knn_predictions(
     unit = F.normalize(features.double(), dim=1)
     similar = unit @ unit.T  # (N, N)
     similar[images[:, None] == images] = -torch.inf
-    values, neighbours = similar.topk(min(k, len(unit)), dim=1)  # (N, k)
+    values, neighbors = similar.topk(min(k, len(unit)), dim=1)  # (N, k)
     # Relative to the nearest, for exp not to overflow; exp(-inf) = 0 drops
     # windows of the same image.
     weights = ((values - values[:, :1]) / temperature).exp()
     votes = weights.new_zeros(len(unit), int(labels.max()) + 1)
-    votes.scatter_add_(1, labels[neighbours], weights)
+    votes.scatter_add_(1, labels[neighbors], weights)
     return votes.argmax(1)
 
 
 def balanced_accuracy(predicted: Tensor, labels: Tensor) -> float:
-    """Mean over the classes of the share that was recognised.
+    """Mean over the classes of the share that was recognized.
 
     Args:
         predicted (Tensor): int64 (N, ), N at least 1.

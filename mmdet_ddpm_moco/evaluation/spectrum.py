@@ -11,11 +11,11 @@ from ..utils.fileio import atomic_write_bytes
 from .distributions import ALL, OVERALL, Measured, by_kind, equal_splits
 from .fidelity import MIN_WINDOWS
 
-# Centres of the bands in cycles per pixel, 1/16 to 1/2. Each has a frequency
+# Centers of the bands in cycles per pixel, 1/16 to 1/2. Each has a frequency
 # of its own in any window of 16 pixels or more, the smallest there are.
-CENTRES = np.arange(1, 9) / 16
+CENTERS = np.arange(1, 9) / 16
 HALF_WIDTH = 1 / 32
-# Grey levels squared; keeps an even picture from having -inf dB.
+# Gray levels squared; keeps an even picture from having -inf dB.
 FLOOR = 1e-3
 
 
@@ -29,7 +29,7 @@ def band_powers(pixels: np.ndarray) -> np.ndarray:
         pixels (np.ndarray): uint8 (h, w) or BGR (h, w, 3).
 
     Returns:
-        np.ndarray: float64 (8, ), power density in dB of grey levels
+        np.ndarray: float64 (8, ), power density in dB of gray levels
         squared, averaged over all directions within each band. White noise
         of standard deviation s has 20 log10(s) in every band. NaN in a band
         that the window is too small for.
@@ -38,15 +38,15 @@ def band_powers(pixels: np.ndarray) -> np.ndarray:
         pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)
     h, w = pixels.shape
     taper = np.outer(_hann(h), _hann(w))
-    grey = pixels.astype(np.float64)
+    gray = pixels.astype(np.float64)
     # Of the tapered picture: otherwise some of the mean would come back.
-    grey = (grey - (grey * taper).sum() / taper.sum()) * taper
-    power = np.abs(np.fft.fft2(grey)) ** 2 / (taper**2).sum()
+    gray = (gray - (gray * taper).sum() / taper.sum()) * taper
+    power = np.abs(np.fft.fft2(gray)) ** 2 / (taper**2).sum()
     radius = np.hypot(np.fft.fftfreq(h)[:, None], np.fft.fftfreq(w))
-    bands = np.full(len(CENTRES), np.nan)
-    for i, centre in enumerate(CENTRES):
+    bands = np.full(len(CENTERS), np.nan)
+    for i, center in enumerate(CENTERS):
         inside = power[
-            (radius >= centre - HALF_WIDTH) & (radius < centre + HALF_WIDTH)
+            (radius >= center - HALF_WIDTH) & (radius < center + HALF_WIDTH)
         ]
         if inside.size:
             bands[i] = 10 * np.log10(inside.mean() + FLOOR)
@@ -61,7 +61,7 @@ def _hann(length: int) -> np.ndarray:
 def spectra(pictures: Sequence[np.ndarray]) -> np.ndarray:
     """:func:`band_powers` of many windows, float64 (N, 8) in dB."""
     powers = [band_powers(p) for p in pictures]
-    return np.array(powers).reshape(-1, len(CENTRES))
+    return np.array(powers).reshape(-1, len(CENTERS))
 
 
 def spectral_difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -93,7 +93,7 @@ def mean_absolute(difference: np.ndarray) -> float:
 
 COLUMNS = 4
 # The same in every diagram, whichever kinds it shows.
-COLOURS = dict(
+COLORS = dict(
     all='black', add='#145ac8', replaces='#dc5a14', training='#3c8c14'
 )
 
@@ -110,7 +110,7 @@ def compare_spectra(
     against one half of the real images, and averaged over several halvings.
 
     Args:
-        bank (Measured): Synthesised windows.
+        bank (Measured): Synthesized windows.
         real (Measured): Real ones.
         classes (Sequence[str]): Class names by label.
         train (Measured | None): As in :func:`by_kind`. Defaults to None.
@@ -191,17 +191,17 @@ def draw_spectra(
             if kind == ALL:
                 spread = np.array(here['real']['bands'], float)
                 axes.fill_between(
-                    CENTRES,
+                    CENTERS,
                     -spread,
                     spread,
                     color='0.75',
                     label='real halves, r.m.s.',
                 )
             axes.plot(
-                CENTRES,
+                CENTERS,
                 np.array(here['bank']['bands'], float),
                 label=kind,
-                color=COLOURS[kind],
+                color=COLORS[kind],
                 marker='.',
                 linewidth=2 if kind == ALL else 1,
             )

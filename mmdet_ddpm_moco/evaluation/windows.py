@@ -1,4 +1,4 @@
-"""Synthesised windows and real ones, cut in the same way.
+"""Synthesized windows and real ones, cut in the same way.
 
 A comparison says something about the generator only where both sides differ
 in nothing else: sizes and places of real windows are drawn by the functions
@@ -12,8 +12,8 @@ import numpy as np
 
 from ..bank.compositing import Box, as_bgr, crop, relative
 from ..bank.reader import NULL, BankWindow, DefectBank
-from ..datasets.labeled_images import LabelledImages
-from ..datasets.transforms.diffusion_defect_augment import SAME_GROUND
+from ..datasets.labeled_images import LabeledImages
+from ..datasets.transforms.diffusion_defect_augment import SAME_BACKGROUND
 from ..datasets.window_geometry import fits_whole, place_window, window_size
 from ..utils.errors import InputError
 
@@ -28,7 +28,7 @@ class DefectWindow:
         pixels (np.ndarray): BGR uint8 (h, w, 3).
         label (int): Index of its class.
         kind (str): ``'real'``, ``'add'`` or ``'replaces'``.
-        image (int): Index of its image in ``LabelledImages.images``.
+        image (int): Index of its image in ``LabeledImages.images``.
         box (tuple): ``(x, y, w, h)`` of the defect in the window.
         whole (bool): Whether a window of the largest size holds the defect
             with its rim, as it must to be added.
@@ -43,13 +43,13 @@ class DefectWindow:
 
 
 def find_hosts(
-    bank: DefectBank, data: LabelledImages
+    bank: DefectBank, data: LabeledImages
 ) -> list[tuple[BankWindow, int]]:
-    """Finds the image that each window of a bank was synthesised on.
+    """Finds the image that each window of a bank was synthesized on.
 
     Args:
         bank (DefectBank): The bank.
-        data (LabelledImages): The images it was made from.
+        data (LabeledImages): The images it was made from.
 
     Returns:
         list[tuple[BankWindow, int]]: Windows in the order of the bank, each
@@ -57,7 +57,7 @@ def find_hosts(
 
     Raises:
         ValueError: The bank knows other classes or other images, or its
-            annotations can not be read.
+            annotations cannot be read.
     """
     if bank.classes != data.classes:
         msg = (
@@ -73,7 +73,7 @@ def find_hosts(
         names = [sources[bank[i].number] for i in range(len(bank))]
     except (OSError, ValueError, KeyError, TypeError) as error:
         msg = (
-            f'the annotations of the defect bank {bank.root} can not be '
+            f'the annotations of the defect bank {bank.root} cannot be '
             f'read, make the bank again: {error!r}'
         )
         raise InputError(msg) from error
@@ -92,7 +92,7 @@ def find_hosts(
 def paste(
     bank: DefectBank, window: BankWindow, host: np.ndarray
 ) -> np.ndarray:
-    """Puts a window back where it was synthesised.
+    """Puts a window back where it was synthesized.
 
     Args:
         bank (DefectBank): The window's bank.
@@ -100,7 +100,7 @@ def paste(
         host (np.ndarray): BGR uint8 (H, W, 3); stays as it is.
 
     Returns:
-        np.ndarray: The host with the synthesised pixels, uint8 (H, W, 3).
+        np.ndarray: The host with the synthesized pixels, uint8 (H, W, 3).
 
     Raises:
         ValueError: The window does not belong to this image.
@@ -113,7 +113,7 @@ def paste(
         ground.any()
         # uint8 would wrap around.
         and np.abs(part[ground].astype(np.int16) - pixels[ground]).mean()
-        > SAME_GROUND
+        > SAME_BACKGROUND
     ):
         msg = (
             f'window {window.number} of the defect bank {bank.root} does not '
@@ -134,14 +134,14 @@ def largest_window(bank: DefectBank) -> int:
 def synthesised_windows(
     bank: DefectBank,
     hosts: list[tuple[BankWindow, int]],
-    data: LabelledImages,
+    data: LabeledImages,
 ) -> list[DefectWindow]:
     """Reads the windows of a bank that show a defect.
 
     Args:
         bank (DefectBank): The bank.
         hosts (list): From :func:`find_hosts`, or some of them.
-        data (LabelledImages): The images it was made from.
+        data (LabeledImages): The images it was made from.
 
     Returns:
         list[DefectWindow]: Finished pictures, ``null`` windows left out.
@@ -167,12 +167,12 @@ def synthesised_windows(
 
 
 def real_windows(
-    data: LabelledImages, max_window: int, seed: int = 0
+    data: LabeledImages, max_window: int, seed: int = 0
 ) -> list[DefectWindow]:
-    """Cuts one window for each labelled defect, as synthesis would.
+    """Cuts one window for each labeled defect, as synthesis would.
 
     Args:
-        data (LabelledImages): Labelled images.
+        data (LabeledImages): Labeled images.
         max_window (int): Side in pixels of the largest square window.
         seed (int): Seed of sizes and places, >= 0. Defaults to 0.
 

@@ -1,15 +1,15 @@
 """Windows in units of their own ground's contrast.
 
 One data set holds grounds of very different contrast: those of NEU-DET's
-defects have standard deviations from 4 grey levels (dark, polished sheet) to
-60. A generator that works in grey levels makes the same error on all of them:
+defects have standard deviations from 4 gray levels (dark, polished sheet) to
+60. A generator that works in gray levels makes the same error on all of them:
 on the first it shows as a patch of foreign tone and grain. So it works in
 units of the ground around the defect.
 """
 
 import torch
 
-# Least spread of a ground: half a grey level of rounding each way.
+# Least spread of a ground: half a gray level of rounding each way.
 MIN_SPREAD = 1 / 127.5
 # Known pixels below which the ground is not measured.
 MIN_KNOWN = 16
@@ -21,7 +21,7 @@ NORMAL_RANGE = 2.5631
 ENCODED_RANGE = 3.0
 
 
-def ground_contrast(
+def background_norm(
     image: torch.Tensor, alpha: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Measures tone and contrast of the ground around the masked part.
@@ -56,7 +56,7 @@ def ground_contrast(
 def encode(
     image: torch.Tensor, tone: torch.Tensor, spread: torch.Tensor
 ) -> torch.Tensor:
-    """Grey levels to units of contrast: ``asinh((x - tone) / spread) / 2``.
+    """Gray levels to units of contrast: ``asinh((x - tone) / spread) / 2``.
 
     Nearly linear for the grain, logarithmic for a defect that stands off by
     many times the grain.

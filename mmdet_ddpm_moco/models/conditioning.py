@@ -24,7 +24,7 @@ def unet_input(noisy: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
 
     Args:
         noisy (torch.Tensor): float (N, C, H, W), the window at some step.
-        known (torch.Tensor): float (N, C + 1, H, W), of :func:`known_part`.
+        known (torch.Tensor): float (N, C + 1, H, W), of :func:`masked_image`.
 
     Returns:
         torch.Tensor: float (N, 2C + 1, H, W).
@@ -32,7 +32,7 @@ def unet_input(noisy: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
     return torch.cat([noisy, known], dim=1)
 
 
-def known_part(image: torch.Tensor, alpha: torch.Tensor) -> torch.Tensor:
+def masked_image(image: torch.Tensor, alpha: torch.Tensor) -> torch.Tensor:
     """What is known of a window before its defect is painted.
 
     Args:

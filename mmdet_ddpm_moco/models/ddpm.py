@@ -6,13 +6,13 @@ from mmengine.model import BaseModel
 from mmengine.registry import MODELS
 
 from ..utils.errors import InputError
-from .background_norm import encode, ground_contrast
+from .background_norm import background_norm, encode
 from .conditioning import (
     CONDITIONINGS,
     MASK,
     NONE,
     input_channels,
-    known_part,
+    masked_image,
     unet_input,
 )
 from .losses.denoising_loss import denoising_loss, min_snr_weight
@@ -39,7 +39,7 @@ class DefectDDPM(BaseModel):
     Args:
         num_classes (int): Number of defect classes. One more, the last, is
             ``background``.
-        channels (int): 1 for grey windows, 3 for colour. Defaults to 1.
+        channels (int): 1 for gray windows, 3 for color. Defaults to 1.
         unet (dict): Arguments of diffusers' ``UNet2DModel``; channels and
             class embedding are filled in.
         scheduler (dict, optional): The schedule, see :func:`build_schedule`.
@@ -47,7 +47,7 @@ class DefectDDPM(BaseModel):
             v-prediction.
         conditioning (str): ``'mask'``, ``'class'`` or ``'none'``. Defaults
             to ``'mask'``.
-        outside_weight (float): Weight of errors outside the defect, see
+        background_weight (float): Weight of errors outside the defect, see
             :func:`denoising_loss`; of no meaning without masks. Defaults to
             0.1.
         snr_gamma (float, optional): Weighs the steps by
@@ -67,7 +67,7 @@ class DefectDDPM(BaseModel):
         channels: int = 1,
         scheduler: dict | None = None,
         conditioning: str = MASK,
-        outside_weight: float = 0.1,
+        background_weight: float = 0.1,
         snr_gamma: float | None = None,
         class_dropout: float = 0.0,
     ) -> None:
@@ -76,10 +76,12 @@ class DefectDDPM(BaseModel):
             msg = f'num_classes must be at least 1, got {num_classes}'
             raise InputError(msg)
         if channels not in (1, 3):
-            msg = f'channels must be 1 (grey) or 3 (colour), got {channels}'
+            msg = f'channels must be 1 (gray) or 3 (color), got {channels}'
             raise InputError(msg)
-        if not 0 < outside_weight <= 1:
-            msg = f'outside_weight must be in (0, 1], got {outside_weight}'
+        if not 0 < background_weight <= 1:
+            msg = (
+                f'background_weight must be in (0, 1], got {background_weight}'
+            )
             raise InputError(msg)
         if conditioning not in CONDITIONINGS:
             msg = (
@@ -99,7 +101,7 @@ class DefectDDPM(BaseModel):
         self.num_classes = num_classes
         self.channels = channels
         self.conditioning = conditioning
-        self.outside_weight = outside_weight
+        self.background_weight = background_weight
         self.snr_gamma = snr_gamma
         self.class_dropout = class_dropout
         # After the defects' classes come background and, for windows whose
@@ -140,7 +142,7 @@ class DefectDDPM(BaseModel):
             msg = f"mode must be 'loss' or 'tensor', got {mode!r}"
             raise InputError(msg)
         if self.conditioning == MASK:
-            image = encode(image, *ground_contrast(image, mask))
+            image = encode(image, *background_norm(image, mask))
         noise = torch.randn_like(image)
         steps = torch.randint(
             self.scheduler.config.num_train_timesteps,
@@ -156,7 +158,7 @@ class DefectDDPM(BaseModel):
                 hidden < self.class_dropout, self.num_classes + 1
             )
         if self.conditioning == MASK:
-            shown = unet_input(noisy, known_part(image, mask))
+            shown = unet_input(noisy, masked_image(image, mask))
         else:
             # All of the window is painted, so all of it counts.
             shown, mask = noisy, torch.ones_like(mask)
@@ -168,7 +170,7 @@ class DefectDDPM(BaseModel):
                 prediction,
                 self._target(image, noise, steps),
                 mask,
-                self.outside_weight,
+                self.background_weight,
                 self.snr_gamma
                 and min_snr_weight(self.scheduler, steps, self.snr_gamma),
             )

@@ -2,7 +2,7 @@
 
 Beside dataset ids, this differs from mmpretrain's MoCo in what small data
 sets and single GPUs need: queue entries that were never filled do not count,
-any batch size fits the queue, and batch normalisation does not give the
+any batch size fits the queue, and batch normalization does not give the
 positive away on one process.
 """
 
@@ -42,9 +42,9 @@ class DatasetMoCo(KeyQueue, MoCo):
             in (0, 1): 0.001 is what the literature calls 0.999. Defaults
             to 0.001.
         bn_splits (int): On one process the key encoder sees the batch in
-            this many random groups, of two images at least, each normalised
+            this many random groups, of two images at least, each normalized
             by its own statistics. With 1 the positive leaks: query and key
-            are normalised by the same images. Defaults to 8.
+            are normalized by the same images. Defaults to 8.
         channels_last (bool): Keep the weights of the convolutions in this
             layout, which is faster on CPUs and, in mixed precision, on
             GPUs. Defaults to True.
@@ -163,14 +163,14 @@ class DatasetMoCo(KeyQueue, MoCo):
             dataset_ids.repeat(len(directions)),
             image_ids.repeat(len(directions)),
         )
-        own_key = torch.arange(len(ids), device=keys[0].device)
+        positive_idx = torch.arange(len(ids), device=keys[0].device)
         losses = [
             self.head.loss(
                 query,
                 key,
                 dataset_ids,
                 image_ids,
-                own_key=own_key + get_rank() * len(ids),
+                positive_idx=positive_idx + get_rank() * len(ids),
                 queue=self.queue,
                 queue_dataset_ids=self.queue_dataset_ids,
                 queue_image_ids=self.queue_image_ids,
@@ -189,7 +189,7 @@ class DatasetMoCo(KeyQueue, MoCo):
     def _encode_keys(self, images: Tensor) -> Tensor:
         """Unit keys (B, D) of views (B, 3, H, W), in their order.
 
-        A query and its key must not be normalised by the same images, else
+        A query and its key must not be normalized by the same images, else
         the batch statistics tell which key is its own. Over several
         processes a shuffle between them sees to that, on one process the
         random groups do.

@@ -1,4 +1,4 @@
-"""Batch normalisation by the statistics of parts of a batch.
+"""Batch normalization by the statistics of parts of a batch.
 
 The key encoder of MoCo needs it. Sending each part through the whole encoder
 would do too, but reads, and under autocast converts, all weights for each.
@@ -11,7 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 
 class SplitBatchNorm(_BatchNorm):
-    """Normalises consecutive parts of a batch, each by itself.
+    """Normalizes consecutive parts of a batch, each by itself.
 
     Only in training, and only on one process: several have parts already.
 
@@ -28,15 +28,15 @@ class SplitBatchNorm(_BatchNorm):
         self.splits = splits
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Normalises float (N, C, ...)."""
+        """Normalizes float (N, C, ...)."""
         # A part of one sample has no statistics.
         number = min(self.splits, len(inputs) // 2)
         if not self.training or number < 2 or get_world_size() > 1:
             return super().forward(inputs)
         parts = inputs.tensor_split(number)
         if torch.is_grad_enabled() or not self._is_plain():
-            normalise = super().forward
-            return torch.cat([normalise(part) for part in parts])
+            normalize = super().forward
+            return torch.cat([normalize(part) for part in parts])
         # The same, written where it belongs at once.
         self.num_batches_tracked.add_(number)
         outputs = torch.empty_like(inputs)
@@ -72,7 +72,7 @@ class SplitBatchNorm(_BatchNorm):
 
 
 def split_batch_norm(module: nn.Module, splits: int) -> nn.Module:
-    """Puts :class:`SplitBatchNorm` in the place of batch normalisation.
+    """Puts :class:`SplitBatchNorm` in the place of batch normalization.
 
     Args:
         module (nn.Module): Changed in place. Parameters and buffers stay the

@@ -13,7 +13,7 @@ from ..utils.errors import InputError
 class JudgeGate:
     """Asks a detector whether it sees a defect where the label says so.
 
-    The detector should be trained on the labelled images that the generator
+    The detector should be trained on the labeled images that the generator
     was trained on, and on no others.
 
     Args:
@@ -52,7 +52,7 @@ class JudgeGate:
 
         Args:
             image (np.ndarray): BGR uint8 (H, W, 3), the host with its
-                synthesised window.
+                synthesized window.
             box (tuple): ``(x, y, w, h)`` of the defect.
             label (int): Its class.
 

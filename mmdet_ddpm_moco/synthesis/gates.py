@@ -12,11 +12,11 @@ import numpy as np
 
 from ..bank.compositing import Box, alpha_box, as_bgr, crop
 from ..bank.reader import NULL, REPLACES
-from ..datasets.labeled_images import LabelledImages
+from ..datasets.labeled_images import LabeledImages
 from .near_copies import SeenDefects, distance, thumbnail
 from .planner import WindowPlan, WindowPlanner
 
-# Side in pixels of the neighbourhoods that are compared, and width of the
+# Side in pixels of the neighborhoods that are compared, and width of the
 # ground around the rim that is looked at.
 _NEAR = 11
 
@@ -49,7 +49,7 @@ def seam(picture: np.ndarray, alpha: np.ndarray) -> float:
     if not compared.any():
         return 0.0
     step = np.abs(rim_mean - ground_mean)[compared].mean()
-    # A grey level more, since pixels are rounded.
+    # A gray level more, since pixels are rounded.
     return float(step / (tone[ground].std() + 1))
 
 
@@ -69,10 +69,10 @@ SEAM = 'seam'
 NEAR_COPY = 'near copy'
 NOT_DETECTED = 'not detected'
 
-# Grey levels; below this a person sees no difference on a screen.
+# Gray levels; below this a person sees no difference on a screen.
 MIN_CHANGE = 2.0
 # Share of untouched windows whose rims stand off further from their ground
-# than a synthesised one's may.
+# than a synthesized one's may.
 SEAM_QUANTILE = 0.99
 # Untouched windows that this is measured on.
 SEAM_WINDOWS = 256
@@ -95,7 +95,7 @@ def visible_change(
         alpha (np.ndarray): uint8 (H, W).
 
     Returns:
-        float: Mean absolute difference where alpha is 255, in grey levels.
+        float: Mean absolute difference where alpha is 255, in gray levels.
     """
     blurred = [cv2.blur(p.astype(np.float32), (5, 5)) for p in (before, after)]
     difference = np.abs(blurred[0] - blurred[1])
@@ -118,7 +118,7 @@ class QualityGates:
     - ``not detected``: a detector does not find the defect in its host.
 
     Args:
-        data (LabelledImages): The training images.
+        data (LabeledImages): The training images.
         planner (WindowPlanner): Says where windows lie.
         detects (Callable, optional): From an image, BGR uint8 (H, W, 3), a
             box and a label to whether a detector finds them, such as a
@@ -127,7 +127,7 @@ class QualityGates:
 
     def __init__(
         self,
-        data: LabelledImages,
+        data: LabeledImages,
         planner: WindowPlanner,
         detects: Callable[[np.ndarray, Box, int], bool] | None = None,
     ) -> None:

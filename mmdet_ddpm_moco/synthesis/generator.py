@@ -63,7 +63,7 @@ class Generator:
         return CLASS if plain else MASK
 
     @property
-    def no_class(self) -> int | None:
+    def null_label(self) -> int | None:
         """Label of windows whose class is hidden; None if it has none."""
         label = len(self.classes) + 1
         known = self.unet.config.num_class_embeds
@@ -156,7 +156,7 @@ def load_generator(folder: str | Path) -> Generator:
         if version < FORMAT_VERSION:
             msg = (
                 f'{folder} has the older format {version}, which this '
-                'version can not sample; train the generator again'
+                'version cannot sample; train the generator again'
             )
             raise InputError(msg)
         classes, window = tuple(extra['classes']), extra['window']
@@ -207,7 +207,7 @@ def training_images(cfg: Config) -> dict[str, Any]:
 
     Returns:
         dict: ``ann_file``, ``img_prefix`` and ``channels``, as
-        ``LabelledImages`` takes them.
+        ``LabeledImages`` takes them.
 
     Raises:
         ValueError: It is no such config.

@@ -1,4 +1,4 @@
-"""How near a synthesised defect is to those that the generator has seen."""
+"""How near a synthesized defect is to those that the generator has seen."""
 
 from collections.abc import Sequence
 
@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 
 from ..bank.compositing import crop
-from ..datasets.labeled_images import LabelledImages
+from ..datasets.labeled_images import LabeledImages
 
 SIDE = 24  # pixels of a thumbnail
-# Share of real defects that may lie nearer to another one than a synthesised
+# Share of real defects that may lie nearer to another one than a synthesized
 # defect may to any.
 QUANTILE = 0.01
 
@@ -24,8 +24,8 @@ def thumbnail(defect: np.ndarray) -> np.ndarray:
         np.ndarray: float32 (SIDE * SIDE, ), mean 0 and length 1; zeros if
         the box is of one tone.
     """
-    grey = defect.astype(np.float32).mean(axis=2)
-    small = cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    gray = defect.astype(np.float32).mean(axis=2)
+    small = cv2.resize(gray, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     vector = (small - small.mean()).ravel()
     length = np.linalg.norm(vector)
     return vector / length if length > 1e-3 else vector * 0
@@ -69,10 +69,10 @@ class SeenDefects:
     one image do not count: they may overlap.
 
     Args:
-        data (LabelledImages): The training images.
+        data (LabeledImages): The training images.
     """
 
-    def __init__(self, data: LabelledImages) -> None:
+    def __init__(self, data: LabeledImages) -> None:
         self._seen: list[np.ndarray] = []
         self.limits: list[float] = []
         for found in data.by_class:

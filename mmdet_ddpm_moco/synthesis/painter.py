@@ -8,7 +8,7 @@ from torch.nn.functional import pad
 
 from ..bank.compositing import as_bgr, composite, crop
 from ..datasets.defect_window_dataset import alpha_to_tensor, to_tensor
-from ..datasets.labeled_images import LabelledImages
+from ..datasets.labeled_images import LabeledImages
 from .gates import QualityGates
 from .generator import Generator
 from .planner import WindowPlan
@@ -24,7 +24,7 @@ class WindowPainter:
 
     Args:
         generator (Generator): The generator.
-        data (LabelledImages): The hosts.
+        data (LabeledImages): The hosts.
         gates (QualityGates): What judges them.
         sampler (Mapping): ``name``, ``steps``, ``strength`` and
             ``guidance``, as in :func:`bank_settings`.
@@ -35,7 +35,7 @@ class WindowPainter:
     def __init__(
         self,
         generator: Generator,
-        data: LabelledImages,
+        data: LabeledImages,
         gates: QualityGates,
         sampler: Mapping,
         seed: int,
@@ -44,7 +44,7 @@ class WindowPainter:
         self.unet = generator.unet.to(device)
         self.sampler = build_sampler(sampler['name'], generator.scheduler)
         self.multiple = generator.multiple
-        self.no_class = generator.no_class
+        self.null_label = generator.null_label
         self.data = data
         self.gates = gates
         self.steps = sampler['steps']
@@ -144,7 +144,7 @@ class WindowPainter:
             steps=self.steps,
             strength=strength,
             guidance=self.guidance,
-            no_class=self.no_class,
+            null_label=self.null_label,
             generators=sources,
         )[..., :h, :w]
         pixels = ((sampled.cpu() + 1) * 127.5).round().to(torch.uint8)

@@ -1,4 +1,4 @@
-"""What is to be synthesised where.
+"""What is to be synthesized where.
 
 Window number ``i`` is planned from the seed and ``i`` alone, so that any
 rank can plan any window and a run that was killed goes on with the same plan.
@@ -11,7 +11,7 @@ import numpy as np
 
 from ..bank.compositing import Box, alpha_box, crop
 from ..bank.reader import ADD, KINDS, NULL, REPLACES
-from ..datasets.labeled_images import Defect, LabelledImage, LabelledImages
+from ..datasets.labeled_images import Defect, LabeledImage, LabeledImages
 from ..datasets.window_geometry import (
     defect_alpha,
     fits_whole,
@@ -24,12 +24,12 @@ from ..utils.errors import InputError
 
 @dataclass(frozen=True)
 class WindowPlan:
-    """One window to synthesise.
+    """One window to synthesize.
 
     Attributes:
         kind (str): ``'add'``, ``'replaces'`` or ``'null'``.
         label (int): Class to paint; the number of classes for background.
-        image (int): Index of the host in ``LabelledImages.images``.
+        image (int): Index of the host in ``LabeledImages.images``.
         window (tuple): ``(x, y, w, h)`` of the window in the host.
         alpha (np.ndarray): uint8 (h, w).
         box (tuple): ``(x, y, w, h)`` of the defect in the host; zeros for
@@ -52,12 +52,12 @@ class WindowPlanner:
     Sizes, aspect ratios and shapes are those of annotated defects, mirrored
     at random. A defect is added only on free ground, and only on images
     whose classes occur together with its own in the training set; where no
-    place is found, a labelled defect is replaced instead.
+    place is found, a labeled defect is replaced instead.
 
     Args:
-        data (LabelledImages): The training images.
+        data (LabeledImages): The training images.
         max_window (int): Side in pixels of the largest square window, see
-            :func:`window_size`. Of a larger defect a part is synthesised.
+            :func:`window_size`. Of a larger defect a part is synthesized.
         mix (Mapping[str, float]): Share of each kind that is tried for,
             keys ``'add'``, ``'replaces'``, ``'null'``, sum 1.
         seed (int): Seed of all plans, >= 0.
@@ -71,7 +71,7 @@ class WindowPlanner:
 
     def __init__(
         self,
-        data: LabelledImages,
+        data: LabeledImages,
         *,
         max_window: int,
         mix: Mapping[str, float],
@@ -110,7 +110,7 @@ class WindowPlanner:
         if unknown or not fine:
             msg = (
                 'per_class must give weights of at least 0, one of them '
-                f'above, to classes that are labelled ({", ".join(names)}); '
+                f'above, to classes that are labeled ({", ".join(names)}); '
                 f'got {dict(per_class)}'
             )
             raise InputError(msg)
@@ -119,12 +119,12 @@ class WindowPlanner:
     def _find_hosts(self) -> list[list[int]]:
         """Per class, the images on which such a defect may be added."""
         sets = [{d.label for d in i.defects} for i in self.data.images]
-        together = [
+        all_ranks = [
             set().union({label}, *(s for s in sets if label in s))
             for label in range(len(self.data.classes))
         ]
         return [
-            [i for i, s in enumerate(sets) if s <= together[label]]
+            [i for i, s in enumerate(sets) if s <= all_ranks[label]]
             for label in range(len(self.data.classes))
         ]
 
@@ -228,8 +228,8 @@ class WindowPlanner:
         return WindowPlan(ADD, label, host_index, window, alpha, box)
 
 
-def _own_ground(image: LabelledImage, defect: Defect) -> np.ndarray:
-    """The pixels of a defect that belong to no other labelled defect."""
+def _own_ground(image: LabeledImage, defect: Defect) -> np.ndarray:
+    """The pixels of a defect that belong to no other labeled defect."""
     mask = image.mask(defect)
     ground = np.zeros(image.size[::-1], bool)
     crop(ground, defect.box)[:] = (

@@ -1,4 +1,4 @@
-"""From a generator and labelled images to a finished bank."""
+"""From a generator and labeled images to a finished bank."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -14,16 +14,16 @@ import torch
 from mmengine.dist import all_gather_object, get_rank, is_main_process
 from tqdm import tqdm
 
-from ..bank.lock import begun, writing_to
+from ..bank.lock import bank_lock, writing_to
 from ..bank.reader import DefectBank
 from ..bank.writer import BankWriter
-from ..datasets.labeled_images import LabelledImages
-from ..utils.dist import on_main, patient_ranks, together
+from ..datasets.labeled_images import LabeledImages
+from ..utils.dist import all_ranks, long_timeout_group, main_process_first
 from ..utils.errors import InputError
 from ..utils.fileio import atomic_write_bytes
 from ..utils.provenance import FILE, merge_records, record_bytes, record_images
-from ..utils.rng import THREADS_PER_BLOCK, steady_arithmetic
-from ..visualization.bank_grid import draw_sheet
+from ..utils.rng import THREADS_PER_BLOCK, deterministic
+from ..visualization.bank_grid import draw_bank_grid
 from .gates import QualityGates
 from .generator import Generator
 from .painter import WindowPainter
@@ -62,7 +62,9 @@ def fill_bank(
     Raises:
         ValueError: ``most_blocks`` do not give ``num`` accepted windows.
     """
-    found = on_main(partial(writer.take_stock, block_size), group)
+    found = main_process_first(
+        partial(writer.verify_blocks, block_size), group
+    )
     accepted = {b: count for b, count in found.items() if b < most_blocks}
     hands = all_gather_object(len(painters), group)
     workers = [rank for rank, count in enumerate(hands) for _ in range(count)]
@@ -90,14 +92,14 @@ def fill_bank(
     with tqdm(
         total=num,
         initial=min(sum(accepted.values()), num),
-        desc='synthesising',
+        desc='synthesizing',
         unit='window',
         disable=not is_main_process(),
     ) as bar:
         while blocks := next_round(
             accepted, num, block_size, len(workers), most_blocks
         ):
-            found = together(partial(paint_round, blocks), group)
+            found = all_ranks(partial(paint_round, blocks), group)
             for part in all_gather_object(found, group):
                 accepted.update(part)
             show()
@@ -129,7 +131,7 @@ def _painted(
             )
         finally:
             free.put(painter)
-        if not writer.is_begun:
+        if not writer.is_started:
             msg = (
                 f'the main process that wrote {writer.root} is gone, and '
                 'another one has finished the bank'
@@ -172,7 +174,7 @@ MAX_TRIES = 4
 
 def host_images(
     generator: Generator, ann_file: str | Path, img_prefix: str | Path
-) -> LabelledImages:
+) -> LabeledImages:
     """Opens the training images of a generator, the hosts of its windows.
 
     Args:
@@ -181,13 +183,13 @@ def host_images(
         img_prefix (str | Path): Folder that its file names start from.
 
     Returns:
-        LabelledImages: The images.
+        LabeledImages: The images.
 
     Raises:
         FileNotFoundError: The json is missing.
         ValueError: Its classes are not those of the generator.
     """
-    data = LabelledImages(ann_file, img_prefix, generator.channels)
+    data = LabeledImages(ann_file, img_prefix, generator.channels)
     if data.classes != generator.classes:
         msg = (
             f'the generator knows the classes {generator.classes}, '
@@ -208,9 +210,9 @@ def synthesize_bank(
     device: str | None = None,
     **options: Any,
 ) -> dict:
-    """Synthesises a defect bank, or finishes one that was begun.
+    """Synthesizes a defect bank, or finishes one that was begun.
 
-    ``sheet.png`` in its folder shows real defects beside synthesised ones.
+    ``sheet.png`` in its folder shows real defects beside synthesized ones.
     All ranks of a distributed run share the work. What they make does not
     depend on how many there are, nor on threads: on a CPU each block is
     painted by one thread, and torch's others paint blocks of their own.
@@ -232,19 +234,19 @@ def synthesize_bank(
         dict: The manifest.
 
     Raises:
-        OSError: The folder can not be written.
+        OSError: The folder cannot be written.
         ValueError: An argument is out of range, the generator does not fit
-            the images, the folder can not be used, or the gates refused
+            the images, the folder cannot be used, or the gates refused
             nearly everything.
         SystemExit: Another rank failed, and tells why.
         KeyboardInterrupt: Says how to go on.
     """
     with ExitStack() as held:
-        group = held.enter_context(patient_ranks())
+        group = held.enter_context(long_timeout_group())
         device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
-        hands = held.enter_context(steady_arithmetic(device))
+        hands = held.enter_context(deterministic(device))
 
-        def prepare() -> tuple[LabelledImages, dict, list[Painter]]:
+        def prepare() -> tuple[LabeledImages, dict, list[Painter]]:
             if num < 1:
                 msg = f'num must be at least 1, got {num}'
                 raise InputError(msg)
@@ -257,11 +259,11 @@ def synthesize_bank(
             )
             return data, settings, painters
 
-        data, settings, painters = together(prepare, group)
+        data, settings, painters = all_ranks(prepare, group)
         writer = BankWriter(out, settings)
 
         def begin() -> bool:
-            held.enter_context(begun(out, settings))
+            held.enter_context(bank_lock(out, settings))
             hosts = record_images(image.path for image in data.images)
             seen = merge_records(generator.images_seen, hosts)
             with writing_to(Path(out)):
@@ -269,12 +271,12 @@ def synthesize_bank(
             return writer.is_derived(num)
 
         def draw() -> None:
-            sheet = draw_sheet(DefectBank(out), data)
+            sheet = draw_bank_grid(DefectBank(out), data)
             png = cv2.imencode('.png', sheet)[1].tobytes()
             atomic_write_bytes(Path(out) / 'sheet.png', png)
 
         try:
-            if not on_main(begin, group):
+            if not main_process_first(begin, group):
                 fill_bank(
                     writer,
                     painters,
@@ -283,7 +285,7 @@ def synthesize_bank(
                     most_blocks=-(-(MAX_TRIES * num + BLOCK) // BLOCK),
                     group=group,
                 )
-            return on_main(lambda: writer.close(num, draw), group)
+            return main_process_first(lambda: writer.close(num, draw), group)
         except KeyboardInterrupt:
             msg = (
                 f'stopped; {out} is unfinished, started again with the same '
@@ -294,7 +296,7 @@ def synthesize_bank(
 
 def _painters(
     generator: Generator,
-    data: LabelledImages,
+    data: LabeledImages,
     settings: Mapping[str, Any],
     judge: 'JudgeGate | None',
     device: str,

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import torch
 from diffusers import SchedulerMixin
 
-from ..models.background_norm import decode, encode, ground_contrast
-from ..models.conditioning import known_part, unet_input
+from ..models.background_norm import background_norm, decode, encode
+from ..models.conditioning import masked_image, unet_input
 from ..utils.errors import InputError
 from .samplers import most_steps
 
@@ -41,7 +41,7 @@ def sample_windows(
     steps: int,
     strength: float = 1.0,
     guidance: float = 1.0,
-    no_class: int | None = None,
+    null_label: int | None = None,
     generators: Sequence[torch.Generator] | None = None,
 ) -> torch.Tensor:
     """Paints a defect into each window.
@@ -67,7 +67,7 @@ def sample_windows(
             the predictions c of the class and u without class (Ho and
             Salimans, Classifier-Free Diffusion Guidance, 2022). Other than 1
             the U-Net works twice. Defaults to 1.0.
-        no_class (int, optional): Label that the U-Net knows as "without
+        null_label (int, optional): Label that the U-Net knows as "without
             class"; needed where ``guidance`` is not 1.
         generators (Sequence[torch.Generator], optional): One per window,
             for the ``ddpm`` sampler.
@@ -84,7 +84,7 @@ def sample_windows(
     timesteps = sampler.timesteps[first:]
     if hasattr(sampler, 'set_begin_index'):
         sampler.set_begin_index(first)
-    ground = ground_contrast(image, mask)
+    ground = background_norm(image, mask)
     image = encode(image, *ground)
     if strength < 1:
         start = timesteps[:1].expand(len(image))
@@ -95,7 +95,7 @@ def sample_windows(
     draws = 'generator' in inspect.signature(sampler.step).parameters
     more = dict(generator=list(generators)) if draws and generators else {}
 
-    known = known_part(image, mask)
+    known = masked_image(image, mask)
     # The sampler keeps its arithmetic in float32; only the U-Net is cast.
     for timestep in timesteps:
         with torch.autocast(image.device.type, torch.bfloat16):
@@ -105,7 +105,7 @@ def sample_windows(
                 without = unet(
                     shown,
                     timestep,
-                    class_labels=torch.full_like(label, no_class),
+                    class_labels=torch.full_like(label, null_label),
                 ).sample
                 prediction = without + guidance * (prediction - without)
         sample = sampler.step(

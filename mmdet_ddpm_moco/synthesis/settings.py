@@ -62,7 +62,7 @@ def bank_settings(
             'its defects lie'
         )
         raise InputError(msg)
-    if guidance != 1 and generator.no_class is None:
+    if guidance != 1 and generator.null_label is None:
         msg = (
             f'guidance={guidance} needs a generator that was trained with '
             'class_dropout above 0; train one, or use guidance 1'

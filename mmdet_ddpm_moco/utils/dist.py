@@ -25,10 +25,10 @@ from mmengine.model import is_model_wrapper
 T = TypeVar('T')
 
 # A rank that died closes its connections, which ends the wait at once.
-PATIENCE = timedelta(days=7)
+LONG_TIMEOUT = timedelta(days=7)
 
 
-def start_ranks(launcher: str, **dist_cfg: Any) -> None:
+def init_ranks(launcher: str, **dist_cfg: Any) -> None:
     """Joins the ranks of a launcher, as MMEngine's ``init_dist`` does.
 
     On machines without an accelerator the ranks talk through gloo.
@@ -52,7 +52,7 @@ def start_ranks(launcher: str, **dist_cfg: Any) -> None:
 
 
 @contextmanager
-def patient_ranks() -> Iterator[Any]:
+def long_timeout_group() -> Iterator[Any]:
     """A group of all ranks that may wait for each other for days.
 
     NCCL gives up after ten minutes, and keeps a GPU busy while it waits.
@@ -64,13 +64,13 @@ def patient_ranks() -> Iterator[Any]:
     if not is_distributed():
         yield None
         return
-    group = torch.distributed.new_group(backend='gloo', timeout=PATIENCE)
+    group = torch.distributed.new_group(backend='gloo', timeout=LONG_TIMEOUT)
     yield group
     # Not after an error: the others may not be there to take leave of.
     torch.distributed.destroy_process_group(group)
 
 
-def together(function: Callable[[], T], group: Any = None) -> T:
+def all_ranks(function: Callable[[], T], group: Any = None) -> T:
     """Runs a function on each rank; an error on any of them ends them all.
 
     Args:
@@ -97,7 +97,7 @@ def together(function: Callable[[], T], group: Any = None) -> T:
     raise SystemExit(1)
 
 
-def on_main(function: Callable[[], T], group: Any = None) -> T:
+def main_process_first(function: Callable[[], T], group: Any = None) -> T:
     """Runs a function on the main process, for all ranks.
 
     Args:
@@ -112,7 +112,7 @@ def on_main(function: Callable[[], T], group: Any = None) -> T:
         SystemExit: Then, on the others.
     """
     value = [
-        together(lambda: function() if is_main_process() else None, group)
+        all_ranks(lambda: function() if is_main_process() else None, group)
     ]
     broadcast_object_list(value, group=group)
     return value[0]

@@ -23,7 +23,7 @@ def atomic_write_bytes(path: str | Path, data: bytes) -> None:
         data (bytes): Its whole contents.
 
     Raises:
-        OSError: If the folder can not be written. An existing file keeps
+        OSError: If the folder cannot be written. An existing file keeps
             its old contents then.
     """
     path = Path(path)
@@ -65,6 +65,6 @@ def atomic_torch_save(obj: Any, path: str | Path) -> None:
         path (str | Path): The file to write.
 
     Raises:
-        OSError: If the folder can not be written.
+        OSError: If the folder cannot be written.
     """
     atomic_write_bytes(path, torch_bytes(obj))

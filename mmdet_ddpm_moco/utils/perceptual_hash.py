@@ -1,4 +1,4 @@
-"""What an image can be recognised by later, in a few bytes.
+"""What an image can be recognized by later, in a few bytes.
 
 Two things: a hash of the file, and its *look*, 256 bits that stay nearly the
 same when the image is stored anew, made brighter or scaled, and follow it
@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-LOOK_SIDE = 16
+HASH_SIDE = 16
 
 _ONE = np.ones(1)
 
@@ -26,7 +26,7 @@ _SIDE = 64
 # Sigma of the blurs that remove them, in pixels of that square.
 _DETAIL = 4.0
 
-# Mean contrast in grey levels below which the look would be that of the
+# Mean contrast in gray levels below which the look would be that of the
 # sensor's noise or of the light's falling off.
 _MIN_CONTRAST = 0.5
 
@@ -36,12 +36,12 @@ _BALANCED = (0.3, 0.7)
 
 
 class Fingerprint(NamedTuple):
-    """What an image is recognised by.
+    """What an image is recognized by.
 
     Attributes:
         name (str): File name without folders.
         content (str): Hash of the file's bytes, 16 hexadecimal digits.
-        look (str | None): 64 hexadecimal digits, see :func:`look_of`.
+        look (str | None): 64 hexadecimal digits, see :func:`perceptual_hash`.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Fingerprint(NamedTuple):
 
 
 def fingerprint(path: str | Path) -> Fingerprint:
-    """Reads what an image file is recognised by.
+    """Reads what an image file is recognized by.
 
     Args:
         path (str | Path): A local file. One that is no readable image has
@@ -60,20 +60,20 @@ def fingerprint(path: str | Path) -> Fingerprint:
         Fingerprint: Of this process's cache, if the file has not changed.
 
     Raises:
-        OSError: It can not be read.
+        OSError: It cannot be read.
     """
     stat = Path(path).stat()
     return _fingerprint(str(path), stat.st_mtime_ns, stat.st_size)
 
 
-def look_of(image: np.ndarray) -> str | None:
+def perceptual_hash(image: np.ndarray) -> str | None:
     """Takes the look of an image.
 
     Args:
-        image (np.ndarray): Grey image (uint8, shape (H, W)).
+        image (np.ndarray): Gray image (uint8, shape (H, W)).
 
     Returns:
-        str | None: ``LOOK_SIDE`` x ``LOOK_SIDE`` bits, row by row, in
+        str | None: ``HASH_SIDE`` x ``HASH_SIDE`` bits, row by row, in
         hexadecimal digits; None where too little is to be seen.
     """
     square = cv2.resize(image, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
@@ -81,7 +81,7 @@ def look_of(image: np.ndarray) -> str | None:
     if np.abs(square - smooth).mean() < _MIN_CONTRAST:
         return None
     flat = flatten(square, _SIDE, detail=_DETAIL, spread=_DETAIL)
-    cells = flat.reshape(LOOK_SIDE, _SIDE // LOOK_SIDE, LOOK_SIDE, -1)
+    cells = flat.reshape(HASH_SIDE, _SIDE // HASH_SIDE, HASH_SIDE, -1)
     bits = cells.mean(axis=(1, 3)) > 0
     if not _BALANCED[0] < bits.mean() < _BALANCED[1]:
         return None
@@ -95,12 +95,14 @@ def _fingerprint(path: str, changed: int, size: int) -> Fingerprint:
     digest = blake2b(data, digest_size=8).hexdigest()
     pixels = _decode(data)
     return Fingerprint(
-        Path(path).name, digest, None if pixels is None else look_of(pixels)
+        Path(path).name,
+        digest,
+        None if pixels is None else perceptual_hash(pixels),
     )
 
 
 def _decode(data: bytes) -> np.ndarray | None:
-    """Grey uint8 (H, W) pixels, a large JPEG's at a part of its size."""
+    """Gray uint8 (H, W) pixels, a large JPEG's at a part of its size."""
     try:
         with Image.open(io.BytesIO(data)) as image:
             shorter = min(image.size)
@@ -126,7 +128,7 @@ def flatten(
     """Removes shading and straight lines, and evens out contrast.
 
     Args:
-        image (np.ndarray): Grey image (uint8, shape (H, W)).
+        image (np.ndarray): Gray image (uint8, shape (H, W)).
         side (int): Longer side of the result in pixels, if it is smaller.
         detail (float): Sigma of the blurs along columns and along rows that
             are subtracted, in pixels of the result.
@@ -141,7 +143,7 @@ def flatten(
     kernel = cv2.getGaussianKernel(int(6 * detail) | 1, detail)
     small -= cv2.sepFilter2D(small, -1, _ONE, kernel)
     small -= cv2.sepFilter2D(small, -1, kernel, _ONE)
-    # The 1 keeps noise below one grey level from being blown up.
+    # The 1 keeps noise below one gray level from being blown up.
     power = cv2.GaussianBlur(small * small, (0, 0), spread)
     small /= np.sqrt(power + 1)
     small -= small.mean()

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .errors import InputError
-from .perceptual_hash import LOOK_SIDE, Fingerprint, fingerprint
+from .perceptual_hash import HASH_SIDE, Fingerprint, fingerprint
 
 # In the folder of a generator or bank.
 FILE = 'images_seen.json'
@@ -26,7 +26,7 @@ FORMAT_VERSION = 1
 # Of a million pairs of NEU-DET's images, in all eight ways to turn and mirror
 # them, three differ in less than 0.29: a copy (0) and two that overlap nearly
 # wholly (0.20, 0.24). JPEGs of quality 50 and 25 differ in 0.15 and 0.22, 40
-# grey levels more in 0.19, noise of 5 in 0.15 (95 % of the images do not
+# gray levels more in 0.19, noise of 5 in 0.15 (95 % of the images do not
 # differ in more).
 MAX_DIFFERENCE = 0.25
 
@@ -122,7 +122,7 @@ def read_record(folder: str | Path) -> Record | None:
         dict | None: None where it was made without one.
 
     Raises:
-        ValueError: It can not be read.
+        ValueError: It cannot be read.
     """
     file = Path(folder) / FILE
     if not file.is_file():
@@ -168,7 +168,7 @@ def checked_record(record: Any, where: str | Path) -> Record:
 def _check_row(name: str, content: str, look: str | None) -> list[str | None]:
     if len(bytes.fromhex(content)) != 8 or not isinstance(name, str):
         raise ValueError
-    if look is not None and len(bytes.fromhex(look)) * 8 != LOOK_SIDE**2:
+    if look is not None and len(bytes.fromhex(look)) * 8 != HASH_SIDE**2:
         raise ValueError
     return [name, content, look]
 
@@ -199,7 +199,7 @@ def find_copies(
     seen = [(name, look) for name, _, look in record['images'] if look]
     if looks and seen:
         known = _signs([look for _, look in seen])
-        limit = (1 - 2 * max_difference) * LOOK_SIDE**2
+        limit = (1 - 2 * max_difference) * HASH_SIDE**2
         paths = list(looks)
         for start in range(0, len(paths), _BLOCK):
             part = paths[start : start + _BLOCK]
@@ -214,7 +214,7 @@ def find_copies(
 def _signs(looks: Sequence[str]) -> np.ndarray:
     """Looks as +1 and -1, float32 (N, side, side)."""
     packed = np.frombuffer(bytes.fromhex(''.join(looks)), np.uint8)
-    bits = np.unpackbits(packed).reshape(-1, LOOK_SIDE, LOOK_SIDE)
+    bits = np.unpackbits(packed).reshape(-1, HASH_SIDE, HASH_SIDE)
     return bits.astype(np.float32) * 2 - 1
 
 

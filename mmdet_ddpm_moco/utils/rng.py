@@ -10,7 +10,7 @@ from torch import nn
 
 
 @contextmanager
-def own_randomness(seed: int) -> Iterator[None]:
+def fork_rng(seed: int) -> Iterator[None]:
     """What runs inside draws from seeded generators, then all are as before.
 
     Those of Python, NumPy and torch's CPU; nothing else is drawn from by
@@ -33,7 +33,7 @@ def own_randomness(seed: int) -> Iterator[None]:
 
 
 @contextmanager
-def evaluating(*modules: nn.Module) -> Iterator[None]:
+def eval_mode(*modules: nn.Module) -> Iterator[None]:
     """Inside, modules are in eval mode; then each part is as it was.
 
     ``module.train()`` would not bring that back where only some parts were
@@ -59,7 +59,7 @@ THREADS_PER_BLOCK = 1
 
 
 @contextmanager
-def steady_arithmetic(device: str) -> Iterator[int]:
+def deterministic(device: str) -> Iterator[int]:
     """Makes sampling reproducible while it lasts.
 
     Args:

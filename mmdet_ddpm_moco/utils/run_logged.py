@@ -23,7 +23,7 @@ def progress(line: str) -> str | None:
     """What a line of a log says of the time left, if anything."""
     if found := _PROGRESS.search(line):
         return f'{found["mode"]} {found["at"]} {found["eta"]} left'
-    return line.strip() if line.startswith('synthesising') else None
+    return line.strip() if line.startswith('synthesizing') else None
 
 
 def run_logged(

@@ -1,4 +1,4 @@
-"""A picture of a bank: real defects beside synthesised ones."""
+"""A picture of a bank: real defects beside synthesized ones."""
 
 from collections.abc import Sequence
 
@@ -6,25 +6,25 @@ import numpy as np
 
 from ..bank.compositing import crop, relative
 from ..bank.reader import ADD, NULL, REPLACES, DefectBank
-from ..datasets.labeled_images import BACKGROUND, LabelledImages
+from ..datasets.labeled_images import BACKGROUND, LabeledImages
 from ..datasets.window_geometry import grow
 from .sample_grid import draw_cell, draw_row
 
 COLUMNS = 5
-# Windows of these kinds get a box; the colours are BGR.
-COLOURS = {'real': (60, 140, 20), ADD: (200, 90, 20), REPLACES: (20, 90, 220)}
+# Windows of these kinds get a box; the colors are BGR.
+COLORS = {'real': (60, 140, 20), ADD: (200, 90, 20), REPLACES: (20, 90, 220)}
 
 
-def draw_sheet(bank: DefectBank, data: LabelledImages) -> np.ndarray:
-    """Draws one row per class: real on the left, synthesised on the right.
+def draw_bank_grid(bank: DefectBank, data: LabeledImages) -> np.ndarray:
+    """Draws one row per class: real on the left, synthesized on the right.
 
     Boxes are green for real defects, blue for ``add`` and red for
     ``replaces`` windows. Beside background stands the same ground before it
-    was synthesised. What is shown depends on the bank alone.
+    was synthesized. What is shown depends on the bank alone.
 
     Args:
         bank (DefectBank): The bank.
-        data (LabelledImages): The images it was made from.
+        data (LabeledImages): The images it was made from.
 
     Returns:
         np.ndarray: BGR uint8 (H, W, 3).
@@ -36,7 +36,7 @@ def draw_sheet(bank: DefectBank, data: LabelledImages) -> np.ndarray:
         found = [w for w in windows if w.label == label]
         made = [
             draw_cell(
-                bank.read(w)[0], relative(w.box, w.window), COLOURS[w.kind]
+                bank.read(w)[0], relative(w.box, w.window), COLORS[w.kind]
             )
             for w in _some(found, rng)
         ]
@@ -47,11 +47,11 @@ def draw_sheet(bank: DefectBank, data: LabelledImages) -> np.ndarray:
                 draw_cell(
                     crop(data.read(index), window),
                     relative(defect.box, window),
-                    COLOURS['real'],
+                    COLORS['real'],
                 )
             )
         if made or real:
-            sides = dict(real=real, synthesised=made)
+            sides = dict(real=real, synthesized=made)
             rows.append(draw_row(name, sides, COLUMNS))
     null = [
         (index, window)
@@ -63,7 +63,7 @@ def draw_sheet(bank: DefectBank, data: LabelledImages) -> np.ndarray:
         shown = _some(null, rng)
         sides = dict(
             real=[draw_cell(crop(data.read(i), w.window)) for i, w in shown],
-            synthesised=[draw_cell(bank.read(w)[0]) for _, w in shown],
+            synthesized=[draw_cell(bank.read(w)[0]) for _, w in shown],
         )
         rows.append(draw_row(BACKGROUND, sides, COLUMNS))
     return np.vstack(rows)

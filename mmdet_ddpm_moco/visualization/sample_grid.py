@@ -17,14 +17,14 @@ PAPER = (245, 245, 245)
 def draw_cell(
     pixels: np.ndarray,
     box: Box | None = None,
-    colour: tuple[int, int, int] | None = None,
+    color: tuple[int, int, int] | None = None,
 ) -> np.ndarray:
     """Fits a window, and a box in it, into a square cell.
 
     Args:
         pixels (np.ndarray): uint8 (H, W, 1) or BGR (H, W, 3).
         box (tuple, optional): ``(x, y, w, h)`` in the window.
-        colour (tuple, optional): BGR, of the box.
+        color (tuple, optional): BGR, of the box.
 
     Returns:
         np.ndarray: BGR uint8 (CELL, CELL, 3).
@@ -40,7 +40,7 @@ def draw_cell(
     )
     if box is not None:
         x, y, bw, bh = (round(v * scale) for v in box)
-        cv2.rectangle(pixels, (x, y), (x + bw - 1, y + bh - 1), colour, 1)
+        cv2.rectangle(pixels, (x, y), (x + bw - 1, y + bh - 1), color, 1)
     cell = np.full((CELL, CELL, 3), PAPER, np.uint8)
     top, left = (CELL - size[1]) // 2, (CELL - size[0]) // 2
     cell[top : top + size[1], left : left + size[0]] = pixels

@@ -5,27 +5,27 @@ import shutil
 
 import pytest
 
-from helpers.tiny_experiment import make_plan, write_coco
-from mmdet_ddpm_moco.ablation.experiment import read_plan
-from mmdet_ddpm_moco.ablation.run import prepare_cells
-from mmdet_ddpm_moco.ablation.run_configs import cell_configs
+from helpers.tiny_experiment import make_experiment, write_coco
+from mmdet_ddpm_moco.ablation.experiment import read_experiment
+from mmdet_ddpm_moco.ablation.measure import prepare_runs
+from mmdet_ddpm_moco.ablation.run_configs import run_configs
 from mmdet_ddpm_moco.ablation.shots import write_shots
 
 
 @pytest.fixture
 def file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    return make_plan(tmp_path)
+    return make_experiment(tmp_path)
 
 
 def change_arm(file, text):
-    with (file.parent / 'other.py').open('a') as arm:
-        arm.write(text)
+    with (file.parent / 'other.py').open('a') as variant:
+        variant.write(text)
 
 
 def test_a_fair_plan_passes(file):
-    names = [cell.name for cell, _ in prepare_cells(read_plan(file))]
-    # Seed by seed, so that arms can be compared early.
+    names = [run.name for run, _ in prepare_runs(read_experiment(file))]
+    # Seed by seed, so that variants can be compared early.
     assert names == ['plain_1_0', 'other_1_0', 'plain_1_1', 'other_1_1']
 
 
@@ -56,8 +56,8 @@ def test_a_fair_plan_passes(file):
 def test_an_arm_with_other_training_is_refused(file, change, named):
     change_arm(file, change)
     with pytest.raises(ValueError, match=named) as error:
-        prepare_cells(read_plan(file))
-    assert 'arm other is no fair comparison' in str(error.value)
+        prepare_runs(read_experiment(file))
+    assert 'variant other is no fair comparison' in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -77,22 +77,22 @@ def test_an_arm_with_other_training_is_refused(file, change, named):
 )
 def test_what_an_arm_stands_for_may_differ(file, change):
     change_arm(file, change)
-    assert len(prepare_cells(read_plan(file))) == 4
+    assert len(prepare_runs(read_experiment(file))) == 4
 
 
 def declare(file, flag):
-    arm = f"other=dict(config='other.py', {flag}=True)"
+    variant = f"other=dict(config='other.py', {flag}=True)"
     text = file.read_text()
-    file.write_text(text.replace("other='other.py'", arm))
+    file.write_text(text.replace("other='other.py'", variant))
 
 
 def test_an_own_schedule_must_be_declared(file):
     change_arm(file, 'train_cfg = dict(max_iters=9)')
     declare(file, 'own_labels')  # which is another thing
     with pytest.raises(ValueError, match='max_iters'):
-        prepare_cells(read_plan(file))
+        prepare_runs(read_experiment(file))
     file.write_text(file.read_text().replace('own_labels', 'own_schedule'))
-    assert len(prepare_cells(read_plan(file))) == 4
+    assert len(prepare_runs(read_experiment(file))) == 4
 
 
 def test_more_labels_must_be_declared(file):
@@ -102,9 +102,9 @@ def test_more_labels_must_be_declared(file):
         "train.json'))",
     )
     with pytest.raises(ValueError, match='own_labels=True'):
-        prepare_cells(read_plan(file))
+        prepare_runs(read_experiment(file))
     declare(file, 'own_labels')
-    assert len(prepare_cells(read_plan(file))) == 4
+    assert len(prepare_runs(read_experiment(file))) == 4
 
 
 POOL = 'data/annotations/train.json'
@@ -149,11 +149,11 @@ def test_stages_read_the_labels_of_the_shots_alone(file, stage, dataset, fair):
         'bank=dict(num=9))',
     )
     if not fair:
-        named = f'{stage} of arm other reads the labels of .*train.json'
+        named = f'{stage} of variant other reads the labels of .*train.json'
         with pytest.raises(ValueError, match=named):
-            prepare_cells(read_plan(file))
+            prepare_runs(read_experiment(file))
         declare(file, 'own_labels')
-    assert len(prepare_cells(read_plan(file))) == 4
+    assert len(prepare_runs(read_experiment(file))) == 4
 
 
 @pytest.mark.parametrize('dataset_ids', ['folder', 'column'])
@@ -175,10 +175,12 @@ def test_names_of_folders_and_lines_are_labels_too(file, dataset_ids):
     change_arm(
         file, "stages = dict(root='run', backbone=dict(config='stage.py'))"
     )
-    with pytest.raises(ValueError, match='backbone of arm other reads the la'):
-        prepare_cells(read_plan(file))
+    with pytest.raises(
+        ValueError, match='backbone of variant other reads the la'
+    ):
+        prepare_runs(read_experiment(file))
     declare(file, 'own_labels')
-    assert len(prepare_cells(read_plan(file))) == 4
+    assert len(prepare_runs(read_experiment(file))) == 4
 
 
 def test_a_test_image_in_a_table_is_found(file):
@@ -193,17 +195,17 @@ def test_a_test_image_in_a_table_is_found(file):
     )
     declare(file, 'own_labels')
     with pytest.raises(ValueError, match=r'leaks.*test_0\.png'):
-        prepare_cells(read_plan(file))
+        prepare_runs(read_experiment(file))
 
 
-def test_a_test_image_among_the_labelled_ones_is_found(file):
+def test_a_test_image_among_the_labeled_ones_is_found(file):
     images = {f'train_{i}.png': i % 2 for i in range(4)}
     pool = file.parent / 'data/annotations/train.json'
     write_coco(pool, {'test_1.png': 1, 'train_0.png': 0})
     with pytest.raises(ValueError, match=r'leaks.*test_1\.png'):
-        prepare_cells(read_plan(file))
+        prepare_runs(read_experiment(file))
     write_coco(pool, images)
-    prepare_cells(read_plan(file))
+    prepare_runs(read_experiment(file))
 
 
 def test_a_test_image_under_another_name_is_found(file):
@@ -214,26 +216,26 @@ def test_a_test_image_under_another_name_is_found(file):
         {'renamed.png': 0, 'train_1.png': 1},
     )
     with pytest.raises(ValueError, match=r'leaks.*renamed\.png'):
-        prepare_cells(read_plan(file))
+        prepare_runs(read_experiment(file))
 
 
-def test_a_test_image_among_the_unlabelled_ones_is_found(file):
+def test_a_test_image_among_the_unlabeled_ones_is_found(file):
     """Contrast sees no labels, but it must not see the images either."""
     images = file.parent / 'data/images'
-    unlabelled = file.parent / 'unlabelled'
-    unlabelled.mkdir()
-    shutil.copy(images / 'train_0.png', unlabelled / 'a.png')
+    unlabeled = file.parent / 'unlabeled'
+    unlabeled.mkdir()
+    shutil.copy(images / 'train_0.png', unlabeled / 'a.png')
     (file.parent / 'moco.py').write_text(
         "train_dataloader = dict(dataset=dict(type='C', sources=["
-        "dict(img_folder='unlabelled', dataset_ids='alone')]))\n"
+        "dict(img_folder='unlabeled', dataset_ids='alone')]))\n"
     )
     change_arm(
         file, "stages = dict(root='run', backbone=dict(config='moco.py'))"
     )
-    prepare_cells(read_plan(file))
-    shutil.copy(images / 'test_2.png', unlabelled / 'b.png')
+    prepare_runs(read_experiment(file))
+    shutil.copy(images / 'test_2.png', unlabeled / 'b.png')
     with pytest.raises(ValueError, match=r'leaks.*moco\.py trains.*b\.png'):
-        prepare_cells(read_plan(file))
+        prepare_runs(read_experiment(file))
 
 
 def test_a_seed_redraws_everything(file):
@@ -248,19 +250,20 @@ def test_a_seed_redraws_everything(file):
         'bank=dict(num=9))',
     )
     prepared = {
-        cell.name: configs for cell, configs in prepare_cells(read_plan(file))
+        run.name: configs
+        for run, configs in prepare_runs(read_experiment(file))
     }
     first, second = prepared['other_1_0'], prepared['other_1_1']
     roots = set()
-    for seed, cell in enumerate((first, second)):
+    for seed, run in enumerate((first, second)):
         name = f'data/annotations/train_1_seed_{seed}.json'
-        generator = cell.stages['generator']
+        generator = run.stages['generator']
         assert generator.train_dataloader.dataset.ann_file == name
         assert generator.randomness.seed == seed
-        assert cell.detector.randomness.seed == seed
-        assert cell.detector.stages.bank.seed == seed
-        root = cell.detector.stages.root
-        assert cell.detector.custom_hooks[0].bank == f'{root}/bank'
+        assert run.detector.randomness.seed == seed
+        assert run.detector.stages.bank.seed == seed
+        root = run.detector.stages.root
+        assert run.detector.custom_hooks[0].bank == f'{root}/bank'
         roots.add(root)
     assert len(roots) == 2
     shots = [
@@ -276,17 +279,19 @@ def test_a_seed_redraws_everything(file):
 
 
 def test_the_fingerprint_follows_settings_and_images(file):
-    plan = read_plan(file)
-    cell = plan.cells(['plain'])[0]
-    write_shots(plan.data_root, plan.pool, plan.shots_file, 1, 0)
-    before = cell_configs(plan, cell).fingerprint
-    assert cell_configs(plan, cell).fingerprint == before
+    experiment = read_experiment(file)
+    run = experiment.runs(['plain'])[0]
+    write_shots(
+        experiment.data_root, experiment.pool, experiment.shots_file, 1, 0
+    )
+    before = run_configs(experiment, run).fingerprint
+    assert run_configs(experiment, run).fingerprint == before
     # Where it is run is no part of what is run.
-    moved = read_plan(file)
+    moved = read_experiment(file)
     object.__setattr__(moved, 'work_dir', file.parent / 'elsewhere')
-    assert cell_configs(moved, cell).fingerprint == before
-    write_coco(plan.score_file, {'test_0.png': 0, 'test_3.png': 1})
-    assert cell_configs(plan, cell).fingerprint != before
+    assert run_configs(moved, run).fingerprint == before
+    write_coco(experiment.score_file, {'test_0.png': 0, 'test_3.png': 1})
+    assert run_configs(experiment, run).fingerprint != before
 
 
 @pytest.mark.parametrize(
@@ -298,7 +303,7 @@ def test_the_fingerprint_follows_settings_and_images(file):
         ('shots = [1]', 'shots = []', r'shots of .*\[\]'),
         ('seeds = [0, 1]', '', 'says nothing of seeds'),
         ('resamples', 'resample', 'unknown resample;'),
-        ("='other.py'", "=dict(conf='other.py')", 'arm other'),
+        ("='other.py'", "=dict(conf='other.py')", 'variant other'),
         ("data_root = 'data'", "data_root = 'gone'", r'prepare_dataset\.py'),
     ],
 )
@@ -306,10 +311,12 @@ def test_a_wrong_plan_gets_one_line(file, old, new, named):
     assert old in file.read_text()
     file.write_text(file.read_text().replace(old, new))
     with pytest.raises((ValueError, FileNotFoundError), match=named) as error:
-        prepare_cells(read_plan(file))
+        prepare_runs(read_experiment(file))
     assert '\n' not in str(error.value)
 
 
 def test_an_unknown_arm_is_named_with_those_there_are(file):
-    with pytest.raises(ValueError, match='no arm bst; it has plain, other'):
-        read_plan(file).cells(['bst'])
+    with pytest.raises(
+        ValueError, match='no variant bst; it has plain, other'
+    ):
+        read_experiment(file).runs(['bst'])

@@ -45,7 +45,7 @@ def test_a_single_seed_has_no_interval():
 
 @pytest.mark.parametrize('confidence', [0.8, 0.95])
 def test_the_t_interval_covers_as_often_as_it_says(confidence):
-    # Five seeds, which move both arms far more than the arms differ. With
+    # Five seeds, which move both variants far more than the variants differ. With
     # the normal quantile instead of Student's it would be 0.73 and 0.88.
     rng = np.random.default_rng(0)
     covered = 0
@@ -80,7 +80,7 @@ def test_resamples_without_a_score_are_left_out():
 
 def test_the_percentile_interval_covers_as_often_as_it_says():
     # The score is a mean over 200 images. Hard images are hard for both
-    # arms, which pairing takes out: unpaired, the interval would cover
+    # variants, which pairing takes out: unpaired, the interval would cover
     # always.
     rng = np.random.default_rng(0)
     weights = resample_images(200, 400) / 200
@@ -110,8 +110,8 @@ def test_arms_that_can_not_be_compared():
 
 @pytest.mark.parametrize('confidence', [0, 1, 95, float('nan')])
 def test_a_confidence_out_of_range(confidence):
-    arm = {0: 1.0, 1: 2.0}
+    variant = {0: 1.0, 1: 2.0}
     with pytest.raises(ValueError, match=r'confidence must be in \(0, 1\)'):
-        paired_difference(arm, arm, confidence)
+        paired_difference(variant, variant, confidence)
     with pytest.raises(ValueError, match=r'confidence must be in \(0, 1\)'):
         bootstrap_interval({0: [1.0]}, {0: [1.0]}, confidence)

@@ -11,7 +11,7 @@ import pytest
 from helpers.made_records import SETTINGS, begun_and_written, write
 from helpers.tiny_banks import files_of
 from mmdet_ddpm_moco.bank import lock
-from mmdet_ddpm_moco.bank.lock import begun, claimed, is_begun
+from mmdet_ddpm_moco.bank.lock import bank_lock, is_started, locked
 from mmdet_ddpm_moco.bank.writer import BankWriter
 
 FORK = get_context('fork')
@@ -20,7 +20,7 @@ FORK = get_context('fork')
 def refusal(root, settings=SETTINGS):
     """What a folder is refused with, its files left as they are."""
     before = files_of(root)
-    with pytest.raises(ValueError) as error, begun(root, settings):
+    with pytest.raises(ValueError) as error, bank_lock(root, settings):
         pass
     assert files_of(root) == before
     message = str(error.value)
@@ -45,22 +45,22 @@ def test_a_finished_bank_is_not_written_again(tmp_path):
     ],
 )
 def test_a_bank_of_other_settings_is_not_gone_on_with(tmp_path, changes):
-    with begun(tmp_path / 'bank', SETTINGS):
+    with bank_lock(tmp_path / 'bank', SETTINGS):
         pass
     other = {**SETTINGS, **changes}
     assert 'other settings' in refusal(tmp_path / 'bank', other)
-    assert is_begun(tmp_path / 'bank', SETTINGS)
-    assert not is_begun(tmp_path / 'bank', other)
+    assert is_started(tmp_path / 'bank', SETTINGS)
+    assert not is_started(tmp_path / 'bank', other)
 
 
 def test_a_bank_begun_by_a_newer_version(tmp_path):
-    with begun(tmp_path, SETTINGS):
+    with bank_lock(tmp_path, SETTINGS):
         pass
     path = tmp_path / 'settings.json'
     found = json.loads(path.read_text())
     path.write_text(json.dumps({**found, 'format_version': 2, 'new': 1}))
     assert 'upgrade mmdet-ddpm-moco' in refusal(tmp_path)
-    assert not is_begun(tmp_path, SETTINGS)
+    assert not is_started(tmp_path, SETTINGS)
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path):
@@ -72,30 +72,30 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
 @pytest.mark.parametrize('text', ['', '{"format_version": 1, "gen'])
 def test_killed_while_it_wrote_its_settings(tmp_path, text):
     (tmp_path / 'settings.json').write_text(text)
-    assert not is_begun(tmp_path, SETTINGS)
-    with begun(tmp_path, SETTINGS):
+    assert not is_started(tmp_path, SETTINGS)
+    with bank_lock(tmp_path, SETTINGS):
         pass
-    assert is_begun(tmp_path, SETTINGS)
+    assert is_started(tmp_path, SETTINGS)
 
 
 def test_windows_of_unknown_settings_are_left_alone(tmp_path):
-    with begun(tmp_path, SETTINGS):
+    with bank_lock(tmp_path, SETTINGS):
         begun_and_written(tmp_path)
     (tmp_path / 'settings.json').write_text('{"format_v')
     assert 'not empty' in refusal(tmp_path)
 
 
 def test_a_second_writer_is_refused(tmp_path):
-    with begun(tmp_path, SETTINGS):
+    with bank_lock(tmp_path, SETTINGS):
         message = refusal(tmp_path)
     assert 'another process' in message
     assert 'choose another folder' in message
-    with begun(tmp_path, SETTINGS):
+    with bank_lock(tmp_path, SETTINGS):
         pass
 
 
 def hold(root, ready):
-    with begun(root, SETTINGS):
+    with bank_lock(root, SETTINGS):
         ready.set()
         time.sleep(60)
 
@@ -110,7 +110,7 @@ def test_the_lock_of_a_killed_writer_is_free(tmp_path):
     finally:
         os.kill(first.pid, signal.SIGKILL)
         first.join()
-    with begun(tmp_path, SETTINGS):
+    with bank_lock(tmp_path, SETTINGS):
         pass
 
 
@@ -120,16 +120,16 @@ def test_one_that_finishes_before_the_lock_is_taken(tmp_path, monkeypatch):
 
     def finish_first(file, root):
         monkeypatch.setattr(lock, '_lock', take)
-        with begun(tmp_path, SETTINGS):
+        with bank_lock(tmp_path, SETTINGS):
             begun_and_written(tmp_path).close(5)
         take(file, root)
 
-    with begun(tmp_path, SETTINGS):
+    with bank_lock(tmp_path, SETTINGS):
         pass
     monkeypatch.setattr(lock, '_lock', finish_first)
     with (
         pytest.raises(ValueError, match='finished'),
-        begun(tmp_path, SETTINGS),
+        bank_lock(tmp_path, SETTINGS),
     ):
         pass
     write(tmp_path / 'expected')
@@ -146,7 +146,7 @@ def test_a_file_system_without_locks_is_told(tmp_path, monkeypatch):
 
     monkeypatch.setattr(lock.fcntl, 'flock', no_locks)
     monkeypatch.setattr(lock, 'print_log', said.append)
-    with claimed(tmp_path):
+    with locked(tmp_path):
         pass
     assert str(tmp_path) in said[0]
 
@@ -162,20 +162,20 @@ def test_a_folder_that_the_system_refuses():
 
 
 def unwritable(root):
-    with pytest.raises(OSError) as error, begun(root, SETTINGS):
+    with pytest.raises(OSError) as error, bank_lock(root, SETTINGS):
         pass
     message = str(error.value)
-    assert message.startswith('can not write the bank')
+    assert message.startswith('cannot write the bank')
     assert 'choose another folder' in message
     assert '\n' not in message
     return message
 
 
 def test_a_finished_bank_holds_no_lock(tmp_path):
-    with begun(tmp_path, SETTINGS):
-        assert BankWriter(tmp_path, SETTINGS).is_begun
+    with bank_lock(tmp_path, SETTINGS):
+        assert BankWriter(tmp_path, SETTINGS).is_started
         begun_and_written(tmp_path).close(5)
-        assert not BankWriter(tmp_path, SETTINGS).is_begun
+        assert not BankWriter(tmp_path, SETTINGS).is_started
     assert {p.name for p in tmp_path.iterdir()} == {
         'annotations.json',
         'index.npy',

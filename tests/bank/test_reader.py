@@ -10,7 +10,7 @@ from pycocotools.coco import COCO
 
 from helpers.tiny_bank import CLASSES, WINDOWS, numbers, picture, write
 from mmdet_ddpm_moco.bank.compositing import alpha_box
-from mmdet_ddpm_moco.bank.lock import begun
+from mmdet_ddpm_moco.bank.lock import bank_lock
 from mmdet_ddpm_moco.bank.reader import (
     INDEX_DTYPE,
     BankWindow,
@@ -116,7 +116,7 @@ class TestRefusals:
         assert 'synthesize.py' in str(e.value)
 
     def test_it_is_unfinished(self, tmp_path):
-        with begun(tmp_path / 'bank', dict(classes=CLASSES)):
+        with bank_lock(tmp_path / 'bank', dict(classes=CLASSES)):
             pass
         with pytest.raises(FileNotFoundError, match='is unfinished'):
             DefectBank(tmp_path / 'bank')

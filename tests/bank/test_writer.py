@@ -15,7 +15,7 @@ from helpers.made_records import (
 )
 from helpers.tiny_banks import files_of
 from mmdet_ddpm_moco.bank.coco_export import to_json
-from mmdet_ddpm_moco.bank.lock import begun
+from mmdet_ddpm_moco.bank.lock import bank_lock
 from mmdet_ddpm_moco.bank.reader import INDEX_DTYPE, DefectBank, source_key
 from mmdet_ddpm_moco.bank.writer import BankWriter
 
@@ -159,7 +159,7 @@ def test_a_block_is_read_back(tmp_path):
 
 def test_a_bank_of_nothing_but_rejected_windows(tmp_path):
     writer = BankWriter(tmp_path / 'bank', SETTINGS)
-    with begun(tmp_path / 'bank', SETTINGS):
+    with bank_lock(tmp_path / 'bank', SETTINGS):
         writer.write_block(0, [record(0, rejected='nothing visible')], [None])
         assert writer.close(3)['kept'] == 0
     assert len(DefectBank(tmp_path / 'bank')) == 0

@@ -9,13 +9,13 @@ import pytest
 from helpers.made_records import SETTINGS, begun_and_written, blocks, write
 from helpers.tiny_banks import files_of
 from mmdet_ddpm_moco.bank import writer
-from mmdet_ddpm_moco.bank.lock import begun
+from mmdet_ddpm_moco.bank.lock import bank_lock
 
 
 def test_blocks_that_are_whole_are_gone_on_with(tmp_path):
     writer = begun_and_written(tmp_path)
     before = files_of(tmp_path)
-    assert writer.take_stock(4) == {0: 3, 1: 3}
+    assert writer.verify_blocks(4) == {0: 3, 1: 3}
     assert files_of(tmp_path) == before
 
 
@@ -75,7 +75,7 @@ def change_record(**changes):
 def test_a_block_that_is_not_whole_is_forgotten(tmp_path, damage):
     writer = begun_and_written(tmp_path)
     damage(tmp_path)
-    assert writer.take_stock(4) == {1: 3}
+    assert writer.verify_blocks(4) == {1: 3}
     assert writer.read_block(0) is None
     assert writer.read_block(1) == blocks()[1]
 
@@ -83,13 +83,13 @@ def test_a_block_that_is_not_whole_is_forgotten(tmp_path, damage):
 def test_blocks_of_another_size_are_forgotten(tmp_path):
     """A version with larger blocks numbers other windows so."""
     writer = begun_and_written(tmp_path)
-    assert writer.take_stock(8) == {}
+    assert writer.verify_blocks(8) == {}
 
 
 def test_a_bank_that_is_gone_on_with_is_no_bank_yet(tmp_path):
     writer = begun_and_written(tmp_path)
     (tmp_path / 'manifest.json').write_text('{}')
-    writer.take_stock(4)
+    writer.verify_blocks(4)
     assert not (tmp_path / 'manifest.json').exists()
 
 
@@ -106,7 +106,7 @@ def test_killed_while_it_cleared_up(tmp_path, left):
     def killed():
         raise Killed
 
-    with begun(root, SETTINGS):
+    with bank_lock(root, SETTINGS):
         writer = begun_and_written(root)
         with pytest.raises(Killed):
             writer.close(5, killed)
@@ -114,7 +114,7 @@ def test_killed_while_it_cleared_up(tmp_path, left):
         shutil.rmtree(root / 'records')
     if left == 'settings':
         (root / 'images' / '000007.png').unlink()
-    with begun(root, SETTINGS):
+    with bank_lock(root, SETTINGS):
         assert writer.is_derived(5)
         assert not writer.is_derived(6)
         writer.close(5)
@@ -122,7 +122,7 @@ def test_killed_while_it_cleared_up(tmp_path, left):
 
 
 def test_a_bank_without_one_of_its_windows_is_not_just_cleared_up(tmp_path):
-    with begun(tmp_path, SETTINGS):
+    with bank_lock(tmp_path, SETTINGS):
         writer = begun_and_written(tmp_path)
         with pytest.raises(ZeroDivisionError):
             writer.close(5, lambda: 1 / 0)
@@ -134,7 +134,7 @@ def test_a_bank_without_one_of_its_windows_is_not_just_cleared_up(tmp_path):
 def test_what_killed_writes_left_is_cleared_up(tmp_path):
     write(tmp_path / 'expected')
     root = tmp_path / 'bank'
-    with begun(root, SETTINGS):
+    with bank_lock(root, SETTINGS):
         writer = begun_and_written(root)
         for folder in ('', 'images', 'records'):
             (root / folder / '.x.png.0123abcd.tmp').write_bytes(b'half')

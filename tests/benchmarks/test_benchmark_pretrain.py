@@ -155,7 +155,7 @@ def test_large_images_are_the_given_ones_enlarged(tmp_path):
     assert error < 20 < abs(small.astype(int) - cv2.imread(files[1])).mean()
 
 
-def test_moments_are_compared_in_grey_levels():
+def test_moments_are_compared_in_gray_levels():
     theirs = [torch.tensor([[0, 10]], dtype=torch.uint8)] * 2
     ours = [torch.tensor([[3, 11]], dtype=torch.uint8)] * 2
     mean, deviation = moment_rows('x', lambda: theirs, lambda: ours)

@@ -11,9 +11,9 @@ from helpers.tiny_synthesis import (
     write_images,
 )
 from mmdet_ddpm_moco.models.background_norm import (
+    background_norm,
     decode,
     encode,
-    ground_contrast,
 )
 from mmdet_ddpm_moco.synthesis.generator import load_generator
 from mmdet_ddpm_moco.synthesis.samplers import build_sampler
@@ -34,7 +34,7 @@ def batch(number=2, size=16):
 
 def by_the_equations(unet, trained, data, source):
     """Ho et al., 2020, equations 6 and 7, for a U-Net that predicts v."""
-    ground = ground_contrast(data.image, data.mask)
+    ground = background_norm(data.image, data.mask)
     removed = encode(data.image, *ground) * (data.mask == 0)
     x = data.noise
     for t in reversed(range(len(trained.alphas_cumprod))):
@@ -80,7 +80,7 @@ def test_it_follows_the_equations_through_every_step():
 
 def test_an_oracle_is_followed_to_the_clean_windows():
     trained, data = schedule(STEPS), batch()
-    clean = encode(-0.5 * data.image, *ground_contrast(data.image, data.mask))
+    clean = encode(-0.5 * data.image, *background_norm(data.image, data.mask))
     seen = []
 
     def oracle(shown, timestep, class_labels):
@@ -104,9 +104,9 @@ def test_windows_to_time_are_the_training_images_own(tmp_path):
     assert drawn.image.shape == drawn.noise.shape == (5, 1, 32, 32)
     assert drawn.mask.shape == (5, 1, 32, 32)
     assert drawn.label.shape == (5,)
-    # The images are noise of these grey levels.
-    grey = (drawn.image + 1) * 127.5
-    assert 59.9 < grey.min() < 70 and 180 < grey.max() < 190.1
+    # The images are noise of these gray levels.
+    gray = (drawn.image + 1) * 127.5
+    assert 59.9 < gray.min() < 70 and 180 < gray.max() < 190.1
     assert (drawn.mask.amax((1, 2, 3)) == 1).all()
     again = draw_batch(generator, *images, number=5)
     for part in ('image', 'mask', 'label', 'noise'):

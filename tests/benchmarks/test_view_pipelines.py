@@ -35,7 +35,11 @@ def test_what_is_not_said_has_the_default():
 
 
 def test_the_shipped_views_can_be_compared():
-    config = shipped('configs') / 'moco' / 'moco_r18_neu_det_cpu.py'
+    config = (
+        shipped('configs')
+        / 'mocov2'
+        / 'mocov2_r18_1xb64-coslr-530i_neu-det.py'
+    )
     dataset = Config.fromfile(config).train_dataloader.dataset
     found = view_settings(dataset.pipeline)
     assert found['scale'] == 64 and found['window'] == 96

@@ -142,7 +142,7 @@ def test_mmpretrain_swin_into_mmdet_swin():
     found, report = map_backbone_keys(
         prefixed('backbone.', theirs.state_dict()), ours.state_dict()
     )
-    # mmdet normalises each stage's output, mmpretrain the last one's.
+    # mmdet normalizes each stage's output, mmpretrain the last one's.
     assert report.missing == tuple(
         f'norm{i}.{name}' for i in range(3) for name in ('weight', 'bias')
     )

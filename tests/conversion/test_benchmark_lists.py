@@ -8,9 +8,8 @@ import pytest
 
 from mmdet_ddpm_moco.conversion.convert import convert_voc
 from mmdet_ddpm_moco.conversion.splits import SPLITS
-from mmdet_ddpm_moco.utils.paths import shipped
 
-BENCHMARK = shipped('configs') / 'benchmarks' / 'neu_det'
+BENCHMARK = Path(__file__).parents[2] / 'benchmarks' / 'neu_det'
 
 
 @pytest.mark.parametrize(

@@ -52,14 +52,14 @@ def test_crops_of_a_strip_stay_in_one_split(tmp_path, dst):
     assert parted
 
 
-def test_unlabelled_images_like_held_out_ones_are_named(tmp_path, dst):
+def test_unlabeled_images_like_held_out_ones_are_named(tmp_path, dst):
     src = overlapping(tmp_path / 'src')
     (src / 'annotations/dent_2.xml').unlink()
     (src / 'annotations/dent_9.xml').unlink()
     report = convert_voc(src, dst, ratio=(0, 0, 1))
-    assert kinds(report)['unlabelled_like_held_out'] == ['images/dent_2.png']
-    unlabelled = by_name(dst, 'unlabelled')
-    assert unlabelled['dent_2.png']['group'] == 1
+    assert kinds(report)['unlabeled_like_held_out'] == ['images/dent_2.png']
+    unlabeled = by_name(dst, 'unlabeled')
+    assert unlabeled['dent_2.png']['group'] == 1
 
 
 def test_a_group_that_swallows_a_class_is_reported(tmp_path, dst):

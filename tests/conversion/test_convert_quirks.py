@@ -78,10 +78,10 @@ def test_every_quirk_passes_and_is_reported(tmp_path, dst):
         stray_file=['IMAGES/readme.txt'],
     )
     found = by_name(dst, *SPLITS)
-    assert set(by_name(dst, 'unlabelled')) == {
+    assert set(by_name(dst, 'unlabeled')) == {
         'alone.png', 'blank.png', 'broken.png', 'hopeless.png'
     }  # fmt: skip
-    assert load(dst, 'unlabelled')['annotations'] == []
+    assert load(dst, 'unlabeled')['annotations'] == []
     assert found['clean.png']['boxes'] == []
     assert 'hollow.png' not in found
     dent = ('dent', [2, 4, 20, 10])

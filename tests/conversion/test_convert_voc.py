@@ -36,7 +36,7 @@ def dst(tmp_path):
 def test_a_clean_dataset_becomes_clean_coco(src, dst, capsys):
     report = convert_voc(src, dst, few_shot=[2, 4])
     assert report.findings == {}
-    sizes = dict(train=14, val=2, test=4, train_2=4, train_4=8, unlabelled=0)
+    sizes = dict(train=14, val=2, test=4, train_2=4, train_4=8, unlabeled=0)
     for key, size in sizes.items():
         coco = COCO(dst / 'annotations' / f'{key}.json')
         assert len(coco.imgs) == len(coco.anns) == size
@@ -109,7 +109,7 @@ def test_classes_choose_and_order_the_categories(src, dst):
     assert load(dst, 'train')['categories'][1]['id'] == 2
     # What shows only other classes is not free of defects.
     assert len(by_name(dst, 'train')) == 11
-    assert len(by_name(dst, 'unlabelled')) == 9
+    assert len(by_name(dst, 'unlabeled')) == 9
     assert {len(files) for files in kinds(report).values()} == {1, 9, 10}
     assert set(kinds(report)) == {
         'class_not_found', 'unknown_class', 'no_usable_objects'

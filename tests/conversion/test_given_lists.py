@@ -30,7 +30,7 @@ def test_splits_are_those_of_the_lists(src, dst, lists):
             assert report.counts[split]['images'] == len(listed(split))
             for entry in found.values():
                 assert len(entry['boxes']) == 1
-        assert set(by_name(dst, 'unlabelled')) == set()
+        assert set(by_name(dst, 'unlabeled')) == set()
 
 
 def test_val_and_test_may_be_missing(src, dst, lists):
@@ -56,23 +56,23 @@ def test_few_shot_subsets_come_from_train_by_the_seed(src, dst, lists):
         convert_voc(src, dst, lists=lists, few_shot=[7])
 
 
-def test_labelled_images_in_no_list_are_reported(src, dst, lists):
+def test_labeled_images_in_no_list_are_reported(src, dst, lists):
     convert_voc(src, dst, lists=lists)
     assert (dst / 'images/dent_6.png').is_symlink()
     write_list(lists, 'train', *listed('train')[:5])
     (src / 'ANNOTATIONS/rust_5.xml').unlink()
     report = convert_voc(src, dst, lists=lists)
-    # rust_5 has no XML any more: it is unlabelled, not unlisted.
+    # rust_5 has no XML any more: it is unlabeled, not unlisted.
     unlisted = ['dent_6.png', *(f'rust_{n}.png' for n in (1, 2, 3, 4, 6))]
     assert kinds(report) == dict(
         image_without_xml=['IMAGES/rust_5.png'], unlisted_image=unlisted
     )
-    assert set(by_name(dst, *SPLITS, 'unlabelled')).isdisjoint(unlisted)
-    assert set(by_name(dst, 'unlabelled')) == {'rust_5.png'}
-    assert '6 unlisted_image: labelled image that' in format_report(report)
+    assert set(by_name(dst, *SPLITS, 'unlabeled')).isdisjoint(unlisted)
+    assert set(by_name(dst, 'unlabeled')) == {'rust_5.png'}
+    assert '6 unlisted_image: labeled image that' in format_report(report)
     # Nothing uses them, so nothing links to them.
     placed = {path.name for path in (dst / 'images').iterdir()}
-    assert placed == set(by_name(dst, *SPLITS, 'unlabelled'))
+    assert placed == set(by_name(dst, *SPLITS, 'unlabeled'))
     first = snapshot(dst)
     with pytest.raises(FindingsError, match='7 findings'):
         convert_voc(src, dst, lists=lists, strict=True)
@@ -103,7 +103,7 @@ def test_report_and_info_identify_the_lists(src, dst, lists, tmp_path):
     expected = {split: found.hexdigest() for split, found in digests.items()}
     assert report.options['lists_sha256'] == expected
     assert 'ratio' not in report.options
-    for key in (*SPLITS, 'unlabelled'):
+    for key in (*SPLITS, 'unlabeled'):
         info = load(dst, key)['info']
         assert info['lists_sha256'] == expected
         assert 'ratio' not in info

@@ -101,7 +101,7 @@ def test_pairs_with_an_empty_split_are_not_shown(tmp_path, dst):
 
 
 def test_only_splits_can_be_parted(tmp_path, dst):
-    """Unlisted and unlabelled images belong to none."""
+    """Unlisted and unlabeled images belong to none."""
     src = strips(tmp_path / 'src')
     lists = given(tmp_path / 'lists', train=(5, 6, 7), test=(3, 4))
     (src / 'annotations/dent_8.xml').unlink()
@@ -110,7 +110,7 @@ def test_only_splits_can_be_parted(tmp_path, dst):
     assert report.groups['parted'] == 0
     assert len(kinds(report)['unlisted_image']) == 4
     assert {tuple(entry['splits']) for entry in report.groups['largest']} == {
-        ('test', 'unlisted'), ('train', 'unlabelled')
+        ('test', 'unlisted'), ('train', 'unlabeled')
     }  # fmt: skip
 
 

@@ -40,7 +40,7 @@ def test_a_tenth_in_common_is_too_little():
     assert group_near_duplicates(images, names(2)) == [0, 1]
 
 
-def test_names_decide_who_is_a_neighbour():
+def test_names_decide_who_is_a_neighbor():
     strip = surface(200, 280, seed=1)
     crops = [strip[:, :200], strip[:, 80:]]
     filler = [surface(24, 24, seed) for seed in range(2, WINDOW + 3)]
@@ -132,4 +132,4 @@ def test_progress_ends_at_the_total():
         names(4),
         lambda what, done, total: seen.update({what: (done, total)}),
     )
-    assert seen['comparing neighbours'] == (4, 4)
+    assert seen['comparing neighbors'] == (4, 4)

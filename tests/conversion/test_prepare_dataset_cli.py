@@ -59,7 +59,7 @@ def test_voc_converts_and_shows_a_table(run, src, tmp_path):
     assert 'IMAGES/notes.txt' in out
     assert not (dst / 'images/dent_1.png').is_symlink()
     assert {path.name for path in (dst / 'annotations').iterdir()} == {
-        'train.json', 'val.json', 'test.json', 'unlabelled.json',
+        'train.json', 'val.json', 'test.json', 'unlabeled.json',
         'train_1.json', 'train_2.json',
     }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Sources that can not be read are told in one line."""
+"""Sources that cannot be read are told in one line."""
 
 import pytest
 

@@ -37,7 +37,7 @@ def registered():
 
 @pytest.fixture
 def demo(tmp_path, monkeypatch):
-    sizes = {'train': (3, 1), 'unlabelled': (2, 0), 'test': (1, 0)}
+    sizes = {'train': (3, 1), 'unlabeled': (2, 0), 'test': (1, 0)}
     monkeypatch.setattr(plates, 'SPLITS', sizes)
     plates.make_demo_set(tmp_path / 'demo')
     return tmp_path / 'demo'
@@ -128,7 +128,7 @@ def test_neu_det_labels_follow_the_names(tmp_path):
 
 
 @pytest.mark.parametrize('kind', ['AluminiumPlateDataset', 'NEUDETDataset'])
-def test_every_class_has_a_colour_of_its_own(kind):
+def test_every_class_has_a_color_of_its_own(kind):
     meta = DATASETS.get(kind).METAINFO
     assert len(set(meta['palette'])) == len(meta['classes'])
 

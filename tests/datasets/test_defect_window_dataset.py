@@ -116,7 +116,7 @@ class TestItems:
             assert int(item['label']) in (0, 1, 3)
         assert default_collate(items)['image'].shape == (100, 3, 32, 32)
 
-    def test_grey(self, make):
+    def test_gray(self, make):
         dataset = make([dict(bbox=[20, 20, 9, 9])], channels=1)
         np.random.seed(0)
         assert dataset[0]['image'].shape == (1, 32, 32)

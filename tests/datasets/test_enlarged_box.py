@@ -30,5 +30,5 @@ def test_enlarged_box(data, width, height, context, min_size):
         assert start + length <= first + new <= limit
         wanted = max(length * (1 + context), min_size)
         assert new == limit or wanted <= new < wanted + 1
-        centred = abs((first + new / 2) - (start + length / 2)) <= 1
-        assert centred or first == 0 or first + new == limit
+        centerd = abs((first + new / 2) - (start + length / 2)) <= 1
+        assert centerd or first == 0 or first + new == limit

@@ -9,7 +9,7 @@ import pytest
 from pycocotools import mask as coco_mask
 
 from mmdet_ddpm_moco.datasets import labeled_images
-from mmdet_ddpm_moco.datasets.labeled_images import LabelledImages
+from mmdet_ddpm_moco.datasets.labeled_images import LabeledImages
 
 CATEGORIES = [dict(id=1, name='pit'), dict(id=2, name='scratch')]
 
@@ -20,7 +20,7 @@ def make(tmp_path):
 
     def make(
         annotations, sizes=((60, 40),), categories=CATEGORIES, **options
-    ) -> LabelledImages:
+    ) -> LabeledImages:
         images = []
         for number, (w, h) in enumerate(sizes, 1):
             pixels = np.random.RandomState(number).randint(0, 256, (h, w, 3))
@@ -41,7 +41,7 @@ def make(tmp_path):
                 )
             )
         )
-        return LabelledImages(file, tmp_path, **options)
+        return LabeledImages(file, tmp_path, **options)
 
     return make
 
@@ -157,17 +157,17 @@ class TestMasks:
 
 
 class TestPixels:
-    def test_grey_and_colour(self, make, tmp_path):
-        colour = make([dict(bbox=[1, 1, 5, 5])], channels=3)
-        grey = make([dict(bbox=[1, 1, 5, 5])], channels=1)
+    def test_gray_and_color(self, make, tmp_path):
+        color = make([dict(bbox=[1, 1, 5, 5])], channels=3)
+        gray = make([dict(bbox=[1, 1, 5, 5])], channels=1)
         stored = cv2.imread(str(tmp_path / '1.png'))
-        assert colour.read(0).shape == (40, 60, 3)
-        assert colour.read(0).dtype == grey.read(0).dtype == np.uint8
-        assert np.array_equal(colour.read(0), stored)
-        assert grey.read(0).shape == (40, 60, 1)
+        assert color.read(0).shape == (40, 60, 3)
+        assert color.read(0).dtype == gray.read(0).dtype == np.uint8
+        assert np.array_equal(color.read(0), stored)
+        assert gray.read(0).shape == (40, 60, 1)
         b, g, r = np.moveaxis(stored.astype(float), 2, 0)
         expected = 0.114 * b + 0.587 * g + 0.299 * r
-        assert np.abs(grey.read(0)[..., 0] - expected).max() < 2
+        assert np.abs(gray.read(0)[..., 0] - expected).max() < 2
 
     @pytest.mark.parametrize('room', [0, 60 * 40, 256 * 2**20])
     def test_pixels_do_not_depend_on_what_is_kept(
@@ -205,7 +205,7 @@ class TestPixels:
 class TestRefusals:
     def test_a_missing_json_is_told_in_one_line(self, tmp_path):
         with pytest.raises(FileNotFoundError) as caught:
-            LabelledImages(tmp_path / 'none.json', tmp_path)
+            LabeledImages(tmp_path / 'none.json', tmp_path)
         assert 'none.json' in str(caught.value)
         assert '\n' not in str(caught.value)
 

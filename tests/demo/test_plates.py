@@ -13,7 +13,7 @@ from pycocotools.coco import COCO
 from mmdet_ddpm_moco.demo import plates
 from mmdet_ddpm_moco.demo.plates import make_demo_set
 
-SPLITS = ('train', 'unlabelled', 'test')
+SPLITS = ('train', 'unlabeled', 'test')
 
 
 @pytest.fixture(scope='module')
@@ -25,7 +25,7 @@ def whole_set(tmp_path_factory):
 
 @pytest.fixture
 def small(monkeypatch):
-    sizes = {'train': (4, 1), 'unlabelled': (2, 2), 'test': (3, 1)}
+    sizes = {'train': (4, 1), 'unlabeled': (2, 2), 'test': (3, 1)}
     monkeypatch.setattr(plates, 'SPLITS', sizes)
 
 
@@ -44,11 +44,11 @@ def files(root: Path) -> dict[str, bytes]:
 def test_counts(whole_set):
     def counts(split):
         coco = read(whole_set, split)
-        labelled = {a['image_id'] for a in coco['annotations']}
-        return len(coco['images']), len(labelled)
+        labeled = {a['image_id'] for a in coco['annotations']}
+        return len(coco['images']), len(labeled)
 
     assert counts('train') == (42, 36)
-    assert counts('unlabelled') == (400, 0)
+    assert counts('unlabeled') == (400, 0)
     assert counts('test') == (120, 90)
     for split in ('train', 'test'):
         coco = read(whole_set, split)
@@ -71,7 +71,7 @@ def test_no_image_is_in_two_splits(whole_set):
     assert len(pixels) == len(images)
 
 
-def test_images_are_grey_and_of_the_size_they_say(whole_set):
+def test_images_are_gray_and_of_the_size_they_say(whole_set):
     for split in SPLITS:
         for info in read(whole_set, split)['images'][:5]:
             path = whole_set / 'images' / info['file_name']
@@ -118,7 +118,7 @@ def test_annotations_are_those_of_their_image(tmp_path, small, monkeypatch):
             stored = [
                 a for a in coco['annotations'] if a['image_id'] == info['id']
             ]
-            expected = [] if split == 'unlabelled' else found
+            expected = [] if split == 'unlabeled' else found
             assert len(stored) == len(expected)
             for annotation, defect in zip(stored, expected):
                 kinds = ['corrosion', 'dent', 'scratch']

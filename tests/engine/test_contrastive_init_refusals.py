@@ -61,12 +61,12 @@ def test_load_from_is_named(source, other, tmp_path, train_cfg):
         runner.train()
 
 
-def test_an_initialised_model_is_noticed(source, tmp_path):
+def test_an_initialized_model_is_noticed(source, tmp_path):
     model = TinyDetector(resnet())
     hook = ContrastiveInitHook(source[0])
     runner = make_runner(model, tmp_path / 'run', [hook])
     model.init_weights()
-    with pytest.raises(ValueError, match='was initialised before the run'):
+    with pytest.raises(ValueError, match='was initialized before the run'):
         runner.train()
 
 

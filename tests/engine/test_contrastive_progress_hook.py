@@ -44,7 +44,7 @@ def write_spotted(path, tone, spots=()):
 
 @pytest.fixture
 def data(tmp_path):
-    """Ten unlabelled images, and labelled ones of two classes."""
+    """Ten unlabeled images, and labeled ones of two classes."""
     for index in range(10):
         name = f'{index}.png'
         spots = [((index, 12), 255)]
@@ -109,7 +109,7 @@ def scalars(runner):
 
 
 def test_reports_before_training_and_during_it(data):
-    runner = run(data, dict(HOOK, interval=6, labelled=data))
+    runner = run(data, dict(HOOK, interval=6, labeled=data))
     found = scalars(runner)
     # Three steps an epoch; the last one reports whatever the interval.
     assert [line['step'] for line in found] == [0, 6, 9]
@@ -136,10 +136,10 @@ def test_reports_before_training_and_during_it(data):
 
 @pytest.mark.parametrize('workers', [0, 1])
 def test_training_is_the_same_with_and_without(data, workers):
-    labelled = dict(data, background=1)
+    labeled = dict(data, background=1)
     states = [
         run(data, *hooks, epochs=2, workers=workers).model.state_dict()
-        for hooks in ([], [dict(HOOK, labelled=labelled)])
+        for hooks in ([], [dict(HOOK, labeled=labeled)])
     ]
     for name, value in states[0].items():
         assert torch.equal(value, states[1][name]), name
@@ -151,7 +151,7 @@ def test_other_processes_only_wait(data, monkeypatch):
     monkeypatch.setattr(
         contrastive_progress_hook, 'barrier', lambda: waited.append(1)
     )
-    hook = dict(HOOK, labelled=dict(ann_file='not/read', img_prefix=''))
+    hook = dict(HOOK, labeled=dict(ann_file='not/read', img_prefix=''))
     run(data, hook, epochs=2)
     assert len(waited) == 3
 
@@ -177,7 +177,7 @@ def trained_hook(data, **settings):
 
 
 def test_measures_are_those_of_the_query_encoder_in_eval_mode(data):
-    hook, model = trained_hook(data, labelled=data, views=5)
+    hook, model = trained_hook(data, labeled=data, views=5)
     first, second = hook._pair
     assert first.shape == second.shape == (5, 3, 16, 16)
     assert not torch.equal(first, second)
@@ -218,8 +218,8 @@ def test_measures_are_those_of_the_query_encoder_in_eval_mode(data):
     assert values['alignment'] > 1e-3 and values['uniformity'] < -1e-2
 
 
-def grey_images(folder):
-    """Light dents and dark scratches on grey, in images of two each."""
+def gray_images(folder):
+    """Light dents and dark scratches on gray, in images of two each."""
     images = {}
     for index in range(4):
         name = f'{index}.png'
@@ -239,10 +239,10 @@ class Brightness(torch.nn.Module):
 
 
 def test_windows_are_cropped_and_kinds_are_told(data, tmp_path):
-    labelled = dict(
-        grey_images(tmp_path / 'grey'), context=0, min_size=8, background=2
+    labeled = dict(
+        gray_images(tmp_path / 'gray'), context=0, min_size=8, background=2
     )
-    hook, model = trained_hook(data, labelled=labelled, k=3)
+    hook, model = trained_hook(data, labeled=labeled, k=3)
     probe = hook._probe
     assert probe.classes == 3
     seen = {
@@ -271,9 +271,9 @@ def test_a_class_in_one_image_is_not_asked_about(tmp_path, data):
         'b.png': [('scratch', (2, 2, 8, 8))],
         'c.png': [('dent', (2, 2, 8, 8))],
     }
-    labelled = write_coco(tmp_path / 'few', images, ['dent', 'scratch'])
+    labeled = write_coco(tmp_path / 'few', images, ['dent', 'scratch'])
     with pytest.raises(ValueError, match=r'fewer than two.*label more'):
-        trained_hook(data, labelled=labelled)
+        trained_hook(data, labeled=labeled)
 
 
 @pytest.mark.parametrize(

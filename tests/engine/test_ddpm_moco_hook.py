@@ -128,17 +128,17 @@ def test_the_dumped_config_says_what_was_run_and_runs_again(
 def test_the_transform_without_the_hook_is_the_other_half(
     tmp_path, data, bank
 ):
-    spelt_out = dict(type=AUGMENT, bank=bank, prob=1.0, max_windows=1)
+    spelled_out = dict(type=AUGMENT, bank=bank, prob=1.0, max_windows=1)
     cfg = detector_config(data, tmp_path / 'run')
-    cfg.train_dataloader.dataset.pipeline = [*LOAD, spelt_out, PACK]
+    cfg.train_dataloader.dataset.pipeline = [*LOAD, spelled_out, PACK]
     run(cfg)
     assert KeepBoxesHook.all() == [2] * 4
 
 
 def test_what_is_in_the_pipeline_is_left_as_it_is(tmp_path, data, bank):
-    spelt_out = dict(type=AUGMENT, bank=bank, prob=0.0)
+    spelled_out = dict(type=AUGMENT, bank=bank, prob=0.0)
     cfg = detector_config(data, tmp_path / 'run', [always(bank)])
-    cfg.train_dataloader.dataset.pipeline = [*LOAD, spelt_out, PACK]
+    cfg.train_dataloader.dataset.pipeline = [*LOAD, spelled_out, PACK]
     runner = run(cfg)
     assert KeepBoxesHook.all() == [1] * 4
     (pipeline,) = config_pipelines(dumped_config(runner).train_dataloader)

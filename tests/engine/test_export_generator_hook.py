@@ -121,6 +121,6 @@ def test_classes_that_do_not_agree_are_told_before_training(config, tmp_path):
 
 
 def test_channels_that_do_not_agree_are_told(config):
-    """Grey windows for a model of colour ones end deep inside the U-Net."""
+    """Gray windows for a model of color ones end deep inside the U-Net."""
     with pytest.raises(ValueError, match='channels'):
         run(config, **{'model.channels': 3})

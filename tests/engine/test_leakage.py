@@ -192,7 +192,7 @@ def test_other_images_of_the_kind_are_fine(tmp_path, train_root, test_root):
     assert file['meta'] == {KEY: record}
 
 
-def test_artefacts_without_a_record_are_warned_of(
+def test_artifacts_without_a_record_are_warned_of(
     tmp_path, train_root, test_root
 ):
     copied(train_root, test_root)

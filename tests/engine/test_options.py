@@ -99,8 +99,8 @@ def test_the_options_of_a_test_run_are_fewer():
 
 def build_wrapper(cfg):
     parameter = torch.nn.Parameter(torch.zeros(1))
-    optimiser = torch.optim.SGD([parameter], lr=0.1)
-    settings = dict(cfg.optim_wrapper, optimizer=optimiser)
+    optimizer = torch.optim.SGD([parameter], lr=0.1)
+    settings = dict(cfg.optim_wrapper, optimizer=optimizer)
     settings.pop('constructor', None)
     return OPTIM_WRAPPERS.build(settings)
 

@@ -27,7 +27,7 @@ from helpers.tiny_stages import (
     write_configs,
 )
 from mmdet_ddpm_moco.bank.reader import DefectBank
-from mmdet_ddpm_moco.engine.stages import prepare, refuse_unprepared, stages_of
+from mmdet_ddpm_moco.engine.stages import check_prepared, prepare, stages_of
 from mmdet_ddpm_moco.synthesis import run
 from mmdet_ddpm_moco.synthesis.generator import load_generator
 
@@ -76,7 +76,7 @@ def test_what_is_up_to_date_is_reused(prepared, log):
         ['is', 'up', 'to', 'date,', 'reused']
     ] * 3
     assert last == 'all stages are ready, the detector follows'
-    refuse_unprepared(load(prepared))
+    check_prepared(load(prepared))
 
 
 def test_nothing_depends_on_where_the_detector_works(prepared):

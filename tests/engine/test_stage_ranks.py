@@ -1,4 +1,4 @@
-"""The bank's stage under several ranks: all of them synthesise."""
+"""The bank's stage under several ranks: all of them synthesize."""
 
 import json
 import sys
@@ -18,7 +18,7 @@ from helpers.tiny_stages import (
     reads,
     write_configs,
 )
-from mmdet_ddpm_moco.bank.lock import begun
+from mmdet_ddpm_moco.bank.lock import bank_lock
 from mmdet_ddpm_moco.bank.writer import BankWriter
 from mmdet_ddpm_moco.engine import stages
 from mmdet_ddpm_moco.engine.stages import prepare, stages_of
@@ -119,7 +119,7 @@ def test_a_bank_of_other_settings_is_set_aside_once(detector, tmp_path):
 
 def test_a_bank_that_is_being_written_is_not_set_aside(detector, tmp_path):
     bank = tmp_path / 'root' / 'bank'
-    with begun(bank, dict(seed=99)):
+    with bank_lock(bank, dict(seed=99)):
         with pytest.raises(ValueError, match='another process'):
             prepare(reads(detector, bank=True))
         codes, painted = prepare_in_two(detector, tmp_path / 'ranks')

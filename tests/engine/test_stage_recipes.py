@@ -13,7 +13,7 @@ from helpers.tiny_stages import (
 )
 from mmdet_ddpm_moco.engine.hooks.ddpm_moco_hook import DDPMMoCoHook
 from mmdet_ddpm_moco.engine.inputs import inputs_of
-from mmdet_ddpm_moco.engine.stages import prepare, refuse_unprepared, stages_of
+from mmdet_ddpm_moco.engine.stages import check_prepared, prepare, stages_of
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +41,7 @@ def test_only_what_the_detector_reads_is_made(detector, settings, names):
     assert [stage.name for stage in stages_of(cfg)] == names
 
 
-def test_the_halves_spelt_out_are_read_too(detector):
+def test_the_halves_spelled_out_are_read_too(detector):
     cfg = reads(detector)
     root = cfg.root
     cfg.custom_hooks = [
@@ -113,7 +113,7 @@ def foreign(error):
     return message
 
 
-@pytest.mark.parametrize('prepare_it', [prepare, refuse_unprepared])
+@pytest.mark.parametrize('prepare_it', [prepare, check_prepared])
 def test_a_foreign_bank_that_is_missing(detector, tmp_path, prepare_it):
     cfg = reads(detector, bank=str(tmp_path / 'theirs'))
     with pytest.raises(FileNotFoundError) as error:
@@ -142,7 +142,7 @@ def test_foreign_ones_that_are_there_are_used_as_they_are(detector, tmp_path):
     )
     assert stages_of(cfg) == []
     prepare(cfg)
-    refuse_unprepared(cfg)
+    check_prepared(cfg)
 
 
 def test_the_own_bank_without_a_recipe_is_foreign(detector):

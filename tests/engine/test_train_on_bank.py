@@ -23,7 +23,7 @@ from helpers.tiny_detection import (
     write_images,
 )
 from mmdet_ddpm_moco.bank.reader import DefectBank
-from mmdet_ddpm_moco.datasets.labeled_images import LabelledImages
+from mmdet_ddpm_moco.datasets.labeled_images import LabeledImages
 from mmdet_ddpm_moco.engine.train_on_bank import IGNORE, train_on_bank
 
 RESIZE = dict(type='Resize', scale=(SIZE, SIZE))
@@ -96,7 +96,7 @@ def run(tmp_path, cfg, command=None):
     data = tmp_path / 'data'
     return train_on_bank(
         DefectBank(tmp_path / 'bank'),
-        LabelledImages(data / 'train.json', data / 'images'),
+        LabeledImages(data / 'train.json', data / 'images'),
         (file, tmp_path / 'judge.pth'),
         (tmp_path / 'real' / 'train.json', tmp_path / 'real' / 'images'),
         tmp_path / 'out',

@@ -22,7 +22,7 @@ from mmdet_ddpm_moco.evaluation.features import FeatureExtractor
 
 
 class Patches(nn.Module):
-    """Mean colours of a few patches."""
+    """Mean colors of a few patches."""
 
     def forward(self, x):
         pooled = nn.functional.adaptive_avg_pool2d(x, 4)
@@ -80,7 +80,7 @@ def report(made):
 def test_all_is_written(made, report):
     out = made['root'] / 'out'
     assert sorted(f.name for f in out.iterdir()) == [
-        'neighbours.png',
+        'neighbors.png',
         'report.json',
         'report.md',
         'spectrum.png',
@@ -92,7 +92,7 @@ def test_counts(report):
     assert report['windows'] == {
         'in_bank': 48,
         'evaluated': 48,
-        'synthesised': 36,
+        'synthesized': 36,
         'training': 24,
         'held-out': 28,
     }
@@ -111,7 +111,7 @@ def test_training_windows_take_the_banks_place_once(report):
 
 
 def test_the_judge_agrees(report):
-    truth = report['label_truth']
+    truth = report['label_agreement']
     assert truth['add']['overall']['relative'] == 1
     assert truth['null'] == dict(n=12, fired=0, before=0)
 
@@ -134,7 +134,7 @@ def test_every_figure_is_in_the_text(made, report):
 def test_a_training_on_the_bank_joins_the_report(report, tmp_path):
     write_report(dict(report, trained_on_bank=TRAINED), tmp_path)
     text = (tmp_path / 'report.md').read_text()
-    assert '9 synthesised defects in 7 images' in text
+    assert '9 synthesized defects in 7 images' in text
     dent, scratch = CLASSES
     assert f'| {dent} | 24.7 | 12.0 | 12.3 | 6.0 |' in text
     assert f'| {scratch} | - | - | - | - |' in text
@@ -153,7 +153,7 @@ def test_without_held_out_images_and_judge(made):
         most=30,
     )
     assert report['windows']['evaluated'] == 30
-    assert report['label_truth'] is None and not report['held_out']
+    assert report['label_agreement'] is None and not report['held_out']
     assert 'training' not in report['distributions']
     text = (made['root'] / 'out2' / 'report.md').read_text()
     assert '**Compared with the training images themselves**' in text
@@ -163,7 +163,7 @@ def test_without_held_out_images_and_judge(made):
 
 def test_too_few_windows(made, tmp_path):
     bank = write_bank(tmp_path / 'bank', made['paths'][1], number=2)
-    with pytest.raises(ValueError, match='6 synthesised windows') as error:
+    with pytest.raises(ValueError, match='6 synthesized windows') as error:
         evaluate_bank(bank, made['data'], None, extractor(), tmp_path / 'out')
     assert 'at least 8' in str(error.value)
     assert not (tmp_path / 'out').exists()

@@ -32,7 +32,7 @@ class Identity(nn.Module):
         return torch.zeros(1), x
 
 
-def test_features_are_pooled_normalised_rgb():
+def test_features_are_pooled_normalized_rgb():
     mean, std = (10.0, 20, 30), (2.0, 4, 5)
     extractor = FeatureExtractor(Identity(), mean, std, 'x', size=16)
     (picture,) = pictures(1, (16, 16))
@@ -129,9 +129,9 @@ def test_a_backbone_of_ours():
         (dict(meta={}), 'lacks meta.arch'),
         (dict(meta=None), 'lacks meta.arch'),
         (dict(state_dict=None), 'lacks meta.arch'),
-        (dict(state_dict={}), 'can not be built'),
-        (dict(meta=dict(arch=dict(type='NoSuchNet'))), 'can not be built'),
-        (dict(meta=dict(arch=dict(RESNET, x=1))), 'can not be built'),
+        (dict(state_dict={}), 'cannot be built'),
+        (dict(meta=dict(arch=dict(type='NoSuchNet'))), 'cannot be built'),
+        (dict(meta=dict(arch=dict(RESNET, x=1))), 'cannot be built'),
     ],
 )
 def test_other_files(changes, text):
@@ -142,7 +142,7 @@ def test_other_files(changes, text):
     assert '\n' not in str(error.value)
 
 
-def test_grey_windows_come_in_as_three_channels():
-    grey = cv2.cvtColor(pictures(1)[0], cv2.COLOR_BGR2GRAY)
-    made = square(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), 16)
+def test_gray_windows_come_in_as_three_channels():
+    gray = cv2.cvtColor(pictures(1)[0], cv2.COLOR_BGR2GRAY)
+    made = square(cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR), 16)
     np.testing.assert_array_equal(made[0], made[2])

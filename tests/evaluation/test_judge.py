@@ -28,7 +28,7 @@ PIPELINE = [
 @functools.cache
 def config():
     """The shipped small Faster R-CNN with 8 channels everywhere."""
-    base = shipped('configs') / '_base_/models/faster_rcnn_r18_fpn_small.py'
+    base = shipped('configs') / '_base_/models/faster-rcnn_r18_fpn_small.py'
     cfg = Config(dict(model=Config.fromfile(base).model))
     cfg.merge_from_dict(
         {

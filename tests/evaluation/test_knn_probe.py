@@ -24,7 +24,7 @@ def config(**pipeline):
 
 
 @pytest.fixture
-def labelled(tmp_path):
+def labeled(tmp_path):
     return write_dark_and_bright(tmp_path)
 
 
@@ -35,7 +35,7 @@ def saved(path, change):
     return path
 
 
-def test_each_file_is_asked(tmp_path, labelled):
+def test_each_file_is_asked(tmp_path, labeled):
     sound = saved(tmp_path / 'sound.pth', lambda _, value: value)
     # With a scale of 0 each image looks alike: all votes go to one kind.
     blind = saved(
@@ -47,7 +47,7 @@ def test_each_file_is_asked(tmp_path, labelled):
         ),
     )
     found, probe = backbone_accuracies(
-        config(scale=32), [blind, sound], labelled, k=3
+        config(scale=32), [blind, sound], labeled, k=3
     )
     assert list(found) == [START, str(blind), str(sound)]
     assert probe.classes == 2 and len(probe.windows) == 6
@@ -55,24 +55,24 @@ def test_each_file_is_asked(tmp_path, labelled):
     assert found[str(blind)] <= 0.5
 
 
-def test_the_start_is_the_same_again(labelled):
+def test_the_start_is_the_same_again(labeled):
     torch.manual_seed(1)
-    one, _ = backbone_accuracies(config(scale=32), [], labelled)
+    one, _ = backbone_accuracies(config(scale=32), [], labeled)
     torch.manual_seed(2)
-    assert backbone_accuracies(config(scale=32), [], labelled)[0] == one
+    assert backbone_accuracies(config(scale=32), [], labeled)[0] == one
 
 
-def test_weights_that_do_not_fit(tmp_path, labelled):
+def test_weights_that_do_not_fit(tmp_path, labeled):
     torch.save(dict(conv=torch.ones(3)), tmp_path / 'other.pth')
     with pytest.raises(ValueError, match='does not fit the backbone'):
         backbone_accuracies(
-            config(scale=32), [tmp_path / 'other.pth'], labelled
+            config(scale=32), [tmp_path / 'other.pth'], labeled
         )
 
 
-def test_no_neighbour(labelled):
+def test_no_neighbor(labeled):
     with pytest.raises(ValueError, match='k must be at least 1'):
-        backbone_accuracies(config(scale=32), [], labelled, k=0)
+        backbone_accuracies(config(scale=32), [], labeled, k=0)
 
 
 def test_view_size():

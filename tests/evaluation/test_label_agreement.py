@@ -11,7 +11,7 @@ from helpers.made_bank import (
     write_images,
 )
 from mmdet_ddpm_moco.evaluation.judge import Detections
-from mmdet_ddpm_moco.evaluation.label_agreement import measure_label_truth
+from mmdet_ddpm_moco.evaluation.label_agreement import measure_label_agreement
 from mmdet_ddpm_moco.evaluation.windows import find_hosts
 
 # Numbers of the windows of the first image are 0 (add dent), 1 (replaces
@@ -29,7 +29,7 @@ def truth(tmp_path):
     real = load(write_images(tmp_path / 'real', number=3, start=90))
 
     def measure(judge=None, hosts=None, **options):
-        return measure_label_truth(
+        return measure_label_agreement(
             judge or BrightJudge(),
             bank,
             find_hosts(bank, data) if hosts is None else hosts,
@@ -46,7 +46,7 @@ def test_recall_by_kind_and_class(truth):
     dent, scratch = CLASSES
     assert found['real'][dent] == dict(n=3, found=3, recall=1)
     assert found['real']['overall'] == dict(n=6, found=6, recall=1)
-    # 4 added dents, 0 and 4 of which can not be seen.
+    # 4 added dents, 0 and 4 of which cannot be seen.
     assert found['add'][dent] == dict(
         n=4, found=2, recall=0.5, before=0, relative=0.5
     )

@@ -6,10 +6,10 @@ import torch
 from helpers.made_windows import measured, window
 from mmdet_ddpm_moco.evaluation.nearest_neighbors import (
     choose_rows,
-    draw_neighbours,
+    draw_neighbors,
     nearest,
     nearest_training_windows,
-    summarise,
+    summarize,
 )
 
 
@@ -86,7 +86,7 @@ def test_the_unit_is_a_median_distance(sets):
 
 def test_summary(sets):
     bank, _ = sets
-    summary = summarise(bank, nearest_training_windows(*sets))
+    summary = summarize(bank, nearest_training_windows(*sets))
     assert list(summary) == ['real', 'add', 'replaces']
     assert summary['real'] == dict(n=6, median=1, suspicious=0)
     assert summary['add'] == dict(n=1, median=2, suspicious=0)
@@ -111,6 +111,6 @@ def test_rows_show_the_nearest_and_another(sets, tmp_path):
     # The smallest feature of each class and kind lies nearest.
     assert {0, 1, 6, 7} <= set(rows)
     file = tmp_path / 'new' / 'sheet.png'
-    draw_neighbours(bank, train, found, ('dent', 'pit'), file)
+    draw_neighbors(bank, train, found, ('dent', 'pit'), file)
     picture = cv2.imread(str(file))
     assert picture.shape[0] > 8 * 100 and picture.shape[1] > 4 * 100

@@ -48,7 +48,7 @@ def test_knn_equals_the_naive_loop(number, classes, images, k, temperature):
         assert int(predicted[i]) == votes.index(max(votes))
 
 
-def test_neighbours_of_the_same_image_never_count():
+def test_neighbors_of_the_same_image_never_count():
     """Twins within an image lie; other images tell the truth."""
     features = torch.eye(2).repeat_interleave(2, 0)  # a a b b
     features = torch.cat((features, features + 0.1))

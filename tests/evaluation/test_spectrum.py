@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from mmdet_ddpm_moco.evaluation.spectrum import (
-    CENTRES,
+    CENTERS,
     band_powers,
     mean_absolute,
     spectra,
@@ -24,7 +24,7 @@ def slow_band_powers(pixels):
         np.sin(np.pi * (ys + 0.5) / h) * np.sin(np.pi * (xs + 0.5) / w)
     ) ** 2
     mean = (pixels * taper).sum() / taper.sum()
-    sums = [[] for _ in CENTRES]
+    sums = [[] for _ in CENTERS]
     for ky in range(h):
         for kx in range(w):
             fy = ky / h if ky < h / 2 else ky / h - 1
@@ -32,8 +32,8 @@ def slow_band_powers(pixels):
             wave = np.exp(-2j * np.pi * (fy * ys + fx * xs))
             value = ((pixels - mean) * taper * wave).sum()
             f = np.hypot(fy, fx)
-            for i, centre in enumerate(CENTRES):
-                if centre - 1 / 32 <= f < centre + 1 / 32:
+            for i, center in enumerate(CENTERS):
+                if center - 1 / 32 <= f < center + 1 / 32:
                     sums[i].append(abs(value) ** 2 / (taper**2).sum())
     return np.array([10 * np.log10(np.mean(s) + 1e-3) for s in sums])
 
@@ -58,7 +58,7 @@ def test_white_noise_is_flat_at_its_variance(std):
 @pytest.mark.parametrize('across', [False, True])
 def test_a_wave_is_in_its_band(band, across):
     x = np.arange(64)
-    wave = 128 + 60 * np.cos(2 * np.pi * CENTRES[band] * x + 0.3)
+    wave = 128 + 60 * np.cos(2 * np.pi * CENTERS[band] * x + 0.3)
     pixels = np.tile(wave.round().astype(np.uint8), (48, 1))
     powers = band_powers(pixels if across else pixels.T)
     assert powers.argmax() == band
@@ -81,10 +81,10 @@ def test_an_even_picture_and_a_small_one_are_no_fault():
     assert np.isnan(band_powers(noise(4, 4, 9))[0])
 
 
-def test_colour_is_taken_grey():
-    grey = noise(16, 16, 9)
+def test_color_is_taken_gray():
+    gray = noise(16, 16, 9)
     np.testing.assert_allclose(
-        band_powers(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR)), band_powers(grey)
+        band_powers(cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR)), band_powers(gray)
     )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from mmdet_ddpm_moco.bank.reader import DefectBank
 from mmdet_ddpm_moco.bank.writer import BankWriter
-from mmdet_ddpm_moco.datasets.labeled_images import LabelledImages
+from mmdet_ddpm_moco.datasets.labeled_images import LabeledImages
 from mmdet_ddpm_moco.datasets.window_geometry import defect_alpha
 from mmdet_ddpm_moco.evaluation.judge import Detections
 
@@ -15,7 +15,7 @@ CLASSES = ('dent', 'scratch')
 SIZE = (64, 64)
 # Of each image: (class, x, y, w, h). Dents are square, scratches long.
 REAL = [(0, 8, 8, 10, 10), (1, 40, 8, 6, 16)]
-# kind, label, window, box: what is synthesised on each image in turn.
+# kind, label, window, box: what is synthesized on each image in turn.
 WINDOWS = [
     ('add', 0, (32, 32, 24, 24), (39, 39, 10, 10)),
     ('replaces', 1, (32, 0, 32, 32), (40, 8, 6, 16)),
@@ -96,7 +96,7 @@ def write_bank(root, images, windows=WINDOWS, number=12, invisible=()):
 
 
 def load(paths, channels=1):
-    return LabelledImages(*paths, channels)
+    return LabeledImages(*paths, channels)
 
 
 class BrightJudge:

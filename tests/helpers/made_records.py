@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mmdet_ddpm_moco.bank.lock import begun
+from mmdet_ddpm_moco.bank.lock import bank_lock
 from mmdet_ddpm_moco.bank.writer import BankWriter
 
 SETTINGS = dict(
@@ -60,7 +60,7 @@ def blocks():
 
 def write(root, num=5, settings=SETTINGS, order=(0, 1)):
     writer = BankWriter(root, settings)
-    with begun(root, settings):
+    with bank_lock(root, settings):
         for block in order:
             records = blocks()[block]
             writer.write_block(block, records, pictures_of(records))

@@ -2,7 +2,7 @@
 
 import torch
 
-from mmdet_ddpm_moco.models.background_norm import encode, ground_contrast
+from mmdet_ddpm_moco.models.background_norm import background_norm, encode
 
 
 def batch(number=2, size=16, seed=0):
@@ -27,7 +27,7 @@ class Oracle(torch.nn.Module):
         super().__init__()
         data = batch(len(clean), clean.shape[-1]) if data is None else data
         self.image = clean
-        ground = ground_contrast(data['image'], data['mask'])
+        ground = background_norm(data['image'], data['mask'])
         self.clean = encode(clean, *ground)
         self.alpha_bar = trained.alphas_cumprod
         self.kind = trained.config.prediction_type

@@ -1,4 +1,4 @@
-"""Banks of which each window is painted in a colour of its own.
+"""Banks of which each window is painted in a color of its own.
 
 So the picture tells which windows were put in.
 """
@@ -27,7 +27,7 @@ def grain(seed=0):
     return image.astype(np.uint8)
 
 
-def colour(number):
+def color(number):
     """Brighter or darker than the grain, another one for each window."""
     return np.array([250 - number, 10 + number, 200 + number], np.uint8)
 
@@ -48,7 +48,7 @@ def make_augment(
     records, pictures = [], []
     for number, window in enumerate(windows):
         ground = crop(image, window['window'])
-        painted = np.broadcast_to(colour(number), ground.shape)
+        painted = np.broadcast_to(color(number), ground.shape)
         alpha = alpha_of(window)
         mixed = composite(ground, painted, alpha)
         pictures.append(np.dstack([mixed, alpha]))
@@ -99,6 +99,6 @@ def shown(results, windows):
     for number, window in enumerate(windows):
         inside = alpha_of(window) == 255
         part = crop(results['img'], window['window'])[inside]
-        if (part == colour(number)).all():
+        if (part == color(number)).all():
             found.append(number)
     return found

@@ -1,4 +1,4 @@
-"""Labelled images and a generator small enough for tests."""
+"""Labeled images and a generator small enough for tests."""
 
 import json
 

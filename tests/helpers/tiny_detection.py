@@ -1,4 +1,4 @@
-"""Labelled images, a defect bank on them and detectors in a second."""
+"""Labeled images, a defect bank on them and detectors in a second."""
 
 import copy
 import functools
@@ -32,7 +32,7 @@ _names = itertools.count()
 
 
 def write_images(root, number=4, classes=CLASSES):
-    """Images with one labelled defect each, and their COCO json."""
+    """Images with one labeled defect each, and their COCO json."""
     (root / 'images').mkdir(parents=True)
     data = dict(
         images=[],
@@ -154,7 +154,7 @@ class BackboneAlone(BaseModel):
 @functools.cache
 def faster_rcnn():
     """The shipped small Faster R-CNN, with 8 channels everywhere."""
-    base = shipped('configs') / '_base_/models/faster_rcnn_r18_fpn_small.py'
+    base = shipped('configs') / '_base_/models/faster-rcnn_r18_fpn_small.py'
     cfg = Config(dict(model=Config.fromfile(base).model))
     cfg.merge_from_dict(
         {

@@ -11,7 +11,7 @@ from mmdet_ddpm_moco.engine.training import STAGE_FILE, training_fingerprint
 
 CLASSES = ('dent', 'crack')
 
-ARM = """
+VARIANT = """
 model = dict(type='Detector', depth=18)
 data_root = 'data/'
 train_pipeline = [dict(type='LoadImageFromFile'),
@@ -31,7 +31,7 @@ randomness = dict(seed=0)
 """
 
 PLAN = """
-arms = dict(plain='plain.py', other='other.py')
+variants = dict(plain='plain.py', other='other.py')
 reference = 'plain'
 shots = [1]
 seeds = [0, 1]
@@ -73,24 +73,24 @@ def write_images(folder, names):
         cv2.imwrite(str(folder / name), pixels)
 
 
-def make_plan(folder):
-    """Everything a plan needs, below ``folder``; returns the plan file."""
+def make_experiment(folder):
+    """Everything an experiment needs, below ``folder``; returns the experiment file."""
     train = {f'train_{i}.png': i % 2 for i in range(12)}
     test = {f'test_{i}.png': i % 2 for i in range(4)}
     write_coco(folder / 'data/annotations/train.json', train)
     write_coco(folder / 'data/annotations/test.json', test)
     write_images(folder / 'data/images', [*train, *test])
-    (folder / 'plain.py').write_text(ARM)
+    (folder / 'plain.py').write_text(VARIANT)
     (folder / 'other.py').write_text("_base_ = './plain.py'\n")
-    (folder / 'plan.py').write_text(PLAN)
-    return folder / 'plan.py'
+    (folder / 'experiment.py').write_text(PLAN)
+    return folder / 'experiment.py'
 
 
 class PretendedTools:
     """Stands in for ``run_logged``: leaves what the tools would leave.
 
     Args:
-        wrong (dict): By name of an arm, how many test images its detector
+        wrong (dict): By name of a variant, how many test images its detector
             gets wrong.
     """
 
@@ -100,7 +100,7 @@ class PretendedTools:
         self.train = self._train
 
     def trained(self):
-        """Names of the cells that were trained, in order."""
+        """Names of the runs that were trained, in order."""
         return [
             Path(c[2]).parent.name for c in self.calls if 'train.py' in c[1]
         ]
@@ -125,8 +125,8 @@ class PretendedTools:
 
     def _test(self, file, out):
         truth = json.loads(Path('data/annotations/test.json').read_bytes())
-        arm = file.parent.name.split('_')[0]
-        wrong = self.wrong.get(arm, 0)
+        variant = file.parent.name.split('_')[0]
+        wrong = self.wrong.get(variant, 0)
         results = [
             dict(
                 image_id=a['image_id'],

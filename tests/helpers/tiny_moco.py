@@ -38,7 +38,7 @@ CONFIG = dict(
 )
 
 
-def build(seed=0, norm_cfg=None, loss=None, initialise=False, **changes):
+def build(seed=0, norm_cfg=None, loss=None, initialize=False, **changes):
     """The tiny model in train mode, its weights drawn with ``seed``."""
     config = {**CONFIG, **changes}
     if norm_cfg:
@@ -49,7 +49,7 @@ def build(seed=0, norm_cfg=None, loss=None, initialise=False, **changes):
     torch.manual_seed(seed)
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         model = MODELS.build(config)
-        if initialise:
+        if initialize:
             model.init_weights()
     return model.train()
 

@@ -1,4 +1,4 @@
-"""Processes that synthesise together, and how each of them ended."""
+"""Processes that synthesize together, and how each of them ended."""
 
 import os
 import sys

@@ -82,7 +82,7 @@ def resnet(depth=18, width=8, **kwargs):
 
 
 def random_weights(module, seed=0):
-    """The module's state dict, with values that no initialiser gives."""
+    """The module's state dict, with values that no initializer gives."""
     generator = torch.Generator().manual_seed(seed)
     return {
         key: torch.rand(value.shape, generator=generator) * 0.1 + 0.01
@@ -118,7 +118,7 @@ def make_runner(model, work_dir, hooks=(), lr=0.0, **kwargs):
         experiment_name=f'tiny{next(_names)}',
         **kwargs,
     )
-    # Only a config is dumped; one can not be made of a built model.
+    # Only a config is dumped; one cannot be made of a built model.
     if isinstance(model, dict):
         return Runner.from_cfg(Config(settings))
     return Runner(**settings)

@@ -15,7 +15,7 @@ from mmengine.runner import Runner
 
 from helpers.tiny_detection import leave_configs_unformatted
 from mmdet_ddpm_moco.engine import stages, training
-from mmdet_ddpm_moco.engine.stages import refuse_unprepared, stages_of
+from mmdet_ddpm_moco.engine.stages import check_prepared, stages_of
 from mmdet_ddpm_moco.synthesis import painter, run
 
 _names = itertools.count()
@@ -173,7 +173,7 @@ def reads(detector, **settings):
 
 def refusal(cfg):
     with pytest.raises(ValueError, match='--no-prepare') as error:
-        refuse_unprepared(cfg)
+        check_prepared(cfg)
     head, *commands = str(error.value).splitlines()
     return head, [shlex.split(command.strip()) for command in commands]
 

@@ -1,4 +1,4 @@
-"""Labelled images, a generator and its config, as small as they get."""
+"""Labeled images, a generator and its config, as small as they get."""
 
 import json
 

@@ -16,7 +16,7 @@ FLIPS = dict(horizontal=0.25, vertical=0.25, diagonal=0.25)
 
 
 def write_picture(path, size=(60, 40), channels=3, smooth=1.5):
-    """Coloured clouds of ``(width, height)`` pixels."""
+    """Colored clouds of ``(width, height)`` pixels."""
     shape = (size[1], size[0], channels)
     noise = np.random.RandomState(0).randn(*shape)
     clouds = cv2.GaussianBlur(noise, (0, 0), smooth).reshape(shape)

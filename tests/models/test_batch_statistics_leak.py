@@ -10,7 +10,7 @@ from mmdet_ddpm_moco.models.split_batch_norm import split_batch_norm
 class Cheat(nn.Module):
     """An encoder that tells batches and nothing about the image.
 
-    It passes on the statistics it is normalised with, which a network can
+    It passes on the statistics it is normalized with, which a network can
     compute from a feature that is the same in all images, such as that of
     padding.
     """

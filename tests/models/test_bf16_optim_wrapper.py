@@ -19,9 +19,9 @@ class Linear(torch.nn.Module):
 
 def test_bf16_wrapper_runs_the_forward_pass_only_in_bfloat16():
     model = Linear()
-    optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     wrapper = OPTIM_WRAPPERS.build(
-        dict(type='mmdet_ddpm_moco.Bf16OptimWrapper', optimizer=optimiser)
+        dict(type='mmdet_ddpm_moco.Bf16OptimWrapper', optimizer=optimizer)
     )
     assert isinstance(wrapper, Bf16OptimWrapper)
     before = model.linear.weight.detach().clone()
@@ -48,8 +48,8 @@ def test_bf16_wrapper_accumulates_as_the_plain_one_does():
     for kind in (OptimWrapper, Bf16OptimWrapper):
         torch.manual_seed(0)
         model = Linear()
-        optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
-        wrapper = kind(optimiser, accumulative_counts=2)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        wrapper = kind(optimizer, accumulative_counts=2)
         for _ in range(2):
             with wrapper.optim_context(model):
                 loss = model(torch.ones(2, 4))
@@ -62,10 +62,10 @@ def test_training_in_bfloat16_keeps_to_the_loss():
     model = build()
     data = batch(2)
     losses = []
-    optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     for kind in (OptimWrapper, Bf16OptimWrapper):
         torch.manual_seed(3)
-        with kind(optimiser).optim_context(model):
+        with kind(optimizer).optim_context(model):
             losses.append(model(**data, mode='loss')['loss'])
     assert losses[1].dtype == torch.float32
     assert losses[0] != losses[1]

@@ -5,8 +5,8 @@ import torch
 from mmengine.registry import MODELS
 
 from helpers.tiny_ddpm import UNET, batch, build
-from mmdet_ddpm_moco.models.background_norm import encode, ground_contrast
-from mmdet_ddpm_moco.models.conditioning import known_part, unet_input
+from mmdet_ddpm_moco.models.background_norm import background_norm, encode
+from mmdet_ddpm_moco.models.conditioning import masked_image, unet_input
 from mmdet_ddpm_moco.models.ddpm import DefectDDPM
 
 STEPS = 1000
@@ -69,7 +69,7 @@ def slow_input(noisy, image, mask):
 
 
 def encoded(image, mask):
-    return encode(image, *ground_contrast(image, mask))
+    return encode(image, *background_norm(image, mask))
 
 
 def slow_loss(model, image, mask, label, seed, kind):
@@ -145,7 +145,7 @@ def test_what_lies_under_the_alpha_is_not_shown():
     noisy = torch.zeros_like(changed)
 
     def shown(image):
-        return unet_input(noisy, known_part(image, data['mask']))
+        return unet_input(noisy, masked_image(image, data['mask']))
 
     assert torch.equal(shown(data['image']), shown(changed))
     assert not torch.equal(data['image'], changed)
@@ -176,14 +176,14 @@ def test_without_masks_only_the_noisy_window_is_shown(conditioning):
 
 def test_some_classes_are_hidden_in_training_and_none_later():
     model = build(class_dropout=0.25)
-    no_class = model.num_classes + 1
-    assert model.unet.config.num_class_embeds == no_class + 1
+    null_label = model.num_classes + 1
+    assert model.unet.config.num_class_embeds == null_label + 1
     model.unet = Recorder()
     pixel = torch.zeros(20000, 1, 1, 1)
     torch.manual_seed(0)
     label = torch.arange(20000) % 4
     model(pixel, pixel, label, mode='loss')
-    hidden = model.unet.labels == no_class
+    hidden = model.unet.labels == null_label
     assert 0.24 < hidden.float().mean() < 0.26
     assert torch.equal(model.unet.labels[~hidden], label[~hidden])
     # Every class alike, background too.
@@ -218,7 +218,7 @@ def test_min_snr_counts_an_error_of_the_window_alike_in_every_target(
         image = encoded(data['image'], data['mask'])
         noisy = signal * image + spread * noise
         out = model.unet(
-            unet_input(noisy, known_part(image, data['mask'])),
+            unet_input(noisy, masked_image(image, data['mask'])),
             step,
             class_labels=data['label'],
         ).sample
@@ -275,14 +275,14 @@ def test_gradients_reach_every_weight():
 def test_the_loss_falls_on_one_batch():
     model = build()
     data = batch(4)
-    optimiser = torch.optim.Adam(model.parameters(), lr=5e-3)
+    optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
     losses = []
     for step in range(40):
         torch.manual_seed(step % 2)
         loss = model(**data, mode='loss')['loss']
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         losses.append(loss.item())
     assert sum(losses[-4:]) < 0.8 * sum(losses[:4])
 
@@ -302,9 +302,9 @@ def test_windows_of_any_even_size_go_through(size):
         (dict(num_classes=-2), ['num_classes', '-2']),
         (dict(channels=2), ['channels', '1', '3', '2']),
         (dict(channels=0), ['channels', '0']),
-        (dict(outside_weight=0), ['outside_weight', '(0, 1]']),
-        (dict(outside_weight=1.5), ['outside_weight', '(0, 1]', '1.5']),
-        (dict(outside_weight=-0.1), ['outside_weight', '-0.1']),
+        (dict(background_weight=0), ['background_weight', '(0, 1]']),
+        (dict(background_weight=1.5), ['background_weight', '(0, 1]', '1.5']),
+        (dict(background_weight=-0.1), ['background_weight', '-0.1']),
         (dict(conditioning='box'), ['conditioning', 'mask', "'box'"]),
         (dict(snr_gamma=0), ['snr_gamma', 'above 0']),
         (dict(class_dropout=1), ['class_dropout', '[0, 1)', '1']),

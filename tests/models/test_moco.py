@@ -142,7 +142,7 @@ def test_resume_is_bit_for_bit(stop, tmp_path):
 
 class TestKeyEncoder:
     def test_follows_the_query_encoder(self):
-        model = build(initialise=True)
+        model = build(initialize=True)
         weight = model.backbone.conv1.weight
         key_weight = model.encoder_k.module[0].conv1.weight
         assert not torch.equal(key_weight, weight)  # init_weights came later
@@ -177,7 +177,7 @@ class TestKeyEncoder:
     ):
         """Which keys an image has a say in.
 
-        The query of sample i is normalised by the whole batch. With one
+        The query of sample i is normalized by the whole batch. With one
         group so is its key, by the same images: this is the leak. With
         several, the key depends on the few random images of its group.
         """

@@ -98,7 +98,7 @@ def test_loss_stays_on_the_device_and_reads_nothing(autocast):
             queue_dataset_ids=torch.arange(16),
             queue_image_ids=torch.arange(16),
             queue_mask=torch.ones(16, dtype=torch.bool),
-            own_key=torch.arange(4),
+            positive_idx=torch.arange(4),
         )
     with (
         fake_tensor.FakeTensorMode(allow_non_fake_inputs=True),

@@ -23,7 +23,7 @@ def steps(rank, ranks, options):
     """Losses, gradients of each step, and the state at the end."""
     # In float64, for rounding not to grow from step to step.
     model = build(loss=LOSS, bn_splits=2, **options).double()
-    # One process normalises its queries as a whole, each of two its own:
+    # One process normalizes its queries as a whole, each of two its own:
     # here they are to do the same. Of two processes this changes nothing.
     split_batch_norm(model.backbone, 2)
     split_batch_norm(model.neck, 2)
@@ -70,7 +70,7 @@ def run_rank(rank, port, folder, options):
 @pytest.mark.skipif(sys.platform != 'linux', reason='needs fork')
 @pytest.mark.parametrize('symmetric', [False, True])
 def test_two_processes_equal_one(tmp_path, symmetric):
-    """Batch normalisation, gradients and all."""
+    """Batch normalization, gradients and all."""
     options = dict(symmetric=symmetric, queue_len=40)
     with socket.socket() as probe:
         probe.bind(('127.0.0.1', 0))

@@ -15,7 +15,7 @@ from helpers.contrastive_images import write_coco, write_image
 from helpers.tiny_moco import CONFIG
 from mmdet_ddpm_moco.models.moco import DatasetMoCo
 
-CONFIGS = Path(__file__).parents[2] / 'configs' / 'moco'
+CONFIGS = Path(__file__).parents[2] / 'configs' / 'mocov2'
 
 
 @pytest.fixture(autouse=True)
@@ -50,11 +50,13 @@ def sources(folder):
 
 def config(folder, iterations, **changes):
     """The shipped CPU config, on tiny images and with the tiny model."""
-    config = Config.fromfile(CONFIGS / 'moco_r18_neu_det_cpu.py')
+    config = Config.fromfile(
+        CONFIGS / 'mocov2_r18_1xb64-coslr-530i_neu-det.py'
+    )
     pipeline = config.train_dataloader.dataset.pipeline
     pipeline[0].scale = 32
     # No class is seen in two of these few images.
-    config.custom_hooks[1].labelled = None
+    config.custom_hooks[1].labeled = None
     config.merge_from_dict(
         {
             'model.queue_len': 24,
@@ -116,7 +118,10 @@ def test_trains_and_resumes(tmp_path):
 
 @pytest.mark.parametrize(
     'leaf, depth, queue_len',
-    [('moco_r18_neu_det_cpu.py', 18, 1024), ('moco_r50_neu_det.py', 50, 8192)],
+    [
+        ('mocov2_r18_1xb64-coslr-530i_neu-det.py', 18, 1024),
+        ('mocov2_r50_1xb128-coslr-200e_neu-det.py', 50, 8192),
+    ],
 )
 def test_models_of_the_shipped_configs(leaf, depth, queue_len):
     config = Config.fromfile(CONFIGS / leaf)
@@ -131,11 +136,13 @@ def test_models_of_the_shipped_configs(leaf, depth, queue_len):
     assert options['mask_same_image']
 
 
-def test_normalises_as_mmdets_detectors_do():
+def test_normalizes_as_mmdets_detectors_do():
     from mmdet.models.data_preprocessors import DetDataPreprocessor
     from mmpretrain.models.utils import SelfSupDataPreprocessor
 
-    model = Config.fromfile(CONFIGS / 'moco_r18_neu_det_cpu.py').model
+    model = Config.fromfile(
+        CONFIGS / 'mocov2_r18_1xb64-coslr-530i_neu-det.py'
+    ).model
     arguments = dict(model.data_preprocessor)
     assert arguments.pop('type') == 'SelfSupDataPreprocessor'
     ours = SelfSupDataPreprocessor(**arguments)

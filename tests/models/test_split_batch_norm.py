@@ -11,7 +11,7 @@ from mmdet_ddpm_moco.models.split_batch_norm import (
 )
 
 
-def randomised(**kwargs):
+def randomized(**kwargs):
     torch.manual_seed(0)
     norm = nn.BatchNorm2d(3, **kwargs)
     if norm.affine:
@@ -33,10 +33,10 @@ def randomised(**kwargs):
 )
 @pytest.mark.parametrize('kwargs', [{}, dict(affine=False, momentum=None)])
 @pytest.mark.parametrize('layout', ['contiguous_format', 'channels_last'])
-def test_each_part_is_normalised_by_itself(
+def test_each_part_is_normalized_by_itself(
     with_grad, number, splits, sizes, kwargs, layout
 ):
-    slow = randomised(**kwargs)
+    slow = randomized(**kwargs)
     fast = split_batch_norm(copy.deepcopy(slow), splits)
     images = torch.randn(number, 3, 4, 5) * 3 + 1
     images = images.contiguous(memory_format=getattr(torch, layout))
@@ -54,7 +54,7 @@ def test_each_part_is_normalised_by_itself(
 
 
 def test_in_evaluation_the_running_statistics_count():
-    slow = randomised()
+    slow = randomized()
     slow(torch.randn(8, 3, 4, 5))
     fast = split_batch_norm(copy.deepcopy(slow), 4).eval()
     images = torch.randn(8, 3, 4, 5)

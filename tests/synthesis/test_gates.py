@@ -4,7 +4,7 @@ import pytest
 
 from helpers.tiny_banks import write_images
 from mmdet_ddpm_moco.bank.compositing import crop
-from mmdet_ddpm_moco.datasets.labeled_images import LabelledImages
+from mmdet_ddpm_moco.datasets.labeled_images import LabeledImages
 from mmdet_ddpm_moco.synthesis.gates import (
     MIN_CHANGE,
     QualityGates,
@@ -27,7 +27,7 @@ def disc():
 
 
 def slow_change(before, after, alpha):
-    """Means of 5 x 5 neighbourhoods, mirrored at the border, by hand."""
+    """Means of 5 x 5 neighborhoods, mirrored at the border, by hand."""
     h, w, c = before.shape
 
     def mirrored(i, n):
@@ -72,7 +72,7 @@ def test_only_the_defect_itself_counts():
 
 @pytest.fixture
 def gates(tmp_path):
-    data = LabelledImages(*write_images(tmp_path / 'data'))
+    data = LabeledImages(*write_images(tmp_path / 'data'))
     planner = WindowPlanner(
         data, max_window=32, mix=dict(add=0.5, null=0.5), seed=0
     )
@@ -125,8 +125,8 @@ def test_a_patch_of_another_tone_has_a_seam(gates, kind):
     before = np.full((24, 20, 1), 120, np.uint8)
     before += np.random.RandomState(0).randint(0, 4, before.shape, np.uint8)
     alpha = disc()
-    grey = painted(np.full_like(before, 150), 60)
-    after = np.where(alpha[..., None] > 0, grey, before)
+    gray = painted(np.full_like(before, 150), 60)
+    after = np.where(alpha[..., None] > 0, gray, before)
     assert judged(gates, kind, before, after) == 'seam'
 
 
@@ -154,7 +154,7 @@ def test_a_variation_must_differ_from_its_source(gates):
 
 def test_an_added_defect_must_not_be_one_that_was_seen(tmp_path):
     boxes = [('dent', 4 + i, 5, 11, 11) for i in range(3)]
-    data = LabelledImages(
+    data = LabeledImages(
         *write_images(tmp_path / 'data', [[box] for box in boxes])
     )
     planner = WindowPlanner(data, max_window=32, mix=dict(add=1), seed=0)
@@ -181,7 +181,7 @@ def test_a_defect_that_covers_nothing_is_not_accepted(gates, kind):
 
 def test_the_limit_is_that_of_windows_before_they_are_painted(tmp_path):
     """Of 100 real windows one may stand off further."""
-    data = LabelledImages(*write_images(tmp_path / 'data'))
+    data = LabeledImages(*write_images(tmp_path / 'data'))
     planner = WindowPlanner(data, max_window=32, mix=dict(null=1.0), seed=0)
     gates = QualityGates(data, planner)
     over = 0
@@ -194,7 +194,7 @@ def test_the_limit_is_that_of_windows_before_they_are_painted(tmp_path):
 
 def test_a_detector_may_have_the_last_word(tmp_path):
     """It is shown the whole host, with the window in its place."""
-    data = LabelledImages(*write_images(tmp_path / 'data'))
+    data = LabeledImages(*write_images(tmp_path / 'data'))
     planner = WindowPlanner(
         data, max_window=32, mix=dict(add=0.5, null=0.5), seed=0
     )

@@ -246,7 +246,7 @@ def test_what_it_was_told_in_training_is_known_again(
     )
     found = load_generator(folder)
     assert found.conditioning == conditioning
-    assert found.no_class == (4 if dropout else None)
+    assert found.null_label == (4 if dropout else None)
 
 
 def test_a_sigmoid_schedule_survives(tmp_path):

@@ -4,7 +4,7 @@ import pytest
 
 from helpers.tiny_banks import write_images
 from mmdet_ddpm_moco.bank.compositing import crop
-from mmdet_ddpm_moco.datasets.labeled_images import LabelledImages
+from mmdet_ddpm_moco.datasets.labeled_images import LabeledImages
 from mmdet_ddpm_moco.synthesis.near_copies import (
     SIDE,
     SeenDefects,
@@ -59,7 +59,7 @@ def test_the_four_ways_to_mirror():
 def data(tmp_path):
     images = [[('dent', 4, 5, 14, 12), ('dent', 26, 20, 14, 12)]] * 4
     images += [[('pit', 8, 8, 20, 20)], []]
-    return LabelledImages(*write_images(tmp_path / 'data', images))
+    return LabeledImages(*write_images(tmp_path / 'data', images))
 
 
 def test_limits_are_the_nearest_of_other_images(data):

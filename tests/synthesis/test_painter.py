@@ -11,7 +11,7 @@ from helpers.tiny_banks import (
 )
 from mmdet_ddpm_moco.bank.compositing import crop
 from mmdet_ddpm_moco.bank.reader import DefectBank
-from mmdet_ddpm_moco.datasets.labeled_images import LabelledImages
+from mmdet_ddpm_moco.datasets.labeled_images import LabeledImages
 from mmdet_ddpm_moco.synthesis import gates, painter, run
 from mmdet_ddpm_moco.synthesis.generator import load_generator, save_generator
 from mmdet_ddpm_moco.synthesis.painter import WindowPainter
@@ -90,7 +90,7 @@ def test_odd_windows_go_through_the_unet(tmp_path, generator):
 
 
 def make_painter(generator, images, **changes):
-    data = LabelledImages(*images)
+    data = LabeledImages(*images)
     sampler = dict(name='dpmsolver++', steps=2, strength=0.6, guidance=1)
     planner = WindowPlanner(data, max_window=32, mix=dict(add=1), seed=0)
     return data, WindowPainter(
@@ -155,16 +155,16 @@ def test_the_ddpm_sampler_draws_from_each_windows_own_generator(
         data, max_window=32, mix=dict(add=1, replaces=0, null=0), seed=0
     )
     plans = {number: planner.plan(number) for number in range(6)}
-    _, together = one.paint(plans)
+    _, all_ranks = one.paint(plans)
     backwards = {number: plans[number] for number in reversed(plans)}
     _, again = one.paint(backwards)
-    for a, b in zip(together, reversed(again)):
+    for a, b in zip(all_ranks, reversed(again)):
         # The order in a batch changes the last bits of its arithmetic.
         assert np.abs(a.astype(int) - b).max() <= 2
     _, other = make_painter(generator, images, name='ddpm', steps=3)[1].paint(
         {number + 50: plan for number, plan in plans.items()}
     )
-    assert np.abs(together[0].astype(int) - other[0]).max() > 20
+    assert np.abs(all_ranks[0].astype(int) - other[0]).max() > 20
 
 
 def test_guidance_uses_the_class_that_is_none(
@@ -173,7 +173,7 @@ def test_guidance_uses_the_class_that_is_none(
     seen = []
 
     def watched(unet, sampler, image, *rest, **options):
-        seen.append((options['guidance'], options['no_class']))
+        seen.append((options['guidance'], options['null_label']))
         return -image
 
     monkeypatch.setattr(painter, 'sample_windows', watched)
@@ -199,11 +199,11 @@ def test_noise_belongs_to_the_number(tmp_path, generator, images, monkeypatch):
         return noise.clamp(-1, 1)
 
     monkeypatch.setattr(painter, 'sample_windows', noise_itself)
-    _, together = one.paint(plans)
+    _, all_ranks = one.paint(plans)
     alone = [one.paint({n: plans[n]})[1][0] for n in plans]
-    for a, b in zip(together, alone):
+    for a, b in zip(all_ranks, alone):
         assert np.array_equal(a, b)
-    first = [p[..., 0][:16, :16] for p in together]
+    first = [p[..., 0][:16, :16] for p in all_ranks]
     assert not any(np.array_equal(first[0], other) for other in first[1:])
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from helpers.tiny_banks import CLASSES, DEFECTS, write_images
 from mmdet_ddpm_moco.bank.compositing import alpha_box, crop, overlaps
-from mmdet_ddpm_moco.datasets.labeled_images import LabelledImages
+from mmdet_ddpm_moco.datasets.labeled_images import LabeledImages
 from mmdet_ddpm_moco.synthesis.planner import WindowPlanner
 
 MIX = dict(add=0.4, replaces=0.5, null=0.1)
@@ -16,14 +16,14 @@ MIX = dict(add=0.4, replaces=0.5, null=0.1)
 
 @pytest.fixture
 def data(tmp_path):
-    return LabelledImages(*write_images(tmp_path))
+    return LabeledImages(*write_images(tmp_path))
 
 
 @pytest.fixture(scope='module')
 def large_data(tmp_path_factory):
     """Room enough that hardly ever no place is found."""
     root = tmp_path_factory.mktemp('large')
-    return LabelledImages(*write_images(root, size=(160, 120)))
+    return LabeledImages(*write_images(root, size=(160, 120)))
 
 
 def planner(data, max_window=64, mix=MIX, seed=0, **options):
@@ -50,8 +50,8 @@ def test_a_plan_depends_on_seed_and_number_alone(data):
     assert all(same(forwards[n], backwards[n]) for n in numbers)
     assert all(same(forwards[n], again[n]) for n in numbers)
     assert sum(same(forwards[n], other.plan(n)) for n in numbers) < 5
-    neighbours = itertools.pairwise(numbers)
-    assert sum(same(forwards[a], forwards[b]) for a, b in neighbours) < 5
+    neighbors = itertools.pairwise(numbers)
+    assert sum(same(forwards[a], forwards[b]) for a, b in neighbors) < 5
 
 
 def test_planning_draws_from_nothing_else(data):
@@ -127,18 +127,18 @@ def check(plan, data, max_window):
         rows, columns = np.nonzero(full)
         assert (columns.min(), rows.min()) == (bx, by)
         assert (columns.max() + 1, rows.max() + 1) == (bx + bw, by + bh)
-        together = [
+        all_ranks = [
             {d.label for d in i.defects}
             for i in data.images
             if plan.label in {d.label for d in i.defects}
         ]
-        allowed = set().union(*together)
+        allowed = set().union(*all_ranks)
         assert {d.label for d in image.defects} <= allowed
     if plan.kind == 'null':
         assert plan.label == len(data.classes)
         assert plan.box == (0, 0, 0, 0)
     if plan.kind in ('add', 'null'):
-        # Alpha, its rim included, keeps clear of every labelled defect.
+        # Alpha, its rim included, keeps clear of every labeled defect.
         whole = np.zeros(image.size[::-1], np.uint8)
         crop(whole, plan.window)[:] = alpha
         assert not any(crop(whole, box).any() for box in boxes)
@@ -152,7 +152,7 @@ def check(plan, data, max_window):
 @pytest.mark.parametrize('size', [(48, 40), (31, 44), (90, 70)])
 def test_every_plan_is_sound(tmp_path, size, max_window):
     images = [[d for d in i if d[1] + d[3] <= size[0]] for i in DEFECTS]
-    data = LabelledImages(*write_images(tmp_path, images, size))
+    data = LabeledImages(*write_images(tmp_path, images, size))
     plans = [planner(data, max_window).plan(n) for n in range(150)]
     for plan in plans:
         check(plan, data, max_window)
@@ -179,7 +179,7 @@ def test_every_plan_is_sound_on_random_images(tmp_path_factory, data):
     ]
     images.append([box()])
     root = tmp_path_factory.mktemp('random')
-    loaded = LabelledImages(*write_images(root, images, size))
+    loaded = LabeledImages(*write_images(root, images, size))
     max_window = data.draw(st.integers(16, 80))
     one = planner(loaded, max_window, seed=data.draw(st.integers(0, 99)))
     for number in range(10):
@@ -199,14 +199,14 @@ def test_hosts_are_those_where_the_classes_occur_together(data):
 
 def test_without_free_ground_a_defect_is_replaced(tmp_path):
     crowded = [[('dent', 2, 2, 44, 36)], [('pit', 0, 0, 48, 40)]]
-    data = LabelledImages(*write_images(tmp_path, crowded))
+    data = LabeledImages(*write_images(tmp_path, crowded))
     for mix in (dict(add=1.0), dict(null=1.0)):
         plans = [planner(data, mix=mix).plan(n) for n in range(20)]
         assert {plan.kind for plan in plans} == {'replaces'}
 
 
 def test_a_defect_larger_than_a_window_is_replaced_in_part(tmp_path):
-    data = LabelledImages(
+    data = LabeledImages(
         *write_images(tmp_path, [[('pit', 5, 5, 80, 60)]], (100, 90))
     )
     plans = [planner(data, 32).plan(n) for n in range(30)]
@@ -227,7 +227,7 @@ def triangle(x, y, w, h):
 
 def test_shapes_are_those_of_the_masks_mirrored(tmp_path):
     masks = {1: triangle(20, 10, 16, 12)}
-    data = LabelledImages(
+    data = LabeledImages(
         *write_images(tmp_path, [[('dent', 20, 10, 16, 12)], []], masks=masks)
     )
     defect = data.images[0].defects[0]
@@ -253,7 +253,7 @@ def test_shapes_are_those_of_the_masks_mirrored(tmp_path):
 def test_a_mask_that_misses_its_box_adds_no_empty_defect(tmp_path):
     """A thin polygon may cover no pixel at all; its box would be a lie."""
     masks = {1: [[20, 10, 34, 10.2, 20, 10.1]]}
-    data = LabelledImages(
+    data = LabeledImages(
         *write_images(
             tmp_path, [[('scratch', 20, 10, 14, 1)], []], masks=masks
         )
@@ -266,7 +266,7 @@ def test_a_mask_that_misses_its_box_adds_no_empty_defect(tmp_path):
 def test_the_label_of_an_added_defect_is_as_large_as_the_defect(tmp_path):
     """Annotated boxes are often looser than their masks."""
     masks = {1: rectangle_polygon(22, 12, 6, 5)}
-    data = LabelledImages(
+    data = LabeledImages(
         *write_images(tmp_path, [[('dent', 16, 8, 18, 14)], []], masks=masks)
     )
     for number in range(10):
@@ -276,7 +276,7 @@ def test_the_label_of_an_added_defect_is_as_large_as_the_defect(tmp_path):
 def test_a_replaced_defect_leaves_the_others_alone(tmp_path):
     """An annotation under the alpha would label what is gone."""
     small = ('pit', 22, 16, 4, 4)
-    data = LabelledImages(
+    data = LabeledImages(
         *write_images(tmp_path, [[('dent', 10, 8, 28, 24), small]])
     )
     erased = 0

@@ -16,7 +16,7 @@ from helpers.tiny_banks import (
 )
 from mmdet_ddpm_moco.bank.compositing import crop
 from mmdet_ddpm_moco.bank.reader import DefectBank
-from mmdet_ddpm_moco.datasets.labeled_images import LabelledImages
+from mmdet_ddpm_moco.datasets.labeled_images import LabeledImages
 from mmdet_ddpm_moco.models.ddpm import DefectDDPM
 from mmdet_ddpm_moco.synthesis import gates, painter, run
 from mmdet_ddpm_moco.synthesis.generator import load_generator, save_generator
@@ -100,7 +100,7 @@ def test_a_bank_is_put_back_where_it_came_from(tmp_path, channels):
     bank = DefectBank(tmp_path / 'bank')
     assert len(bank) == 12
     assert bank.classes == CLASSES
-    data = LabelledImages(*images, channels=3)
+    data = LabeledImages(*images, channels=3)
     sources = {}
     for number, image in enumerate(data.images):
         for window in bank.windows_of(image.path):
@@ -138,7 +138,7 @@ def test_manifest_and_annotations_agree(tmp_path, generator, images):
 
 def test_windows_are_those_planned(tmp_path, generator, images, no_unet):
     make(generator, images, tmp_path / 'bank', num=12, seed=5)
-    data = LabelledImages(*images)
+    data = LabeledImages(*images)
     planner = WindowPlanner(data, max_window=32, mix=DEFAULT_MIX, seed=5)
     bank = DefectBank(tmp_path / 'bank')
     for i in range(len(bank)):
@@ -164,7 +164,7 @@ def test_rejected_windows_are_counted_and_left_out(
     tmp_path, generator, images, monkeypatch
 ):
     """Every third window comes out as it went in."""
-    data = LabelledImages(*images)
+    data = LabeledImages(*images)
     planner = WindowPlanner(data, max_window=32, mix=dict(add=1), seed=0)
     flat = {planner.plan(n).alpha.tobytes() for n in range(0, 100, 3)}
 

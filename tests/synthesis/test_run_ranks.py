@@ -10,7 +10,7 @@ import torch
 
 from helpers.tiny_banks import OPTIONS, files_of, write_generator, write_images
 from helpers.tiny_ranks import Ranks, needs_fork, signalled_at
-from mmdet_ddpm_moco.datasets.labeled_images import LabelledImages
+from mmdet_ddpm_moco.datasets.labeled_images import LabeledImages
 from mmdet_ddpm_moco.synthesis import run
 from mmdet_ddpm_moco.synthesis.gates import QualityGates
 from mmdet_ddpm_moco.synthesis.generator import load_generator
@@ -188,14 +188,14 @@ def test_a_folder_that_can_not_be_used_ends_all_ranks(inputs, tmp_path):
 
 
 def test_an_error_of_one_rank_ends_all_ranks(inputs, tmp_path, monkeypatch):
-    read = LabelledImages.read
+    read = LabeledImages.read
 
     def unreadable(self, index):
         if torch.distributed.get_rank() == 1:
             raise FileNotFoundError('no readable image')
         return read(self, index)
 
-    monkeypatch.setattr(LabelledImages, 'read', unreadable)
+    monkeypatch.setattr(LabeledImages, 'read', unreadable)
     ranks = Ranks(job(inputs, tmp_path / 'bank'), tmp_path / 'run')
     assert ranks.end() == [1, 3]
     first, second = ranks.printed()

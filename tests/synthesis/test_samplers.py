@@ -3,7 +3,7 @@ import torch
 
 from helpers.oracle import Oracle, batch, clean_windows
 from helpers.tiny_banks import random_unet, v_schedule
-from mmdet_ddpm_moco.models.background_norm import encode, ground_contrast
+from mmdet_ddpm_moco.models.background_norm import background_norm, encode
 from mmdet_ddpm_moco.models.noise_schedule import build_schedule
 from mmdet_ddpm_moco.synthesis.samplers import (
     SAMPLERS,
@@ -95,9 +95,9 @@ def test_noise_on_the_way_is_each_windows_own(strength):
             generators=generators(*seeds),
         )
 
-    together = sample([0, 1, 2], [5, 6, 7])
-    torch.testing.assert_close(sample([2, 0, 1], [7, 5, 6])[0], together[2])
-    assert not torch.equal(sample([0, 1, 2], [8, 6, 7])[0], together[0])
+    all_ranks = sample([0, 1, 2], [5, 6, 7])
+    torch.testing.assert_close(sample([2, 0, 1], [7, 5, 6])[0], all_ranks[2])
+    assert not torch.equal(sample([0, 1, 2], [8, 6, 7])[0], all_ranks[0])
 
 
 def test_guidance_goes_beyond_the_class():
@@ -122,9 +122,9 @@ def test_guidance_goes_beyond_the_class():
             **data,
             steps=1,
             guidance=guidance,
-            no_class=4,
+            null_label=4,
         )
-        ground = ground_contrast(data['image'], data['mask'])
+        ground = background_norm(data['image'], data['mask'])
         levels[guidance] = encode(sampled, *ground)[:, 0, 0, 0].tolist()
         assert unet.calls == (1 if guidance == 1 else 2)
     assert levels[1.0] == pytest.approx([0.1, 0.2], abs=1e-2)

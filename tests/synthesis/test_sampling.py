@@ -7,7 +7,7 @@ import torch
 
 from helpers.oracle import Oracle, batch, clean_windows
 from helpers.tiny_banks import random_unet, v_schedule, write_generator
-from mmdet_ddpm_moco.models.background_norm import encode, ground_contrast
+from mmdet_ddpm_moco.models.background_norm import background_norm, encode
 from mmdet_ddpm_moco.synthesis import samplers, sampling
 from mmdet_ddpm_moco.synthesis.generator import load_generator
 from mmdet_ddpm_moco.synthesis.samplers import build_sampler
@@ -127,7 +127,7 @@ def test_the_start_is_noise_alone_or_the_noised_window():
         alpha_bar = trained.alphas_cumprod[step]
         start = data['noise']
         encoded = encode(
-            data['image'], *ground_contrast(data['image'], data['mask'])
+            data['image'], *background_norm(data['image'], data['mask'])
         )
         if strength < 1:
             start = (

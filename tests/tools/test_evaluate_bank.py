@@ -56,7 +56,7 @@ def told(monkeypatch, capsys, *args) -> str:
         (['--judge', 'none.py', '{}/judge.pth'], 'no config none.py'),
         (['--judge', '{}/judge.py', 'none.pth'], 'none.pth is not there'),
         (['--judge', '{}/judge.py', '{}/judge.pth'], 'knows the classes a, b'),
-        ([], 'there are 6 synthesised windows'),
+        ([], 'there are 6 synthesized windows'),
     ],
 )
 def test_wrong_inputs(files, monkeypatch, capsys, args, text):

@@ -1,4 +1,4 @@
-"""What the command line asks for is what is synthesised."""
+"""What the command line asks for is what is synthesized."""
 
 import inspect
 import runpy
@@ -20,7 +20,9 @@ def test_options_reach_the_bank(monkeypatch):
     monkeypatch.setattr(run, 'synthesize_bank', synthesize_bank)
     monkeypatch.setattr(generator, 'load_generator', lambda _: None)
     tool = str(shipped('tools') / 'synthesize.py')
-    config = str(shipped('configs') / 'ddpm' / 'ddpm_neu_det_cpu.py')
+    config = str(
+        shipped('configs') / 'ddpm' / 'ddpm_unet32_1xb16-3ki_neu-det-20shot.py'
+    )
     options = '--generator g --out b --num 8 --sampler ddim --steps 3 '
     options += '--guidance 2 --strength 0.7 --max-window 48 --seed 5 '
     options += '--mix add=0.4 null=0.6 --per-class scratches=3 crazing=0'

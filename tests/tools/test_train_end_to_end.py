@@ -17,7 +17,7 @@ from mmdet_ddpm_moco.demo.plates import make_demo_set
 from mmdet_ddpm_moco.utils.paths import shipped
 
 TINY = """
-_base_ = '{configs}/demo/faster_rcnn_ddpm_moco.py'
+_base_ = '{configs}/demo/faster-rcnn_ddpm-moco.py'
 root = 'run'
 data_root = 'plates/'
 model = dict(backbone=dict(base_channels=8),
@@ -50,7 +50,7 @@ train_dataloader = dict(batch_size=4, num_workers=0, persistent_workers=False,
 train_cfg = dict(max_iters=2)
 """
 TINY_MOCO = """
-_base_ = '{configs}/demo/moco.py'
+_base_ = '{configs}/demo/mocov2.py'
 model = dict(queue_len=32, backbone=dict(stem_channels=8, base_channels=8),
              neck=dict(in_channels=64, hid_channels=16))
 train_dataloader = dict(batch_size=16, num_workers=0,
@@ -61,8 +61,8 @@ train_dataloader = dict(batch_size=16, num_workers=0,
          img_prefix='plates/images/', dataset_ids='class')]))
 train_cfg = dict(max_iters=2)
 custom_hooks = _base_.custom_hooks
-custom_hooks[1].labelled.ann_file = 'plates/annotations/train.json'
-custom_hooks[1].labelled.img_prefix = 'plates/images/'
+custom_hooks[1].labeled.ann_file = 'plates/annotations/train.json'
+custom_hooks[1].labeled.img_prefix = 'plates/images/'
 """
 
 
@@ -188,7 +188,10 @@ def test_missing_data_is_one_line(folder):
     done = run(
         folder,
         'train.py',
-        str(shipped('configs') / 'detection/faster_rcnn_r18_neu_det_cpu.py'),
+        str(
+            shipped('configs')
+            / 'ddpm_moco/faster-rcnn_r18_fpn_1xb4-720i_neu-det.py'
+        ),
     )
     assert done.returncode == 1
     assert 'Traceback' not in done.stderr

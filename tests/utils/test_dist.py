@@ -8,22 +8,26 @@ import torch
 from mmengine.dist import get_backend, get_rank, get_world_size
 
 from mmdet_ddpm_moco.utils.dist import (
-    on_main,
-    patient_ranks,
-    start_ranks,
-    together,
+    all_ranks,
+    init_ranks,
+    long_timeout_group,
+    main_process_first,
 )
 
 
 def test_without_a_launcher_nothing_is_started():
-    start_ranks('none', backend='nccl')
+    init_ranks('none', backend='nccl')
     assert not torch.distributed.is_initialized()
-    with patient_ranks() as group:
+    with long_timeout_group() as group:
         assert group is None
-        assert together(lambda: 3, group) == on_main(lambda: 3, group) == 3
+        assert (
+            all_ranks(lambda: 3, group)
+            == main_process_first(lambda: 3, group)
+            == 3
+        )
 
 
-@pytest.mark.parametrize('run', [together, on_main])
+@pytest.mark.parametrize('run', [all_ranks, main_process_first])
 def test_an_error_of_a_single_process_is_its_own(run):
     error = ValueError('mine')
 
@@ -51,13 +55,13 @@ def test_a_launcher_without_gpu(tmp_path):
                 MASTER_ADDR='127.0.0.1',
                 MASTER_PORT='0',
             )
-            start_ranks('pytorch', backend='nccl')
-            start_ranks('pytorch', backend='nccl')
+            init_ranks('pytorch', backend='nccl')
+            init_ranks('pytorch', backend='nccl')
             assert (get_rank(), get_world_size()) == (0, 1)
             assert get_backend() == 'gloo'
             assert torch.cuda.set_device is set_device
-            with patient_ranks() as group:
-                assert on_main(lambda: 5, group) == 5
+            with long_timeout_group() as group:
+                assert main_process_first(lambda: 5, group) == 5
             code = 0
         finally:
             os._exit(code)

@@ -1,10 +1,10 @@
-"""What an image is recognised by, and what it is not taken for."""
+"""What an image is recognized by, and what it is not taken for."""
 
 import cv2
 import numpy as np
 import pytest
 
-from mmdet_ddpm_moco.utils.perceptual_hash import fingerprint, look_of
+from mmdet_ddpm_moco.utils.perceptual_hash import fingerprint, perceptual_hash
 from mmdet_ddpm_moco.utils.provenance import (
     FILE,
     checked_record,
@@ -101,7 +101,7 @@ def test_pictures_without_structure_are_known_by_their_file(tmp_path):
     spot[20:40, 20:40] = strip(0, (20, 20))
     pictures = [shade.astype(np.uint8), (shade + 9).astype(np.uint8)]
     pictures += [blank, blank - 1, spot, np.roll(spot, 120, axis=(0, 1))]
-    assert [look_of(p) for p in pictures] == [None] * 6
+    assert [perceptual_hash(p) for p in pictures] == [None] * 6
     paths = [write(tmp_path / f'{i}.png', p) for i, p in enumerate(pictures)]
     record = record_images(paths[::2])
     found = find_copies(fingerprints(paths), record)

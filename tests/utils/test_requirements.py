@@ -59,7 +59,7 @@ def test_a_missing_module(installed, module):
 
 @pytest.mark.parametrize('module', EVERY)
 def test_the_module_alone_is_not_enough_if_it_is_missing(installed, module):
-    # Metadata of something whose module can not be found.
+    # Metadata of something whose module cannot be found.
     installed({'torch': '9', 'mmdet': '9', 'diffusers': '9'}, modules=[])
     assert module_version(module) is None
 

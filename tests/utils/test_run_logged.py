@@ -39,7 +39,7 @@ def test_a_command_that_fails_names_its_log(tmp_path):
             'Epoch(train)  [7][20/20]  lr: 1  eta: 0:03:28  time: 0.4',
             '0:03:28',
         ),
-        ('synthesising:  10%| | 20/200', 'synthesising:  10%| | 20/200'),
+        ('synthesizing:  10%| | 20/200', 'synthesizing:  10%| | 20/200'),
         ('loss: 1.0', None),
     ],
 )

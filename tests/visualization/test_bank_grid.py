@@ -4,11 +4,11 @@ import pytest
 from helpers.tiny_banks import CLASSES, OPTIONS, write_generator, write_images
 from mmdet_ddpm_moco.bank.compositing import crop
 from mmdet_ddpm_moco.bank.reader import DefectBank
-from mmdet_ddpm_moco.datasets.labeled_images import LabelledImages
+from mmdet_ddpm_moco.datasets.labeled_images import LabeledImages
 from mmdet_ddpm_moco.synthesis import gates
 from mmdet_ddpm_moco.synthesis.generator import load_generator
 from mmdet_ddpm_moco.synthesis.run import synthesize_bank
-from mmdet_ddpm_moco.visualization.bank_grid import COLUMNS, draw_sheet
+from mmdet_ddpm_moco.visualization.bank_grid import COLUMNS, draw_bank_grid
 from mmdet_ddpm_moco.visualization.sample_grid import (
     CELL,
     GAP,
@@ -27,11 +27,11 @@ def made(tmp_path, monkeypatch):
     mix = dict(add=0.3, replaces=0.3, null=0.4)
     options = {**OPTIONS, 'mix': mix}
     synthesize_bank(generator, *images, tmp_path / 'b', num=40, **options)
-    return DefectBank(tmp_path / 'b'), LabelledImages(*images)
+    return DefectBank(tmp_path / 'b'), LabeledImages(*images)
 
 
 def cells(sheet, row):
-    """Cells of a row: real ones, synthesised ones."""
+    """Cells of a row: real ones, synthesized ones."""
     top = row * (HEAD + CELL + GAP) + HEAD
     step = CELL + GAP
     sides = (GAP, GAP + COLUMNS * step + 3 * GAP)
@@ -45,21 +45,21 @@ def cells(sheet, row):
 
 
 def test_a_row_for_each_class_and_for_background(made):
-    sheet = draw_sheet(*made)
+    sheet = draw_bank_grid(*made)
     assert len(sheet) == (len(CLASSES) + 1) * (HEAD + CELL + GAP)
     for row, name in enumerate(CLASSES):
-        real, synthesised = cells(sheet, row)
+        real, synthesized = cells(sheet, row)
         label = made[0].classes.index(name)
         expected = min(len(made[1].by_class[label]), COLUMNS)
         # Only defects have a green box.
         green = [(c == (60, 140, 20)).all(2).any() for c in real]
         assert sum(green) == expected
-        assert not any((c == (60, 140, 20)).all(2).any() for c in synthesised)
+        assert not any((c == (60, 140, 20)).all(2).any() for c in synthesized)
 
 
 def test_background_is_shown_before_and_after(made):
     bank, data = made
-    real, synthesised = cells(draw_sheet(bank, data), len(CLASSES))
+    real, synthesized = cells(draw_bank_grid(bank, data), len(CLASSES))
     pairs = [
         (
             draw_cell(crop(data.read(i), w.window)),
@@ -69,7 +69,7 @@ def test_background_is_shown_before_and_after(made):
         for w in bank.windows_of(image.file_name)
         if w.kind == 'null'
     ]
-    for before, after in zip(real, synthesised):
+    for before, after in zip(real, synthesized):
         assert any(
             np.array_equal(before, b) and np.array_equal(after, a)
             for b, a in pairs

@@ -1,7 +1,7 @@
 # NEU-DET for contrast: all training images, their labels unread, each its own
-# dataset; and the labelled shots, one crop per defect, the kind of defect
+# dataset; and the labeled shots, one crop per defect, the kind of defect
 # being the dataset, and two windows of free ground per image, the dataset
-# background. A bank of synthesised windows joins in as a third source:
+# background. A bank of synthesized windows joins in as a third source:
 #     dict(ann_file='<bank>/annotations.json', img_prefix='<bank>/images/',
 #          dataset_ids='class', crop=False)
 data_root = 'data/NEU-DET/'
@@ -11,7 +11,7 @@ train_pipeline = [
         type='mmdet_ddpm_moco.TwoViews',
         scale=224,
         crop_ratio_range=(0.2, 1.0),
-        # The files hold grey as three equal channels.
+        # The files hold gray as three equal channels.
         color_type='grayscale',
         # Mirrored, never turned: the direction of rolling means something.
         flips=dict(horizontal=0.25, vertical=0.25, diagonal=0.25),

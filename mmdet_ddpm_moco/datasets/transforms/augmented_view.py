@@ -114,7 +114,7 @@ def jitter(
 ) -> np.ndarray:
     """Changes brightness and contrast, all in one look-up table.
 
-    Each step rounds down to whole grey levels, as mmcv's do.
+    Each step rounds down to whole gray levels, as mmcv's do.
 
     Args:
         image (np.ndarray): uint8 (H, W) or (H, W, 3), BGR.
@@ -129,7 +129,7 @@ def jitter(
         pivot = 0
         if name == 'contrast':
             seen = image if table is None else cv2.LUT(image, table)
-            pivot = _mean_grey(seen)
+            pivot = _mean_gray(seen)
         moved = cv2.addWeighted(
             _LEVELS, factor, np.full_like(_LEVELS, pivot), 1 - factor, 0
         )
@@ -154,7 +154,7 @@ def flip(image: np.ndarray, direction: str | None) -> np.ndarray:
     return cv2.flip(image, _FLIP_CODES[direction])
 
 
-def _mean_grey(image: np.ndarray) -> int:
+def _mean_gray(image: np.ndarray) -> int:
     if image.ndim == 3:
         image = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
     return round(cv2.mean(image)[0])

@@ -1,4 +1,4 @@
-"""Puts synthesised defects into a detection pipeline."""
+"""Puts synthesized defects into a detection pipeline."""
 
 import warnings
 from collections.abc import Sequence
@@ -13,18 +13,18 @@ from ...bank.compositing import Box, crop, overlaps
 from ...bank.reader import ADD, NULL, REPLACES, BankWindow, DefectBank
 from ...utils.errors import InputError
 
-# Mean difference, in grey levels, up to which a window's background is taken
+# Mean difference, in gray levels, up to which a window's background is taken
 # to be the image's own. Decoders differ by about one.
-SAME_GROUND = 3.0
+SAME_BACKGROUND = 3.0
 
 
 @TRANSFORMS.register_module()
 class DiffusionDefectAugment(BaseTransform):
-    """Puts windows of a defect bank back where they were synthesised.
+    """Puts windows of a defect bank back where they were synthesized.
 
     A window lies on the very image it was made on, so there is no seam. An
     ``add`` window brings a new box, a ``replaces`` window takes the place of
-    a labelled defect and keeps its box, a ``null`` window brings nothing but
+    a labeled defect and keeps its box, a ``null`` window brings nothing but
     the traces of synthesis, so that those do not come to mean *defect*.
 
     Place it after ``LoadAnnotations`` and before anything that moves pixels.
@@ -153,7 +153,7 @@ class _Sample:
                 return False
         pixels, alpha = bank.read(window)
         part = crop(self.image, window.window)
-        self._check_ground(bank, window, part, pixels, alpha)
+        self._check_background(bank, window, part, pixels, alpha)
         part[alpha > 0] = pixels[alpha > 0]
         if window.kind != NULL:
             self._label(window, labels, slot, alpha == 255)
@@ -180,7 +180,7 @@ class _Sample:
         )
         return None
 
-    def _check_ground(
+    def _check_background(
         self,
         bank: DefectBank,
         window: BankWindow,
@@ -196,9 +196,9 @@ class _Sample:
         else:
             # uint8 would wrap around.
             error = np.abs(part[ground].astype(np.int16) - pixels[ground])
-            if not ground.any() or error.mean() <= SAME_GROUND:
+            if not ground.any() or error.mean() <= SAME_BACKGROUND:
                 return
-            why = f'its background differs by {error.mean():.0f} grey levels'
+            why = f'its background differs by {error.mean():.0f} gray levels'
         msg = (
             f'window {window.number} of the defect bank {bank.root} does not '
             f'belong to {self.results["img_path"]} as it is here ({why}): '

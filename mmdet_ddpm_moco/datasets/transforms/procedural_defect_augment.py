@@ -81,7 +81,7 @@ def contrast(image: np.ndarray, box: Box) -> tuple[float, float]:
 
     Returns:
         tuple[float, float]: Difference of the mean levels, and by how much
-        the defect is grainier (a standard deviation, >= 0), in grey levels.
+        the defect is grainier (a standard deviation, >= 0), in gray levels.
         Both are 0 where the box fills the image.
     """
     around = grow(box, RING, image.shape[1::-1])
@@ -89,18 +89,18 @@ def contrast(image: np.ndarray, box: Box) -> tuple[float, float]:
     crop(ring, (box[0] - around[0], box[1] - around[1], *box[2:]))[:] = False
     if not ring.any():
         return 0.0, 0.0
-    grey = crop(image, around).mean(2).round().astype(np.uint8)
-    grain = grey - cv2.GaussianBlur(grey.astype(np.float64), (0, 0), 1.0)
-    level, _ = cv2.threshold(grey[~ring], 0, 255, cv2.THRESH_OTSU)
-    ground = grey[ring].mean()
+    gray = crop(image, around).mean(2).round().astype(np.uint8)
+    grain = gray - cv2.GaussianBlur(gray.astype(np.float64), (0, 0), 1.0)
+    level, _ = cv2.threshold(gray[~ring], 0, 255, cv2.THRESH_OTSU)
+    ground = gray[ring].mean()
     groups = [
         part
-        for part in (~ring & (grey <= level), ~ring & (grey > level))
+        for part in (~ring & (gray <= level), ~ring & (gray > level))
         if part.any()
     ]
-    defect = max(groups, key=lambda part: abs(grey[part].mean() - ground))
+    defect = max(groups, key=lambda part: abs(gray[part].mean() - ground))
     more = grain[defect].var() - grain[ring].var()
-    return float(grey[defect].mean() - ground), float(max(more, 0.0) ** 0.5)
+    return float(gray[defect].mean() - ground), float(max(more, 0.0) ** 0.5)
 
 
 def paint_defect(
@@ -115,8 +115,8 @@ def paint_defect(
     Args:
         image (np.ndarray): uint8 (H, W, C), changed in place.
         region (np.ndarray): bool (H, W), the defect's pixels.
-        offset (float): Added to the ground, in grey levels.
-        spread (float): Standard deviation of its grain in grey levels.
+        offset (float): Added to the ground, in gray levels.
+        spread (float): Standard deviation of its grain in gray levels.
         rng (np.random.RandomState): Source of randomness.
     """
     x, y, w, h = cv2.boundingRect(region.astype(np.uint8))
@@ -133,8 +133,8 @@ def paint_defect(
 class ProceduralDefectAugment(BaseTransform):
     """Paints defects on free ground, after those that the image has.
 
-    Nothing is learnt: it is what synthesised defects have to beat. Each
-    follows a labelled defect of the same image: its class, its size within a
+    Nothing is learned: it is what synthesized defects have to beat. Each
+    follows a labeled defect of the same image: its class, its size within a
     third, its shape (a line where that is long and thin), its contrast.
     Where no ground is free, none is painted.
 

@@ -43,7 +43,7 @@ def shrinkable_size(encoded: bytes) -> tuple[int, int] | None:
 
 
 def decode(
-    encoded: bytes, factor: int = 1, grey: bool = False
+    encoded: bytes, factor: int = 1, gray: bool = False
 ) -> np.ndarray | None:
     """Decodes an image file.
 
@@ -52,15 +52,15 @@ def decode(
         factor (int): Of ``FACTORS``; more than 1 for JPEG only. Each pixel
             returned is about the mean of ``factor`` x ``factor`` pixels.
             Defaults to 1.
-        grey (bool): Turn colours into grey. Defaults to False.
+        gray (bool): Turn colors into gray. Defaults to False.
 
     Returns:
         np.ndarray | None: uint8 (ceil(H / factor), ceil(W / factor)) where
-        the file or ``grey`` says so, else (..., 3), BGR; None if it can not
+        the file or ``gray`` says so, else (..., 3), BGR; None if it cannot
         be decoded.
     """
     if not encoded:
         return None
-    colour = cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_ANYCOLOR
-    flags = colour | FACTORS[factor]
+    color = cv2.IMREAD_GRAYSCALE if gray else cv2.IMREAD_ANYCOLOR
+    flags = color | FACTORS[factor]
     return cv2.imdecode(np.frombuffer(encoded, np.uint8), flags)

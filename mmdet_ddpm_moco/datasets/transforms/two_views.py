@@ -1,7 +1,7 @@
 """The two views that contrast needs, made in one go.
 
-mmpretrain's transforms for this each convert the image, in colour and at full
-size, and all of them but the decoding run for either view. Steel is grey, and
+mmpretrain's transforms for this each convert the image, in color and at full
+size, and all of them but the decoding run for either view. Steel is gray, and
 a view is small: here one channel is decoded once, no larger than needed.
 """
 
@@ -49,7 +49,7 @@ class TwoViews(BaseTransform):
     **Added Keys:**
 
     - img (list[np.ndarray]): Two views, each uint8 (H, W, 3), BGR. The
-      channels of a grey image share their memory and can not be written to.
+      channels of a gray image share their memory and cannot be written to.
     - img_shape (tuple[int, int]): ``(height, width)`` of the views.
     - ori_shape (tuple[int, int]): The same of the image file.
 
@@ -76,12 +76,12 @@ class TwoViews(BaseTransform):
         flips (Mapping[str, float], optional): Probability of each direction,
             of ``'horizontal'``, ``'vertical'`` and ``'diagonal'``, 1 in sum
             at most. Defaults to None, no flip.
-        color_type (str): ``'grayscale'`` turns colours into grey. With
-            ``'color'`` they stay; files of one channel are grey all the
+        color_type (str): ``'grayscale'`` turns colors into gray. With
+            ``'color'`` they stay; files of one channel are gray all the
             same. Defaults to ``'color'``.
 
     Raises:
-        ValueError: An argument out of range, an image that can not be
+        ValueError: An argument out of range, an image that cannot be
             decoded, or a crop that is not inside its image.
     """
 
@@ -155,17 +155,17 @@ class TwoViews(BaseTransform):
             dict: The same dict.
         """
         encoded = fileio.get(results['img_path'])
-        grey = self.color_type == 'grayscale'
+        gray = self.color_type == 'grayscale'
         size, image = shrinkable_size(encoded), None
         if size is None:
-            image = _decode(encoded, 1, grey, results)
+            image = _decode(encoded, 1, gray, results)
             size = image.shape[1::-1]
         sample = sample_box(results, size, self.window)
         views = [self._draw(sample[2:]) for _ in range(2)]
         factor = 1
         if image is None:
             factor = self._factor(views)
-            image = _decode(encoded, factor, grey, results)
+            image = _decode(encoded, factor, gray, results)
         results['img'] = [
             self._render(image, sample[:2], factor, view) for view in views
         ]
@@ -214,10 +214,10 @@ class TwoViews(BaseTransform):
 
 
 def _decode(
-    encoded: bytes, factor: int, grey: bool, results: dict
+    encoded: bytes, factor: int, gray: bool, results: dict
 ) -> np.ndarray:
-    image = decode(encoded, factor, grey)
+    image = decode(encoded, factor, gray)
     if image is None:
-        msg = f'{results["img_path"]} can not be decoded as an image'
+        msg = f'{results["img_path"]} cannot be decoded as an image'
         raise InputError(msg)
     return image

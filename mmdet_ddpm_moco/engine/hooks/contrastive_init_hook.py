@@ -21,7 +21,7 @@ from ...utils.dist import unwrap_model
 from ...utils.errors import InputError
 from ...utils.fileio import atomic_torch_save
 from ..backbone_settings import settings_that_hold_back, unfreeze_in
-from ..leakage import refuse_leakage
+from ..leakage import check_leakage
 
 
 def backbone_of(runner: Runner) -> nn.Module:
@@ -74,7 +74,7 @@ def what_replaced_weights(runner: Runner) -> str:
         return ' or '.join(suspects) + '; remove it, or this hook'
     return (
         f'something else: {type(backbone_of(runner)).__name__} does not '
-        f'follow its init_cfg, {type(model).__name__} was initialised before '
+        f'follow its init_cfg, {type(model).__name__} was initialized before '
         'the run, or another hook loaded weights'
     )
 
@@ -153,7 +153,7 @@ class ContrastiveInitHook(Hook):
             return
         source = read_backbone(self.checkpoint, backbone, self.min_coverage)
         seen = {self.checkpoint: source.images_seen}
-        refuse_leakage(runner, seen, self.allow_leakage)
+        check_leakage(runner, seen, self.allow_leakage)
         report, log = source.report, runner.logger
         log.info(f'{self.checkpoint} -> {type(backbone).__name__}: {report}')
         if report.missing or report.wrong_shape:
@@ -170,7 +170,7 @@ class ContrastiveInitHook(Hook):
         if is_main_process():
             atomic_torch_save(init_file(source), file)
         barrier()
-        # Only this type is applied after every other initialiser. Swin reads
+        # Only this type is applied after every other initializer. Swin reads
         # `init_cfg.checkpoint`, which a plain dict has not.
         backbone.init_cfg = ConfigDict(
             type='Pretrained', checkpoint=str(file), prefix='backbone.'
@@ -186,7 +186,7 @@ class ContrastiveInitHook(Hook):
         """Checks that training starts from the weights.
 
         Args:
-            runner (Runner): Its weights are initialised, loaded, resumed.
+            runner (Runner): Its weights are initialized, loaded, resumed.
 
         Raises:
             ValueError: If something has overwritten them. Names it.

@@ -9,7 +9,7 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
-from ...evaluation.knn_probe import LabelledProbe, encode, fixed_views
+from ...evaluation.knn_probe import LabeledProbe, encode, fixed_views
 from ...evaluation.representation import alignment, queue_ages, uniformity
 from ...models.moco import DatasetMoCo
 from ...utils.dist import unwrap_model
@@ -22,7 +22,7 @@ class ContrastiveProgressHook(Hook):
 
     Written to the Visualizer's backends, and as one line to the log:
 
-    - ``contrast/knn_accuracy``: share of labelled windows whose class the
+    - ``contrast/knn_accuracy``: share of labeled windows whose class the
       nearest windows of *other images* tell, by the backbone's pooled
       features, averaged over the classes. A class that only one image shows
       is not asked about.
@@ -43,11 +43,11 @@ class ContrastiveProgressHook(Hook):
     Args:
         interval (int): Iterations from one report to the next, at least 1;
             there is one at the end, too. Defaults to 100.
-        labelled (dict, optional): ``ann_file``, ``img_prefix`` and perhaps
+        labeled (dict, optional): ``ann_file``, ``img_prefix`` and perhaps
             ``context``, ``min_size`` and ``background`` of a source of
             :class:`ContrastiveDataset`: its windows, scaled to the size of
             the training views. Defaults to None, no k-NN accuracy.
-        k (int): Neighbours that vote, at least 1; about as many as a class
+        k (int): Neighbors that vote, at least 1; about as many as a class
             has windows. Defaults to 10.
         temperature (float): Of the votes, above 0; see
             :func:`~mmdet_ddpm_moco.evaluation.representation.\
@@ -64,7 +64,7 @@ knn_predictions`. Defaults to 0.07.
     def __init__(
         self,
         interval: int = 100,
-        labelled: dict | None = None,
+        labeled: dict | None = None,
         k: int = 10,
         temperature: float = 0.07,
         views: int = 128,
@@ -81,7 +81,7 @@ knn_predictions`. Defaults to 0.07.
             msg = f'temperature must be above 0, got {temperature}'
             raise InputError(msg)
         self.interval = interval
-        self.labelled = labelled
+        self.labeled = labeled
         self.k = k
         self.temperature = temperature
         self.views = views
@@ -93,9 +93,9 @@ knn_predictions`. Defaults to 0.07.
             runner (Runner): Its model and training dataset are built.
 
         Raises:
-            FileNotFoundError: A labelled file is missing.
+            FileNotFoundError: A labeled file is missing.
             ValueError: The model is no ``DatasetMoCo``, or fewer than two
-                labelled classes are seen in two images each.
+                labeled classes are seen in two images each.
         """
         model = unwrap_model(runner.model)
         if not isinstance(model, DatasetMoCo):
@@ -114,9 +114,9 @@ knn_predictions`. Defaults to 0.07.
         )
         if is_main_process():
             self._pair = fixed_views(loader.dataset, self.views)
-            if self.labelled is not None:
-                self._probe = LabelledProbe(
-                    self.labelled, self._pair[0].shape[-2:]
+            if self.labeled is not None:
+                self._probe = LabeledProbe(
+                    self.labeled, self._pair[0].shape[-2:]
                 )
         if runner.iter == 0:
             self._report(runner)
@@ -163,7 +163,7 @@ knn_predictions`. Defaults to 0.07.
             them.
         """
         values, told = {}, []
-        if self.labelled is not None:
+        if self.labeled is not None:
             accuracy = self._probe.accuracy(model, self.k, self.temperature)
             classes = self._probe.classes
             values['knn_accuracy'] = accuracy

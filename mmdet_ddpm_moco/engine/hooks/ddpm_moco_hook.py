@@ -14,7 +14,7 @@ from ...datasets.transforms.diffusion_defect_augment import (
 )
 from ...utils.errors import InputError
 from ...utils.provenance import read_record
-from ..leakage import refuse_leakage
+from ..leakage import check_leakage
 from ..pipelines import (
     config_pipelines,
     innermost_datasets,
@@ -27,7 +27,7 @@ from .contrastive_init_hook import ContrastiveInitHook
 
 @HOOKS.register_module()
 class DDPMMoCoHook(Hook):
-    """Adds synthesised defects and contrastive weights to any detector.
+    """Adds synthesized defects and contrastive weights to any detector.
 
     Before training it inserts :class:`DiffusionDefectAugment` after
     ``LoadAnnotations`` in every training pipeline, those a
@@ -37,7 +37,7 @@ class DDPMMoCoHook(Hook):
     already is left alone. ``val()`` and ``test()`` are not touched.
 
     Args:
-        bank (str | None): Folder of a defect bank; None for no synthesised
+        bank (str | None): Folder of a defect bank; None for no synthesized
             defects. Defaults to None.
         checkpoint (str | None): Weights for the backbone; None to leave it
             as it is. Defaults to None.
@@ -99,7 +99,7 @@ class DDPMMoCoHook(Hook):
             return
         if self.bank is not None:
             seen = {self.bank: read_record(DefectBank(self.bank).root)}
-            refuse_leakage(runner, seen, self.allow_leakage)
+            check_leakage(runner, seen, self.allow_leakage)
             self._add_bank(runner)
         if self.contrastive is not None:
             self.contrastive.before_run(runner)

@@ -32,7 +32,7 @@ class ExportBackboneHook(Hook):
     types: ``package_version``, ``arch`` (the config of the backbone),
     ``head`` (the config of the loss), ``epochs``, ``iters``,
     ``ann_files``, the SHA-256 of each annotation file by its name, and
-    ``images_seen``, what the training images are recognised by (None where
+    ``images_seen``, what the training images are recognized by (None where
     the dataset does not tell its files), with those that the checkpoint of
     the backbone's ``init_cfg`` was made from. No date and no host: the same
     run gives the same file. Training checkpoints carry the same record as

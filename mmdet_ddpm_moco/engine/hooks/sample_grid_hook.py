@@ -114,7 +114,7 @@ class SampleGridHook(Hook):
         sampler = build_sampler('dpmsolver++', schedule)
         rows = []
         for label in dataset.labels:
-            shown = dict(real=[], masked=[], synthesised=[])
+            shown = dict(real=[], masked=[], synthesized=[])
             # One by one: they may have different sizes.
             for _ in range(self.columns):
                 pixels, alpha, kind = dataset.draw(rng, label)
@@ -134,7 +134,7 @@ class SampleGridHook(Hook):
                 shown['real'].append(_cell(image))
                 shown['masked'].append(_cell(ground))
                 # As in a bank: only what is masked comes from the generator.
-                shown['synthesised'].append(_cell(ground + made * mask))
+                shown['synthesized'].append(_cell(ground + made * mask))
             rows.append(
                 draw_row(
                     dataset.classes[label],

@@ -1,6 +1,6 @@
 """The dataset-level contrastive loss of DDPM-MoCo.
 
-MoCo's InfoNCE pulls a query towards one key, that of its own second view.
+MoCo's InfoNCE pulls a query toward one key, that of its own second view.
 Here all keys of the batch that come from the query's *dataset* are pulled
 together, a dataset being whatever the data says it is: a kind of defect, a
 production line, or a single image, in which case this is InfoNCE again.
@@ -24,7 +24,7 @@ def dataset_contrastive_loss(
     queue_dataset_ids: Tensor,
     queue_image_ids: Tensor,
     queue_mask: Tensor,
-    own_key: Tensor | None = None,
+    positive_idx: Tensor | None = None,
     temperature: float = 0.07,
     instance_weight: float = 0.0,
     average_over_datasets: bool = False,
@@ -61,8 +61,8 @@ def dataset_contrastive_loss(
         queue_dataset_ids (Tensor): int64 (K, ).
         queue_image_ids (Tensor): int64 (K, ).
         queue_mask (Tensor): Which entries of the queue count, bool (K, ).
-        own_key (Tensor, optional): Index into ``keys`` of each query's own
-            second view, int64 (B, ). None means that M = B and key i
+        positive_idx (Tensor, optional): Index into ``keys`` of each query's
+            own second view, int64 (B, ). None means that M = B and key i
             belongs to query i. Defaults to None.
         temperature (float): :math:`\tau` > 0. Defaults to 0.07.
         instance_weight (float): Weight w of the instance term, in [0, 1].
@@ -86,24 +86,24 @@ def dataset_contrastive_loss(
         Tensor: Scalar, at least 0.
 
     Raises:
-        ValueError: An option out of range, M != B without ``own_key``, or
+        ValueError: An option out of range, M != B without ``positive_idx``, or
             a query without any negative.
     """
     _check_options(temperature, instance_weight)
-    if own_key is None:
+    if positive_idx is None:
         if len(query) != len(keys):
             msg = (
-                f'{len(query)} queries and {len(keys)} keys: give own_key, '
-                "the index of each query's own key"
+                f'{len(query)} queries and {len(keys)} keys: give '
+                "positive_idx, the index of each query's own key"
             )
             raise InputError(msg)
-        own_key = torch.arange(len(query), device=query.device)
+        positive_idx = torch.arange(len(query), device=query.device)
     in_batch = _exact_matmul(query, keys.T) / temperature  # (B, M)
     in_queue = _exact_matmul(query, queue) / temperature  # (B, K)
     negatives = torch.cat((in_queue, in_batch), dim=1)  # (B, K + M)
 
-    query_dataset = dataset_ids[own_key][:, None]  # (B, 1)
-    query_image = image_ids[own_key][:, None]  # (B, 1)
+    query_dataset = dataset_ids[positive_idx][:, None]  # (B, 1)
+    query_image = image_ids[positive_idx][:, None]  # (B, 1)
     from_queue = queue_mask.expand_as(in_queue)
     if mask_same_image:
         from_queue = from_queue & (queue_image_ids != query_image)
@@ -133,7 +133,7 @@ def dataset_contrastive_loss(
         )
         loss = loss + (1 - instance_weight) * term
     if instance_weight > 0:
-        positive = in_batch.gather(1, own_key[:, None])[:, 0]
+        positive = in_batch.gather(1, positive_idx[:, None])[:, 0]
         term = _cross_entropy(positive, negatives, counts)
         loss = loss + instance_weight * term
     return loss
@@ -187,8 +187,8 @@ class DatasetContrastiveLoss(nn.Module):
             keys (Tensor): float (M, D).
             dataset_ids (Tensor): int64 (M, ).
             image_ids (Tensor): int64 (M, ).
-            **kwargs: The queue, ``own_key`` and ``check_negatives``, as in
-                :func:`dataset_contrastive_loss`.
+            **kwargs: The queue, ``positive_idx`` and ``check_negatives``, as
+                in :func:`dataset_contrastive_loss`.
 
         Returns:
             Tensor: Scalar.

@@ -9,7 +9,7 @@ def denoising_loss(
     prediction: torch.Tensor,
     target: torch.Tensor,
     alpha: torch.Tensor,
-    outside_weight: float,
+    background_weight: float,
     step_weight: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Squared error, weighted by how much synthesis may change a pixel.
@@ -23,7 +23,7 @@ def denoising_loss(
         prediction (torch.Tensor): float (N, C, H, W).
         target (torch.Tensor): float (N, C, H, W).
         alpha (torch.Tensor): float (N, 1, H, W) in [0, 1].
-        outside_weight (float): Weight where alpha is 0, against 1 where it
+        background_weight (float): Weight where alpha is 0, against 1 where it
             is 1. In (0, 1].
         step_weight (torch.Tensor, optional): float (N, ), what each window
             counts, see :func:`min_snr_weight`. Defaults to None, 1 each.
@@ -31,7 +31,7 @@ def denoising_loss(
     Returns:
         torch.Tensor: Scalar.
     """
-    weight = outside_weight + (1 - outside_weight) * alpha
+    weight = background_weight + (1 - background_weight) * alpha
     weight = weight / weight.mean(dim=(1, 2, 3), keepdim=True)
     if step_weight is not None:
         weight = weight * step_weight.view(-1, 1, 1, 1)

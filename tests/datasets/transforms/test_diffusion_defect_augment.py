@@ -19,7 +19,7 @@ from helpers.painted_windows import (
     H,
     W,
     alpha_of,
-    colour,
+    color,
     corners_of,
     grain,
     make_augment,
@@ -43,8 +43,8 @@ class TestPicture:
         crop(alpha, window['window'])[:] = alpha_of(window)
         assert results['img'].dtype == np.uint8
         assert np.array_equal(results['img'][alpha == 0], before[alpha == 0])
-        assert (results['img'][alpha == 255] == colour(0)).all()
-        painted = np.broadcast_to(colour(0), before.shape)
+        assert (results['img'][alpha == 255] == color(0)).all()
+        painted = np.broadcast_to(color(0), before.shape)
         expected = composite(before, painted, alpha)
         assert np.array_equal(results['img'], expected)
 
@@ -105,7 +105,7 @@ class TestLabels:
 
     def test_an_added_box_is_the_box_of_what_changed_fully(self, augment):
         results = augment(ADD).transform(sample())
-        full = (results['img'] == colour(0)).all(2)
+        full = (results['img'] == color(0)).all(2)
         rows, columns = np.nonzero(full)
         x0, y0, x1, y1 = corners_of(results)[-1]
         assert (columns.min(), rows.min()) == (x0, y0)

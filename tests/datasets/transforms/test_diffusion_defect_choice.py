@@ -30,7 +30,7 @@ def augment(tmp_path):
 
 
 class TestChoice:
-    # Sixteen windows of 32 x 32 in a grid of 24: neighbours overlap.
+    # Sixteen windows of 32 x 32 in a grid of 24: neighbors overlap.
     GRID = [
         dict(
             kind='add',

@@ -76,7 +76,7 @@ def test_paint_has_the_grain_asked_for_and_no_overflow():
     region[10:70, 10:70] = True
     paint_defect(image, region, 0.0, 12.0, np.random.RandomState(0))
     assert image[region].std() == pytest.approx(12, rel=0.1)
-    assert np.array_equal(image[..., 0], image[..., 2])  # grey stays grey
+    assert np.array_equal(image[..., 0], image[..., 2])  # gray stays gray
     image[:] = 250
     paint_defect(image, region, 90.0, 0.0, np.random.RandomState(0))
     assert (image[region] == 255).all()

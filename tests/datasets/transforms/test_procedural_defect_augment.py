@@ -62,7 +62,7 @@ def test_a_painted_defect_is_as_dark_as_its_source():
     np.random.seed(0)
     results = augment(prob=1.0, max_defects=1).transform(sample(BOXES[:1]))
     x0, y0, x1, y1 = corners(results)[1].astype(int)
-    # 0.7 to 1.3 of a contrast of 68 grey levels.
+    # 0.7 to 1.3 of a contrast of 68 gray levels.
     assert 25 <= results['img'][y0:y1, x0:x1].min() <= 90
 
 

@@ -43,12 +43,12 @@ def test_pixels_are_means_of_blocks(tmp_path, factor):
     found = decode(encoded, factor)
     assert found.dtype == np.uint8
     np.testing.assert_allclose(found, expected, atol=6)
-    grey = decode(encoded, factor, grey=True)
+    gray = decode(encoded, factor, gray=True)
     weights = (0.114, 0.587, 0.299)
-    np.testing.assert_allclose(grey, expected @ weights, atol=6)
+    np.testing.assert_allclose(gray, expected @ weights, atol=6)
 
 
-def test_odd_sides_are_rounded_up_and_grey_files_have_one_channel(tmp_path):
+def test_odd_sides_are_rounded_up_and_gray_files_have_one_channel(tmp_path):
     assert decode(encode(tmp_path, mode='L'), 4).shape == (11, 16)
     assert decode(encode(tmp_path), 4).shape == (11, 16, 3)
     assert decode(b'nothing') is None

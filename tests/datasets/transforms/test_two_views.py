@@ -51,9 +51,9 @@ def test_a_large_jpeg_is_shrunk_and_its_moments_stay(tmp_path, monkeypatch):
     path = write_picture(tmp_path / 'a.jpg', (400, 300), smooth=8)
     factors = []
 
-    def decode(encoded, factor, grey):
+    def decode(encoded, factor, gray):
         factors.append(factor)
-        return real(encoded, factor, grey)
+        return real(encoded, factor, gray)
 
     real = two_views.decode
     monkeypatch.setattr(two_views, 'decode', decode)
@@ -89,16 +89,16 @@ def test_seeds_decide(tmp_path):
     assert (first != other).any() and (first[0] != first[1]).any()
 
 
-def test_colours_stay_unless_grey_is_asked_for(tmp_path):
+def test_colors_stay_unless_gray_is_asked_for(tmp_path):
     path = write_picture(tmp_path / 'a.png')
-    coloured = views('ours', path, [0])
-    assert (coloured[:, :, 0] != coloured[:, :, 1]).any()
-    grey = views('ours', path, [0], color_type='grayscale')
-    assert (grey[:, :, :1] == grey).all() and grey.float().std() > 10
+    colored = views('ours', path, [0])
+    assert (colored[:, :, 0] != colored[:, :, 1]).any()
+    gray = views('ours', path, [0], color_type='grayscale')
+    assert (gray[:, :, :1] == gray).all() and gray.float().std() > 10
 
 
 @pytest.mark.parametrize('suffix', ['png', 'jpg'])
-def test_a_grey_file_stays_grey(tmp_path, suffix):
+def test_a_gray_file_stays_gray(tmp_path, suffix):
     path = write_picture(tmp_path / f'a.{suffix}', channels=1)
     found = views('ours', path, range(5))
     assert (found[:, :, :1] == found).all() and found.float().std() > 10
@@ -140,7 +140,7 @@ def test_a_crop_outside_is_refused(tmp_path, crop):
 def test_a_file_that_is_no_image_is_refused(tmp_path, content):
     path = tmp_path / 'a.jpg'
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r'a\.jpg can not be decoded'):
+    with pytest.raises(ValueError, match=r'a\.jpg cannot be decoded'):
         TwoViews(8)(dict(img_path=str(path)))
 
 

@@ -25,7 +25,7 @@ from mmdet_ddpm_moco.utils.requirements import StackError
 TYPE = 'mmdet_ddpm_moco.EfficientNetLite'
 CHECKPOINT = 'package://efficientnet_lite0'
 PRETRAINED = dict(type='Pretrained', checkpoint=CHECKPOINT)
-CONFIG = shipped('configs') / '_base_/models/faster_rcnn_lite0_fpn_small.py'
+CONFIG = shipped('configs') / '_base_/models/faster-rcnn_lite0_fpn_small.py'
 CHANNELS, STRIDES = (40, 112, 320), (8, 16, 32)
 
 
@@ -258,7 +258,7 @@ class TestDetector:
         data = detector.data_preprocessor(
             dict(inputs=[bgr], data_samples=None)
         )
-        # 200 is padded to 224, with grey.
+        # 200 is padded to 224, with gray.
         assert data['inputs'].shape == (1, 3, 224, 224)
         values = data['inputs'][0, :, :200, :200].mean((1, 2)).tolist()
         assert values == [-1, -1, 1]
@@ -327,7 +327,7 @@ class TestDetector:
 class TestMoCo:
     def test_trains(self):
         model = build(
-            initialise=True,
+            initialize=True,
             backbone=dict(type=TYPE, out_indices=(5,), init_cfg=PRETRAINED),
             neck=dict(
                 type='MoCoV2Neck',

@@ -53,7 +53,7 @@ def make_inputs(batch, ranks, datasets, filled, seed=0):
         queue_dataset_ids=queue_dataset_ids,
         queue_image_ids=torch.randint(0, number, (QUEUE,)),
         queue_mask=mask,
-        own_key=torch.arange(number - batch, number),
+        positive_idx=torch.arange(number - batch, number),
     )
 
 
@@ -71,7 +71,7 @@ def naive_loss(
     queue_dataset_ids,
     queue_image_ids,
     queue_mask,
-    own_key,
+    positive_idx,
     temperature,
     instance_weight,
     average_over_datasets,
@@ -80,7 +80,7 @@ def naive_loss(
 ):
     """The definition, one number at a time; None without negatives."""
     rows, instance_losses, seen = {}, [], {}
-    for q, own in zip(query, own_key.tolist()):
+    for q, own in zip(query, positive_idx.tolist()):
         dataset, image = int(dataset_ids[own]), int(image_ids[own])
         similar = [float(q @ k) / temperature for k in keys]
         negatives = {}  # name of the key: (logit, its dataset)
@@ -266,11 +266,11 @@ def test_options_out_of_range(options):
 
 
 def test_gathered_keys_need_their_own_key():
-    inputs = {**make_inputs(2, 2, 3, 5), 'own_key': None}
-    with pytest.raises(ValueError, match='give own_key'):
+    inputs = {**make_inputs(2, 2, 3, 5), 'positive_idx': None}
+    with pytest.raises(ValueError, match='give positive_idx'):
         dataset_contrastive_loss(**inputs)
-    inputs = {**make_inputs(2, 1, 3, 5), 'own_key': None}
-    with_index = dict(inputs, own_key=torch.arange(2))
+    inputs = {**make_inputs(2, 1, 3, 5), 'positive_idx': None}
+    with_index = dict(inputs, positive_idx=torch.arange(2))
     assert torch.equal(
         dataset_contrastive_loss(**inputs),
         dataset_contrastive_loss(**with_index),

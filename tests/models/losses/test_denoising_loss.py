@@ -91,7 +91,7 @@ def test_a_small_defect_costs_as_much_as_a_large_one():
 
 def test_half_precision_is_summed_in_full():
     # A thousand errors of 1/16: in bfloat16 the squares alone would do, the
-    # difference to a target that bfloat16 can not hold would not.
+    # difference to a target that bfloat16 cannot hold would not.
     target = torch.full((1, 1, 32, 32), 1.001)
     prediction = torch.ones(1, 1, 32, 32, dtype=torch.bfloat16)
     loss = denoising_loss(prediction, target, torch.ones(1, 1, 32, 32), 0.1)

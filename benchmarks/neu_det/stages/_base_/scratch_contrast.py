@@ -1,0 +1,24 @@
+# Contrast from nothing, on all images of the training part, each its own
+# dataset.
+_base_ = '../../../../configs/mocov2/mocov2_r18_1xb64-coslr-530i_neu-det.py'
+
+data_root = 'data/NEU-DET-benchmark/'
+images = dict(
+    ann_file=data_root + 'annotations/train.json',
+    img_prefix=data_root + 'images/',
+    dataset_ids='alone',
+)
+shots = dict(
+    ann_file=data_root + 'annotations/train_20.json',
+    img_prefix=data_root + 'images/',
+    dataset_ids='class',
+    background=2,
+)
+# As the runs were measured, before gray files were decoded as gray.
+train_pipeline = _base_.train_pipeline
+train_pipeline[0].pop('color_type')
+train_dataloader = dict(
+    dataset=dict(sources=[images], pipeline=train_pipeline)
+)
+# Measured afterwards, by tools/evaluate_backbone.py.
+custom_hooks = [dict(type='mmdet_ddpm_moco.ExportBackboneHook')]

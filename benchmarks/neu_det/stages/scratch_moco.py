@@ -1,0 +1,7 @@
+# Plain MoCo v2: with every image its own dataset and nothing masked, the
+# dataset-level loss is InfoNCE.
+_base_ = './_base_/scratch_contrast.py'
+
+model = dict(
+    head=dict(loss=dict(mask_same_dataset=False, mask_same_image=False))
+)

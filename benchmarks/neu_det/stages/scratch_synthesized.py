@@ -1,0 +1,20 @@
+# The same, a quarter of the samples being the bank's windows, whose kinds are
+# the datasets, too.
+_base_ = './scratch_mix.py'
+
+bank = 'work_dirs/neu_det_nothing/bank/'
+train_dataloader = dict(
+    dataset=dict(
+        sources=[
+            _base_.images,
+            dict(_base_.shots, share=0.25),
+            dict(
+                ann_file=bank + 'annotations.json',
+                img_prefix=bank + 'images/',
+                dataset_ids='class',
+                crop=False,
+                share=0.25,
+            ),
+        ]
+    )
+)

@@ -1,4 +1,0 @@
-# The rival of weak labels: the same labels, learnt by classification.
-_base_ = './imagenet_moco.py'
-
-stages = dict(backbone=dict(config='../stages/imagenet_classification.py'))

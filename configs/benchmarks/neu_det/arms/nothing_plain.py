@@ -1,7 +1,0 @@
-# ResNet-18 from nothing.
-_base_ = [
-    '../../../_base_/models/faster_rcnn_r18_fpn_small.py',
-    '../_base_/data.py',
-]
-
-model = dict(roi_head=dict(bbox_head=dict(num_classes=6)))

@@ -1,4 +1,0 @@
-# The dataset-level loss alone.
-_base_ = './nothing_mix.py'
-
-model = dict(head=dict(loss=dict(instance_weight=0.0)))

@@ -1,0 +1,21 @@
+# Both arms together: synthesized defects and contrastive weights.
+_base_ = './faster-rcnn_r18_fpn_1xb4-720i_neu-det.py'
+
+root = 'work_dirs/neu_det_cpu'
+custom_hooks = [
+    dict(
+        type='mmdet_ddpm_moco.DDPMMoCoHook',
+        bank=f'{root}/bank',
+        checkpoint=f'{root}/moco/backbone.pth',
+    )
+]
+stages = dict(
+    root=root,
+    generator=dict(config='ddpm/ddpm_unet32_1xb16-3ki_neu-det-20shot.py'),
+    bank=dict(
+        num=320,
+        steps=16,
+        mix=dict(add=0.2, replaces=0.75, null=0.05),
+    ),
+    backbone=dict(config='mocov2/mocov2_r18_1xb64-coslr-530i_neu-det.py'),
+)

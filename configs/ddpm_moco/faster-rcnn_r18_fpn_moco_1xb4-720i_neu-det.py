@@ -1,0 +1,9 @@
+# Contrastive weights alone.
+_base_ = './faster-rcnn_r18_fpn_ddpm-moco_1xb4-720i_neu-det.py'
+
+custom_hooks = [
+    dict(
+        type='mmdet_ddpm_moco.DDPMMoCoHook',
+        checkpoint=f'{_base_.root}/moco/backbone.pth',
+    )
+]

@@ -1,0 +1,12 @@
+# A ResNet-18 on one GPU, on windows at the scale of the detector's images.
+_base_ = './mocov2_r50_1xb128-coslr-200e_neu-det.py'
+
+model = dict(
+    queue_len=4096,
+    backbone=dict(depth=18),
+    neck=dict(in_channels=512, hid_channels=512),
+)
+train_pipeline = _base_.train_pipeline
+train_pipeline[0].scale = 128
+train_pipeline[0].window = 160
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

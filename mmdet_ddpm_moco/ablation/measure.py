@@ -1,0 +1,270 @@
+"""Measuring the runs of an experiment, one after the other.
+
+Every run is trained and tested by the ordinary tools, in processes of their
+own. What is finished is not done again, and a run that was killed goes on
+where it was.
+"""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..engine.detector_runs import Command, detect, train_to_end
+from ..evaluation.average_precision import bootstrap, summary
+from ..evaluation.detection_matches import match_detections
+from ..utils.errors import InputError, MissingFileError
+from ..utils.run_logged import run_logged
+from ..version import __version__
+from .checks import check_labels, check_no_leak, check_same_training
+from .experiment import Experiment, Run
+from .records import alone, append_record, claim_work_dir, read_records
+from .run_configs import RunConfigs, run_configs, write_run
+from .shots import write_shots
+from .stopwatch import Stopwatch
+
+# Seconds between looks at what other processes are making.
+WAIT = 10
+
+
+def prepare_runs(
+    experiment: Experiment, only: Sequence[str] = ()
+) -> list[tuple[Run, RunConfigs]]:
+    """Draws the shots and checks every run before one is trained.
+
+    Args:
+        experiment (Experiment): The experiment.
+        only (Sequence[str]): Names of variants; empty for all. Defaults to ().
+
+    Returns:
+        list: Runs and their configs.
+
+    Raises:
+        FileNotFoundError: Annotations are missing.
+        ValueError: A variant is no fair comparison or leaks, or there is no
+            such variant.
+    """
+    runs = experiment.runs(only)
+    if not experiment.score_file.is_file():
+        msg = (
+            f'no annotations at {experiment.score_file}, on which {experiment.file} '
+            'scores; make them with tools/prepare_dataset.py voc <folder> '
+            f'{experiment.data_root} --lists <folder of the lists>'
+        )
+        raise MissingFileError(msg)
+    (reference,) = (
+        a for a in experiment.variants if a.name == experiment.reference
+    )
+    prepared, against, shots = [], {}, {}
+    for run in runs:
+        key = (run.shots, run.seed)
+        if key not in against:
+            shots[key] = write_shots(
+                experiment.data_root,
+                experiment.pool,
+                experiment.shots_file,
+                *key,
+            )
+            against[key] = run_configs(
+                experiment, Run(reference, *key)
+            ).detector
+        configs = run_configs(experiment, run)
+        check_same_training(
+            run.variant.name,
+            configs.detector,
+            against[key],
+            run.variant.own_schedule,
+            run.variant.own_labels,
+        )
+        if not run.variant.own_labels:
+            check_labels(run.variant.name, configs, shots[key])
+        if run.seed == runs[0].seed:
+            # Other seeds draw from the same images.
+            check_no_leak(run.variant.name, configs, experiment.score_file)
+        prepared.append((run, configs))
+    return prepared
+
+
+def valid_records(
+    experiment: Experiment, prepared: Sequence[tuple[Run, RunConfigs]]
+) -> tuple[dict[str, dict], list[str]]:
+    """The experiment's finished runs, by name.
+
+    Args:
+        experiment (Experiment): The experiment.
+        prepared (Sequence): From :func:`prepare_runs`.
+
+    Returns:
+        tuple[dict[str, dict], list[str]]: The records, and a sentence about
+        each line of the results that is none.
+
+    Raises:
+        ValueError: A run was measured with other settings than now, or
+            twice.
+    """
+    records, problems = read_records(experiment.results)
+    wanted = {run.name: c.fingerprint for run, c in prepared}
+    found: dict[str, dict] = {}
+    for record in records:
+        name = record['run']
+        if name not in wanted:
+            continue
+        if record['fingerprint'] != wanted[name]:
+            msg = (
+                f'{name} in {experiment.results} was measured with other settings '
+                f'or images ({record["fingerprint"]}, now {wanted[name]}); '
+                'take its line out to measure it again'
+            )
+            raise InputError(msg)
+        if name in found:
+            msg = f'{name} stands twice in {experiment.results}; take one line out'
+            raise InputError(msg)
+        found[name] = record
+    return found, problems
+
+
+def run_experiment(
+    experiment: Experiment,
+    only: Sequence[str] = (),
+    command: Command = run_logged,
+) -> None:
+    """Measures every run that has no line in the results yet.
+
+    Several processes may do so at once, such as one for each GPU: each takes
+    the next run of which no other makes a part, and all end when the last
+    run is measured.
+
+    Args:
+        experiment (Experiment): The experiment.
+        only (Sequence[str]): Names of variants; empty for all. Defaults to ().
+        command (Callable): Runs a tool. Defaults to :func:`run_logged`.
+
+    Raises:
+        ValueError: The work folder is another experiment's, or a run is wrong.
+        ChildProcessError: A tool failed.
+    """
+    prepared = prepare_runs(experiment, only)
+    claim_work_dir(experiment)
+    found, problems = valid_records(experiment, prepared)
+    print(*problems, sep='\n', end='\n' * bool(problems))
+    left = [(run, c) for run, c in prepared if run.name not in found]
+    print(f'{len(found)} of {len(prepared)} runs are measured')
+    took: list[float] = []
+    while left:
+        busy = []
+        for number, (run, configs) in enumerate(left):
+            with alone(experiment.work_dir / 'locks', _parts(configs)) as free:
+                if not free:
+                    busy.append((run, configs))
+                    continue
+                if run.name in valid_records(experiment, prepared)[0]:
+                    continue  # by another process, meanwhile
+                rest = len(left) - number + len(busy)
+                say = f'\n== {run.name}, {rest} runs left'
+                if took:
+                    say += f', about {np.mean(took) * rest / 60:.0f} min'
+                print(say, flush=True)
+                began = time.monotonic()
+                measured = measure_run(experiment, run, configs, command)
+                _check_duplicates(experiment, run, measured)
+                append_record(experiment.results, measured)
+                print(
+                    f'{run.name}: AP50 {measured["AP50"]}, AP {measured["AP"]}'
+                )
+                took.append(time.monotonic() - began)
+        if len(busy) == len(left):
+            names = ', '.join(run.name for run, _ in busy)
+            print(f'waiting for other processes: {names}', flush=True)
+            while not any(
+                _is_free(experiment, configs) for _, configs in busy
+            ):
+                time.sleep(WAIT)
+        left = busy
+
+
+def _parts(configs: RunConfigs) -> list[str]:
+    """Names of what a run makes: its detector and its stages."""
+    parts = [Path(configs.detector.work_dir).name]
+    if 'stages' in configs.detector:
+        parts.append(f'stages-{Path(configs.detector.stages.root).name}')
+    return parts
+
+
+def _is_free(experiment: Experiment, configs: RunConfigs) -> bool:
+    with alone(experiment.work_dir / 'locks', _parts(configs)) as free:
+        return free
+
+
+def measure_run(
+    experiment: Experiment, run: Run, configs: RunConfigs, command: Command
+) -> dict:
+    """Trains, tests and scores one run.
+
+    Args:
+        experiment (Experiment): The experiment.
+        run (Run): The run.
+        configs (RunConfigs): Its configs.
+        command (Callable): Runs a tool.
+
+    Returns:
+        dict: Its record, JSON types.
+
+    Raises:
+        ValueError: The training did not end, or the detections are not of
+            the experiment's images.
+    """
+    file = write_run(configs)
+    folder = file.parent
+    watch = Stopwatch(folder, configs.detector)
+
+    def watched(*args: Any, **kwargs: Any) -> float:
+        with watch:
+            return command(*args, **kwargs)
+
+    checkpoint = train_to_end(file, watched, watch.line)
+    detections = folder / 'detections.bbox.json'
+    detect(file, checkpoint, detections, command)
+    matches = match_detections(experiment.score_file, detections)
+    scores = summary(matches)
+    resampled = bootstrap(matches, experiment.resamples)
+    return dict(
+        run=run.name,
+        variant=run.variant.name,
+        shots=run.shots,
+        seed=run.seed,
+        fingerprint=configs.fingerprint,
+        split=experiment.score,
+        images=len(matches.image_ids),
+        version=__version__,
+        date=time.strftime('%Y-%m-%d'),
+        seconds={k: round(v) for k, v in watch.seconds().items()},
+        AP=round(scores['AP'], 2),
+        AP50=round(scores['AP50'], 2),
+        AP75=round(scores['AP75'], 2),
+        classes={
+            name: {k: round(v, 2) for k, v in row.items()}
+            for name, row in scores['classes'].items()
+        },
+        bootstrap={k: np.round(v, 2).tolist() for k, v in resampled.items()},
+    )
+
+
+def _check_duplicates(
+    experiment: Experiment, run: Run, measured: dict
+) -> None:
+    """Two variants with the same figures mean something that did not load."""
+    if measured['AP50'] == 0:
+        return  # nothing was found yet, by whatever weights
+    records, _ = read_records(experiment.results)
+    for other in records:
+        same = ('shots', 'seed', 'split', 'bootstrap')
+        if other['run'] != run.name and all(
+            other[key] == measured[key] for key in same
+        ):
+            msg = (
+                f'{run.name} has the figures of {other["run"]} to the last '
+                'digit: its weights or its bank were not used'
+            )
+            raise InputError(msg)

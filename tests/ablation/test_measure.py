@@ -1,0 +1,341 @@
+"""A wrong or unfinished run does not get into the table."""
+
+import fcntl
+import json
+import runpy
+import sys
+from pathlib import Path
+
+import cv2
+import pytest
+
+from helpers.tiny_experiment import PretendedTools, make_experiment
+from mmdet_ddpm_moco.ablation import measure
+from mmdet_ddpm_moco.ablation.experiment import read_experiment
+from mmdet_ddpm_moco.ablation.measure import (
+    prepare_runs,
+    run_experiment,
+    valid_records,
+)
+from mmdet_ddpm_moco.ablation.plot import draw_picture
+from mmdet_ddpm_moco.ablation.records import append_record, read_records
+from mmdet_ddpm_moco.ablation.table import table, write_between_marks
+from mmdet_ddpm_moco.utils.paths import shipped
+
+
+@pytest.fixture
+def experiment(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return read_experiment(make_experiment(tmp_path))
+
+
+def measured(experiment):
+    return valid_records(experiment, prepare_runs(experiment))[0]
+
+
+def test_every_cell_is_measured_once(experiment):
+    tools = PretendedTools(other=1)
+    run_experiment(experiment, command=tools)
+    assert tools.trained() == [run.name for run in experiment.runs()]
+    # Detections hit every box: 100. One of four missed: one class at half
+    # recall has an AP of 51/101 by COCO's 101 points.
+    scores = {name: r['AP50'] for name, r in measured(experiment).items()}
+    half = round(100 * (1 + 51 / 101) / 2, 2)
+    assert scores['plain_1_0'] == 100
+    assert scores['other_1_1'] == pytest.approx(half, abs=0.01)
+    run_experiment(experiment, command=tools)
+    assert len(tools.trained()) == 4
+
+
+class Killed(BaseException):
+    pass
+
+
+def test_a_cell_killed_midway_is_gone_on_with(experiment):
+    tools = PretendedTools(other=1)
+    train = tools.train
+
+    def killed(file):
+        if 'other_1_0' in str(file):
+            train(file, finished=False)
+            raise Killed
+        train(file)
+
+    tools.train = killed
+    with pytest.raises(Killed):
+        run_experiment(experiment, command=tools)
+    assert set(measured(experiment)) == {'plain_1_0'}
+    tools.train = train
+    run_experiment(experiment, command=tools)
+    assert len(measured(experiment)) == 4
+    assert tools.trained() == [
+        'plain_1_0',
+        'other_1_0',
+        'other_1_0',
+        'plain_1_1',
+        'other_1_1',
+    ]
+    again = [c for c in tools.calls if 'other_1_0' in c[2]][1]
+    assert '--resume' in again
+
+
+def test_a_tool_that_stops_early_and_says_nothing(experiment):
+    tools = PretendedTools()
+    train = tools.train
+    tools.train = lambda file: train(file, finished=False)
+    with pytest.raises(ValueError, match='plain_1_0 did not end'):
+        run_experiment(experiment, command=tools)
+    assert not experiment.results.exists()
+
+
+def test_a_line_cut_in_half_is_measured_again(experiment):
+    tools = PretendedTools(other=1)
+    run_experiment(experiment, command=tools)
+    text = experiment.results.read_text()
+    half = text[: len(text) - len(text.splitlines()[-1]) // 2]
+    experiment.results.write_text(half)
+    found, problems = valid_records(experiment, prepare_runs(experiment))
+    assert 'other_1_1' not in found
+    assert len(problems) == 1
+    assert 'line 4' in problems[0]
+    assert '3 of 4 runs' in table(experiment, list(found.values()))
+    run_experiment(experiment, command=tools)
+    assert len(measured(experiment)) == 4
+    # It was trained already.
+    assert len(tools.trained()) == 4
+
+
+def test_an_edited_line_does_not_count(experiment):
+    run_experiment(experiment, command=PretendedTools(other=1))
+    text = experiment.results.read_text()
+    assert '"AP50": 100.0' in text
+    experiment.results.write_text(
+        text.replace('"AP50": 100.0', '"AP50": 101.0')
+    )
+    found, problems = valid_records(experiment, prepare_runs(experiment))
+    assert len(found) + len(problems) == 4
+    assert problems
+
+
+def test_a_config_that_changed_since_is_named(experiment):
+    run_experiment(experiment, command=PretendedTools(other=1))
+    variant = experiment.file.parent / 'plain.py'
+    variant.write_text(
+        variant.read_text().replace('batch_size=4', 'batch_size=2')
+    )
+    with pytest.raises(ValueError, match=r'plain_1_0 in .* other settings'):
+        run_experiment(experiment, command=PretendedTools())
+
+
+def test_arms_with_the_same_figures_are_refused(experiment):
+    with pytest.raises(ValueError, match='to the last digit') as error:
+        run_experiment(experiment, command=PretendedTools())
+    assert 'other_1_0 has the figures of plain_1_0' in str(error.value)
+    assert set(measured(experiment)) == {'plain_1_0'}
+
+
+def test_arms_that_find_nothing_yet_may_be_alike(experiment):
+    run_experiment(experiment, command=PretendedTools(plain=4, other=4))
+    assert {r['AP50'] for r in measured(experiment).values()} == {0}
+
+
+def test_detections_of_other_images_are_refused(experiment):
+    tools = PretendedTools()
+
+    def foreign(file, out):
+        box = dict(image_id=99, category_id=1, bbox=[0, 0, 5, 5], score=1.0)
+        out.write_text(json.dumps([box]))
+
+    tools._test = foreign
+    with pytest.raises(ValueError, match='image 99'):
+        run_experiment(experiment, command=tools)
+    assert not experiment.results.exists()
+
+
+def test_two_plans_do_not_share_a_work_folder(experiment):
+    run_experiment(experiment, command=PretendedTools(other=1))
+    second = experiment.file.with_name('second.py')
+    second.write_text(experiment.file.read_text())
+    with pytest.raises(
+        ValueError, match='work folder of the experiment experiment'
+    ):
+        run_experiment(read_experiment(second), command=PretendedTools())
+
+
+class Elsewhere:
+    """Another process that holds locks until it is told to measure."""
+
+    def __init__(self, experiment, *names):
+        self.files = [
+            (experiment.work_dir / 'locks' / n).open('w') for n in names
+        ]
+        for file in self.files:
+            fcntl.flock(file, fcntl.LOCK_EX)
+
+    def end(self):
+        for file in self.files:
+            file.close()
+
+
+def test_a_cell_of_another_process_is_left_to_it(experiment, monkeypatch):
+    run_experiment(experiment, only=['plain'], command=PretendedTools())
+    lines = experiment.results.read_text()
+    experiment.results.unlink()
+    other = Elsewhere(experiment, 'plain_1_0', 'plain_1_1')
+
+    def wait(_):
+        """Meanwhile the other process measures its runs."""
+        experiment.results.write_text(experiment.results.read_text() + lines)
+        other.end()
+
+    monkeypatch.setattr(measure.time, 'sleep', wait)
+    tools = PretendedTools(other=1)
+    run_experiment(experiment, command=tools)
+    assert tools.trained() == ['other_1_0', 'other_1_1']
+    assert len(measured(experiment)) == 4
+
+
+def test_a_cell_of_a_process_that_died_is_taken_over(experiment, monkeypatch):
+    (experiment.work_dir / 'locks').mkdir(parents=True)
+    other = Elsewhere(experiment, 'plain_1_0')
+    monkeypatch.setattr(measure.time, 'sleep', lambda _: other.end())
+    tools = PretendedTools(other=1)
+    run_experiment(experiment, command=tools)
+    assert tools.trained()[-1] == 'plain_1_0'
+    assert len(measured(experiment)) == 4
+
+
+def test_a_stage_is_made_by_one_process_at_a_time(experiment, monkeypatch):
+    """Two variants with one recipe share a stage; who makes it has both."""
+    add_generator(experiment)
+    (experiment.work_dir / 'locks').mkdir(parents=True)
+    configs = {run.name: c for run, c in prepare_runs(experiment)}
+    root = Path(configs['other_1_0'].detector.stages.root).name
+    other = Elsewhere(experiment, f'stages-{root}')
+    monkeypatch.setattr(measure.time, 'sleep', lambda _: other.end())
+    tools = PretendedTools(other=1)
+    run_experiment(experiment, command=tools)
+    assert tools.trained()[-1] == 'other_1_0'
+
+
+def add_generator(experiment):
+    with (experiment.file.parent / 'other.py').open('a') as file:
+        file.write(
+            "stages = dict(root='run', generator=dict(config='ddpm.py'))\n"
+        )
+    (experiment.file.parent / 'ddpm.py').write_text(
+        "train_dataloader = dict(dataset=dict(type='W', "
+        "ann_file='data/annotations/train_20.json'))\n"
+    )
+
+
+def test_stages_are_timed_and_shared(experiment):
+    tools = PretendedTools(other=1)
+    add_generator(experiment)
+
+    def command(command, log, on_line=None):
+        if on_line and 'other' in command[2]:
+            on_line('stage 1 of 1, generator: making x\n')
+            on_line('all stages are ready, the detector follows\n')
+        return tools(command, log, on_line)
+
+    run_experiment(experiment, command=command)
+    records = measured(experiment)
+    assert set(records['other_1_0']['seconds']) == {'generator', 'detector'}
+    assert set(records['plain_1_0']['seconds']) == {'detector'}
+
+
+def test_a_cut_line_does_not_swallow_the_next(tmp_path):
+    file = tmp_path / 'results.jsonl'
+    append_record(file, dict(run='a', x=1.5))
+    with file.open('a') as half:
+        half.write('{"run": "b", "x"')
+    append_record(file, dict(run='c', x=None))
+    records, problems = read_records(file)
+    assert [r['run'] for r in records] == ['a', 'c']
+    assert len(problems) == 1
+    assert 'line 2' in problems[0]
+
+
+def test_the_picture_shows_each_arm(experiment):
+    run_experiment(experiment, command=PretendedTools(other=1))
+    records = list(measured(experiment).values())
+    shown = []
+    for chosen in (records, [r for r in records if r['variant'] == 'plain']):
+        draw_picture(experiment, chosen, experiment.file.with_suffix('.png'))
+        shown.append(cv2.imread(str(experiment.file.with_suffix('.png'))))
+    assert shown[0].shape == shown[1].shape
+    # The second color of matplotlib, orange, is that of the second variant.
+    orange = [(abs(p.astype(int) - (14, 127, 255)).max(2) < 9) for p in shown]
+    assert orange[0].sum() > 50
+    assert not orange[1].any()
+
+
+def test_the_picture_of_several_numbers_of_images_has_lines(experiment):
+    run_experiment(experiment, command=PretendedTools(other=1))
+    more = [
+        dict(r, shots=shots)
+        for r in measured(experiment).values()
+        for shots in (1, 5)
+    ]
+    object.__setattr__(experiment, 'shots', (1, 5))
+    file = experiment.file.with_suffix('.png')
+    shown = []
+    for chosen in (more, [r for r in more if r['shots'] == 1]):
+        draw_picture(experiment, chosen, file)
+        orange = abs(cv2.imread(str(file)).astype(int) - (14, 127, 255))
+        shown.append((orange.max(2) < 9).any(0).sum())
+    # A line spans the picture, a dot does not.
+    assert shown[0] > 3 * shown[1]
+
+
+def test_the_table_pairs_arms_by_seed(experiment):
+    run_experiment(experiment, command=PretendedTools(other=1))
+    text = table(experiment, list(measured(experiment).values()))
+    half = 100 * (1 + 51 / 101) / 2
+    row = next(x for x in text.splitlines() if x.startswith('| other'))
+    assert f'| {half:.1f} ± 0.0 |' in row
+    assert f'| {half - 100:+.1f} |' in row
+    assert text.count('| plain |') == 3  # scores, classes, times
+    readme = experiment.file.parent / 'README.md'
+    assert not write_between_marks(readme, 'experiment', text)
+    readme.write_text(
+        'a\n<!-- begin experiment -->\nold\n<!-- end experiment -->\nb\n'
+    )
+    assert write_between_marks(readme, 'experiment', text)
+    written = readme.read_text()
+    assert written.startswith('a\n')
+    assert written.endswith('-->\nb\n')
+    assert 'old' not in written
+    assert text in written
+
+
+def test_another_arm_can_be_the_reference(experiment, monkeypatch, capsys):
+    run_experiment(experiment, command=PretendedTools(other=1))
+    before = sorted(Path().rglob('*'))
+    tool = str(shipped('tools') / 'ablation.py')
+    asked = [str(experiment.file), '--against', 'other']
+    monkeypatch.setattr(sys, 'argv', [tool, *asked])
+    runpy.run_path(tool)['main']()
+    shown = capsys.readouterr().out
+    half = 100 * (1 + 51 / 101) / 2
+    assert 'differences from other are' in shown
+    row = next(x for x in shown.splitlines() if x.startswith('| plain'))
+    assert f'| {100 - half:+.1f} |' in row
+    # It is for reading: no picture, and no table in the README.
+    assert sorted(Path().rglob('*')) == before
+    with pytest.raises(ValueError, match='has no variant oter; it has plain'):
+        experiment.against('oter')
+
+
+@pytest.mark.parametrize('other', ['--check', '--table', '--only=plain'])
+def test_a_table_against_another_arm_is_asked_for_alone(
+    other, monkeypatch, capsys
+):
+    tool = str(shipped('tools') / 'ablation.py')
+    asked = ['experiment.py', '--against', 'other', other]
+    monkeypatch.setattr(sys, 'argv', [tool, *asked])
+    with pytest.raises(SystemExit):
+        runpy.run_path(tool)['main']()
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert 'not allowed with argument' in message

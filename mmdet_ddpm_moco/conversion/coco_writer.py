@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..utils.errors import FileAccessError
+from ..utils.errors import FileAccessError, FileConflictError
 from ..utils.fileio import atomic_write_bytes
 from .formats.voc import Box
 
@@ -124,11 +124,12 @@ def write_conversion(
         _write_json(dst / 'report.json', report, indent=1)
     except OSError as error:
         if error.strerror is None:
-            raise
-        raise type(error)(
+            raise  # one of ours
+        msg = (
             f'cannot write {error.filename2 or error.filename}: '
             f'{error.strerror}'
-        ) from error
+        )
+        raise FileAccessError(msg) from error
 
 
 def place_image(source: Path, target: Path, copy: bool) -> None:
@@ -152,7 +153,7 @@ def place_image(source: Path, target: Path, copy: bool) -> None:
         return
     if target.exists() and not target.is_symlink():
         if target.read_bytes() != source.read_bytes():
-            raise FileAccessError(
+            raise FileConflictError(
                 f'{target} is another image than {source}; choose another '
                 'folder to write to, or move it away'
             )

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..utils.errors import InputError
+
 # Every kind of finding: what it means and what was done about it.
 KINDS = dict(
     filename_differs='<filename> is not the name of the image; paired by '
@@ -101,7 +103,7 @@ class Report:
         )
 
 
-class FindingsError(ValueError):
+class FindingsError(InputError):
     """The dataset is odd where it may not be.
 
     Args:

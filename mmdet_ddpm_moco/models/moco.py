@@ -20,6 +20,9 @@ from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from ..utils.errors import InputError
+from .heads.dataset_contrastive_head import (  # noqa: F401, registers it
+    DatasetContrastiveHead,
+)
 from .key_queue import KeyQueue
 from .split_batch_norm import split_batch_norm
 

@@ -17,6 +17,10 @@ class MissingFileError(UserError, FileNotFoundError):
     """A file or folder is not there."""
 
 
+class FileConflictError(UserError, FileExistsError):
+    """Something else is where a file is to be written."""
+
+
 class FileAccessError(UserError, OSError):
     """A file or folder cannot be read or written."""
 

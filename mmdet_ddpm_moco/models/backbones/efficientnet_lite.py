@@ -11,6 +11,7 @@ from mmdet.models.backbones.efficientnet import EfficientNet
 from mmdet.registry import MODELS
 
 from ...utils.errors import InputError
+from . import package_weights  # noqa: F401, registers package://
 
 # A block is [kernel, channels, squeeze-excite, stride, expansion, kind].
 _LITE0 = [

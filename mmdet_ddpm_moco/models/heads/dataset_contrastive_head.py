@@ -4,6 +4,10 @@ from mmengine.model import BaseModule
 from mmpretrain.registry import MODELS
 from torch import Tensor
 
+from ..losses.dataset_contrastive_loss import (  # noqa: F401, registers it
+    DatasetContrastiveLoss,
+)
+
 
 @MODELS.register_module()
 class DatasetContrastiveHead(BaseModule):

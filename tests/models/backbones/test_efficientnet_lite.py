@@ -283,7 +283,7 @@ class TestDetector:
         boxes = torch.cat([corners, corners + sides], dim=1)
         number, coverage = {}, {}
         for net in ('lite0', 'r18'):
-            path = CONFIG.with_name(f'faster_rcnn_{net}_fpn_small.py')
+            path = CONFIG.with_name(f'faster-rcnn_{net}_fpn_small.py')
             cfg = Config.fromfile(path).model.rpn_head.anchor_generator
             # Not the scope that an earlier test left behind.
             generator = TASK_UTILS.build(dict(cfg, _scope_='mmdet'))

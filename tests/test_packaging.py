@@ -1,4 +1,4 @@
-"""A plain install ships configs and tools where OpenMMLab packages do."""
+"""A plain install ships configs and tools where mim looks for them."""
 
 import shutil
 import subprocess
@@ -19,7 +19,13 @@ def test_wheel_ships_configs_and_tools(tmp_path):
             source / name,
             ignore=shutil.ignore_patterns('__pycache__'),
         )
-    for name in ('setup.py', 'pyproject.toml', 'README.md', 'LICENSE'):
+    for name in (
+        'setup.py',
+        'pyproject.toml',
+        'model-index.yml',
+        'README.md',
+        'LICENSE',
+    ):
         shutil.copy(ROOT / name, source)
     command = ['wheel', '--no-deps', '--no-build-isolation', '--quiet', '-w']
     subprocess.run(
@@ -27,10 +33,17 @@ def test_wheel_ships_configs_and_tools(tmp_path):
     )
     (wheel,) = tmp_path.glob('*.whl')
     names = set(zipfile.ZipFile(wheel).namelist())
-    for folder in ('configs', 'tools'):
-        for file in (ROOT / folder).rglob('*.py'):
-            place = file.relative_to(ROOT).as_posix()
-            assert f'mmdet_ddpm_moco/.mim/{place}' in names
+    shipped_files = [
+        file
+        for folder in ('configs', 'tools')
+        for suffix in ('py', 'sh', 'yml')
+        for file in (ROOT / folder).rglob(f'*.{suffix}')
+    ]
+    for file in (*shipped_files, ROOT / 'model-index.yml'):
+        place = file.relative_to(ROOT).as_posix()
+        assert f'mmdet_ddpm_moco/.mim/{place}' in names
+    assert 'mmdet_ddpm_moco/py.typed' in names
+    assert not any(name.startswith(('benchmarks', 'tests')) for name in names)
     metadata = next(n for n in names if n.endswith('METADATA'))
     text = zipfile.ZipFile(wheel).read(metadata).decode()
     required = [

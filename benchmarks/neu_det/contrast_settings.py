@@ -27,7 +27,9 @@ _loss = 'model.head.loss.'
 _images = 'train_dataloader.dataset.sources.0.'
 variants = dict(
     moco=contrast('moco', 'plain MoCo v2'),
-    mix=contrast('mix', 'half dataset-level loss, by kinds of the shots'),
+    mix=contrast(
+        'mix', 'mix: half dataset-level loss, by classes of the shots'
+    ),
     paper=contrast(
         'dataset',
         'the dataset-level loss as in the research code: nothing masked, '
@@ -52,7 +54,7 @@ variants = dict(
     ),
     weak_labels=contrast(
         'mix',
-        'mix, and the kind of every training image is known',
+        'mix, and the class of every training image is known',
         own_labels=True,
         **{f'{_images}dataset_ids': 'class', f'{_images}crop': False},
     ),

@@ -1,13 +1,13 @@
-# What contrast is worth to a ResNet-18 that starts from nothing.
+# What contrast is worth to a ResNet-18 that is trained from scratch.
 variants = dict(
-    plain='variants/scratch_baseline.py',
+    baseline='variants/scratch_baseline.py',
     copypaste='variants/scratch_copypaste.py',
     moco='variants/scratch_moco.py',
     dataset='variants/scratch_dataset.py',
     mix='variants/scratch_mix.py',
 )
-reference = 'plain'
+reference = 'baseline'
 shots = [20]
 seeds = [0, 1, 2]
 data_root = 'data/NEU-DET-benchmark'
-work_dir = 'work_dirs/benchmarks/neu_det_from_nothing'
+work_dir = 'work_dirs/benchmarks/neu_det_from_scratch'

@@ -1,4 +1,4 @@
-# At how many image-steps the plain variant has levelled off, on the images that
+# At how many image-steps the baseline has levelled off, on the images that
 # choices are made on. A step takes 4 images.
 def steps(number):
     return dict(
@@ -23,4 +23,4 @@ shots = [20]
 seeds = [0, 1]
 data_root = 'data/NEU-DET-benchmark'
 score = 'annotations/val.json'
-work_dir = 'work_dirs/benchmarks/neu_det_curve_imagenet'
+work_dir = 'work_dirs/benchmarks/neu_det_learning_curve'

@@ -6,7 +6,7 @@ data_root = 'data/NEU-DET-benchmark/'
 images = dict(
     ann_file=data_root + 'annotations/train.json',
     img_prefix=data_root + 'images/',
-    dataset_ids='alone',
+    dataset_ids='image',
 )
 # As the runs were measured, before gray files were decoded as gray.
 train_pipeline = _base_.train_pipeline

@@ -12,10 +12,10 @@ _IN_WORKER = 'Original Traceback (most recent call last)'
 
 
 def one_line_errors(main: Callable[[], None]) -> Callable[[], None]:
-    """Turns an error that the user can mend into one line.
+    """Turns an error that the user can fix into one line.
 
-    A wrong input is told in one line on stderr, with exit code 1. So is a
-    Ctrl-C that this package has something to say about, with exit code 130.
+    A :class:`UserError` is printed in one line on stderr, with exit code 1;
+    a KeyboardInterrupt that has a message likewise, with exit code 130.
     Anything else keeps its traceback.
     """
 
@@ -32,17 +32,17 @@ def one_line_errors(main: Callable[[], None]) -> Callable[[], None]:
             # sys.exit() would wait for threads that are still at work.
             os._exit(130)
         except Exception as error:
-            told = _user_error(error)
-            if told is None:
+            message = _user_error(error)
+            if message is None:
                 raise
-            print(f'error: {told}', file=sys.stderr)
+            print(f'error: {message}', file=sys.stderr)
             raise SystemExit(1) from None
 
     return wrapped
 
 
 def _user_error(error: BaseException | None) -> str | None:
-    """Text of the :class:`UserError` in a chain of errors, if there is one.
+    """Message of the :class:`UserError` in a chain of errors, if any.
 
     MMEngine's builders raise an error of the same class around the one that
     a constructor raised; a data loader repeats a worker's traceback as text.
@@ -58,7 +58,7 @@ def _user_error(error: BaseException | None) -> str | None:
                 text = text.rstrip().rsplit('\n', 1)[1].split(': ', 1)[1]
             return text
         if cause is None and context and str(context) not in str(error):
-            return None  # another error, met while that one was handled
+            return None  # another error, raised while that one was handled
         error = inner
     return None
 
@@ -82,5 +82,5 @@ def add_launcher(parser: argparse.ArgumentParser) -> None:
 
 
 def set_local_rank(args: argparse.Namespace) -> None:
-    """Hands ``--local_rank`` over to MMEngine."""
+    """Passes ``--local_rank`` on to MMEngine."""
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))

@@ -1,8 +1,8 @@
-"""Several processes, one job: how they start, agree and fail together.
+"""Distributed runs: how ranks start, wait for each other and fail.
 
-MMEngine's ``dist`` does the talking. What is added: ranks on machines without
-a GPU, waiting for as long as work takes, and an error on one rank that ends
-all of them and is told once.
+In addition to MMEngine's ``dist``: ranks on machines without a GPU, waits of
+any length, and an error on one rank that ends all of them and is printed
+once.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,6 +21,7 @@ from mmengine.dist import (
     is_main_process,
 )
 from mmengine.model import is_model_wrapper
+from torch import nn
 
 T = TypeVar('T')
 
@@ -29,9 +30,9 @@ LONG_TIMEOUT = timedelta(days=7)
 
 
 def init_ranks(launcher: str, **dist_cfg: Any) -> None:
-    """Joins the ranks of a launcher, as MMEngine's ``init_dist`` does.
+    """Initializes ranks as MMEngine's ``init_dist``, without a GPU too.
 
-    On machines without an accelerator the ranks talk through gloo.
+    On machines without an accelerator the backend is gloo.
 
     Args:
         launcher (str): ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
@@ -55,8 +56,8 @@ def init_ranks(launcher: str, **dist_cfg: Any) -> None:
 def long_timeout_group() -> Iterator[Any]:
     """A group of all ranks that may wait for each other for days.
 
-    NCCL gives up after ten minutes, and keeps a GPU busy while it waits.
-    All ranks have to enter together.
+    NCCL times out after ten minutes, and keeps a GPU busy while it waits.
+    All ranks have to enter it.
 
     Yields:
         ProcessGroup | None: For MMEngine's ``dist``; None for a single one.
@@ -66,7 +67,7 @@ def long_timeout_group() -> Iterator[Any]:
         return
     group = torch.distributed.new_group(backend='gloo', timeout=LONG_TIMEOUT)
     yield group
-    # Not after an error: the others may not be there to take leave of.
+    # Not after an error: the other ranks may have ended.
     torch.distributed.destroy_process_group(group)
 
 
@@ -82,17 +83,18 @@ def all_ranks(function: Callable[[], T], group: Any = None) -> T:
 
     Raises:
         Exception: The function's own, on the first rank where it failed.
-        SystemExit: On the others, since that one tells why.
+        SystemExit: On the others, since that one reports the error.
     """
-    value, error = None, None
+    value: list[T] = []
+    error = None
     try:
-        value = function()
+        value.append(function())
     except Exception as caught:
         error = caught
     failed = all_gather_object(error is not None, group)
     if True not in failed:
-        return value
-    if get_rank(group) == failed.index(True):
+        return value[0]
+    if error is not None and get_rank(group) == failed.index(True):
         raise error
     raise SystemExit(1)
 
@@ -105,19 +107,22 @@ def main_process_first(function: Callable[[], T], group: Any = None) -> T:
         group (ProcessGroup | None): The ranks. Defaults to all.
 
     Returns:
-        object: What it returned there.
+        object: What it returned on the main process.
 
     Raises:
         Exception: The function's own, on the main process.
         SystemExit: Then, on the others.
     """
-    value = [
+    value: list[Any] = [
         all_ranks(lambda: function() if is_main_process() else None, group)
     ]
     broadcast_object_list(value, group=group)
     return value[0]
 
 
-def unwrap_model(model: torch.nn.Module) -> torch.nn.Module:
+def unwrap_model(model: nn.Module) -> nn.Module:
     """The model without a wrapper such as DistributedDataParallel."""
-    return model.module if is_model_wrapper(model) else model
+    if not is_model_wrapper(model):
+        return model
+    assert isinstance(model.module, nn.Module)
+    return model.module

@@ -1,4 +1,4 @@
-"""Errors that a user can mend, told apart from bugs by their class.
+"""Errors that a user can fix, distinguished from bugs by their class.
 
 The command line tools print them in one line; anything else keeps its
 traceback. Each is also the built-in error that a caller would expect.
@@ -6,19 +6,19 @@ traceback. Each is also the built-in error that a caller would expect.
 
 
 class UserError(Exception):
-    """Something that was given is wrong; the message says what to do."""
+    """An input is wrong; the message says what to do."""
 
 
 class InputError(UserError, ValueError):
-    """A value, or what a file holds, is wrong."""
+    """A value, or the contents of a file, is wrong."""
 
 
 class MissingFileError(UserError, FileNotFoundError):
-    """A file or folder is not there."""
+    """A file or folder is missing."""
 
 
 class FileConflictError(UserError, FileExistsError):
-    """Something else is where a file is to be written."""
+    """Another file already exists where one is to be written."""
 
 
 class FileAccessError(UserError, OSError):

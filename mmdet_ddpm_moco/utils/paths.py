@@ -1,4 +1,4 @@
-"""Where the shipped configs and tools are."""
+"""Locations of the shipped configs and tools."""
 
 from pathlib import Path
 
@@ -10,11 +10,8 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 def shipped(folder: str) -> Path:
     """The shipped ``configs`` or ``tools``.
 
-    Args:
-        folder (str): ``'configs'`` or ``'tools'``.
-
     Returns:
-        Path: ``mmdet_ddpm_moco/.mim/<folder>`` after a plain install, beside
+        Path: ``mmdet_ddpm_moco/.mim/<folder>`` after a normal install, beside
         the package in a checkout.
     """
     installed = _PACKAGE / '.mim' / folder
@@ -25,13 +22,9 @@ def find_config(name: str, beside: str | Path | None = None) -> Path:
     """Finds a config named in another config.
 
     Args:
-        name (str): Path from the current folder, from the folder of the
-            config that names it, or from the shipped ``configs``; tried in
-            this order.
+        name (str): Path relative to the current folder, to the folder of
+            ``beside`` or to the shipped ``configs``; tried in this order.
         beside (str | Path | None): The config that names it.
-
-    Returns:
-        Path: The file.
 
     Raises:
         FileNotFoundError: It is in none of these places.

@@ -1,8 +1,10 @@
-"""What an image can be recognized by later, in a few bytes.
+"""Fingerprints of images: a hash of the file and a perceptual hash.
 
-Two things: a hash of the file, and its *look*, 256 bits that stay nearly the
-same when the image is stored anew, made brighter or scaled, and follow it
-when it is mirrored or turned.
+The perceptual hash is 256 bits that hardly change when the image is
+compressed, made brighter or scaled, and that are mirrored or rotated with it:
+a block mean hash (Yang et al., "Block Mean Value Based Image Perceptual
+Hashing", IIH-MSP 2006), taken after shading and straight lines, which images
+of one kind of surface share, are removed.
 """
 
 import io
@@ -19,19 +21,18 @@ HASH_SIDE = 16
 
 _ONE = np.ones(1)
 
-# Side in pixels of the square that the look is taken from. Shading and
-# straight lines, which images of one kind of surface share, are removed there.
+# Side in pixels of the square that the perceptual hash is taken from.
 _SIDE = 64
 
-# Sigma of the blurs that remove them, in pixels of that square.
+# Sigma of the blurs that remove shading and lines, in pixels of that square.
 _DETAIL = 4.0
 
-# Mean contrast in gray levels below which the look would be that of the
-# sensor's noise or of the light's falling off.
+# Mean contrast in gray levels below which the hash would be that of the
+# sensor's noise or of vignetting.
 _MIN_CONTRAST = 0.5
 
-# Of the bits, so many are set where structure fills the image; an image that
-# is blank for the most part looks like any other such image.
+# Share of bits that are set where structure fills the image. The hash of an
+# image that is blank for the most part is that of any other such image.
 _BALANCED = (0.3, 0.7)
 
 
@@ -41,23 +42,19 @@ class Fingerprint(NamedTuple):
     Attributes:
         name (str): File name without folders.
         content (str): Hash of the file's bytes, 16 hexadecimal digits.
-        look (str | None): 64 hexadecimal digits, see :func:`perceptual_hash`.
+        phash (str | None): 64 hexadecimal digits, see
+            :func:`perceptual_hash`.
     """
 
     name: str
     content: str
-    look: str | None
+    phash: str | None
 
 
 def fingerprint(path: str | Path) -> Fingerprint:
-    """Reads what an image file is recognized by.
+    """Takes the fingerprint of a local file, cached while it is unchanged.
 
-    Args:
-        path (str | Path): A local file. One that is no readable image has
-            no look.
-
-    Returns:
-        Fingerprint: Of this process's cache, if the file has not changed.
+    A file that is no readable image has no perceptual hash.
 
     Raises:
         OSError: It cannot be read.
@@ -67,14 +64,14 @@ def fingerprint(path: str | Path) -> Fingerprint:
 
 
 def perceptual_hash(image: np.ndarray) -> str | None:
-    """Takes the look of an image.
+    """Takes the perceptual hash of an image.
 
     Args:
         image (np.ndarray): Gray image (uint8, shape (H, W)).
 
     Returns:
         str | None: ``HASH_SIDE`` x ``HASH_SIDE`` bits, row by row, in
-        hexadecimal digits; None where too little is to be seen.
+        hexadecimal digits; None for an image with too little structure.
     """
     square = cv2.resize(image, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
     smooth = cv2.GaussianBlur(square.astype(np.float32), (0, 0), _DETAIL)
@@ -102,7 +99,7 @@ def _fingerprint(path: str, changed: int, size: int) -> Fingerprint:
 
 
 def _decode(data: bytes) -> np.ndarray | None:
-    """Gray uint8 (H, W) pixels, a large JPEG's at a part of its size."""
+    """Gray uint8 (H, W) pixels; a large JPEG is decoded at reduced size."""
     try:
         with Image.open(io.BytesIO(data)) as image:
             shorter = min(image.size)
@@ -125,7 +122,7 @@ def _decode(data: bytes) -> np.ndarray | None:
 def flatten(
     image: np.ndarray, side: int, detail: float, spread: float
 ) -> np.ndarray:
-    """Removes shading and straight lines, and evens out contrast.
+    """Removes shading and straight lines, and equalizes local contrast.
 
     Args:
         image (np.ndarray): Gray image (uint8, shape (H, W)).
@@ -139,11 +136,11 @@ def flatten(
         np.ndarray: float32 with mean 0 and standard deviation 1; all 0 for
         an image without structure.
     """
-    small = reduced(image, side).astype(np.float32)
+    small: np.ndarray = reduced(image, side).astype(np.float32)
     kernel = cv2.getGaussianKernel(int(6 * detail) | 1, detail)
-    small -= cv2.sepFilter2D(small, -1, _ONE, kernel)
-    small -= cv2.sepFilter2D(small, -1, kernel, _ONE)
-    # The 1 keeps noise below one gray level from being blown up.
+    small = small - cv2.sepFilter2D(small, -1, _ONE, kernel)
+    small = small - cv2.sepFilter2D(small, -1, kernel, _ONE)
+    # The 1 keeps noise below one gray level from being amplified.
     power = cv2.GaussianBlur(small * small, (0, 0), spread)
     small /= np.sqrt(power + 1)
     small -= small.mean()
@@ -152,6 +149,7 @@ def flatten(
 
 
 def reduced(image: np.ndarray, side: int) -> np.ndarray:
+    """The image with its longer side at most ``side`` pixels."""
     scale = side / max(image.shape)
     if scale >= 1:
         return image

@@ -1,4 +1,4 @@
-"""The record of the images that a stage was trained on.
+"""The provenance record: which images a stage was trained on.
 
 Generator, bank and backbone carry it, so that a detector can tell whether
 the images it is tested on were among them, under whatever name. It is of
@@ -22,12 +22,12 @@ FILE = 'images_seen.json'
 KEY = 'images_seen'
 FORMAT_VERSION = 1
 
-# Looks that differ in less than this share of their bits are of one picture.
-# Of a million pairs of NEU-DET's images, in all eight ways to turn and mirror
-# them, three differ in less than 0.29: a copy (0) and two that overlap nearly
-# wholly (0.20, 0.24). JPEGs of quality 50 and 25 differ in 0.15 and 0.22, 40
-# gray levels more in 0.19, noise of 5 in 0.15 (95 % of the images do not
-# differ in more).
+# Perceptual hashes that differ in less than this share of their bits are of
+# one picture. Of a million pairs of NEU-DET's images, in all eight flips and
+# rotations, three differ in less than 0.29: a copy (0) and two that overlap
+# nearly wholly (0.20, 0.24). JPEGs of quality 50 and 25 differ in 0.15 and
+# 0.22, 40 gray levels more in 0.19, noise of 5 in 0.15 (95 % of the images do
+# not differ in more).
 MAX_DIFFERENCE = 0.25
 
 # Rows compared at a time, to bound memory.
@@ -37,13 +37,13 @@ Record = dict[str, Any]
 
 
 class Copy(NamedTuple):
-    """An image that was seen before.
+    """An image that is in a record.
 
     Attributes:
         path (str): The image.
-        seen (str): File name under which it was seen.
+        seen (str): Its file name in the record.
         exact (bool): Whether the files are equal; else it is the same
-            picture, stored anew, brighter, scaled, mirrored or turned.
+            picture, recompressed, brighter, scaled, mirrored or rotated.
     """
 
     path: str
@@ -52,10 +52,10 @@ class Copy(NamedTuple):
 
 
 def fingerprints(paths: Iterable[str | Path]) -> dict[str, Fingerprint]:
-    """Reads many images at once.
+    """Takes the fingerprints of many images, in threads.
 
     Args:
-        paths (Iterable[str | Path]): Their files, any number of times.
+        paths (Iterable[str | Path]): Files; repeated ones count once.
 
     Returns:
         dict[str, Fingerprint]: By path, without those that are no local
@@ -71,25 +71,18 @@ def record_images(paths: Iterable[str | Path]) -> Record:
     """Makes the record of images.
 
     Args:
-        paths (Iterable[str | Path]): Their files, any number of times.
+        paths (Iterable[str | Path]): Files; repeated ones count once.
 
     Returns:
         dict: ``format_version`` and ``images``, a list of ``[file name,
-        hash of the file, look or None]``.
+        hash of the file, perceptual hash or None]``.
     """
     found = set(fingerprints(paths).values())
     return _record(list(image) for image in found)
 
 
 def merge_records(*records: Record | None) -> Record | None:
-    """Joins records.
-
-    Args:
-        *records (dict | None): None is a record that was not kept.
-
-    Returns:
-        dict | None: Of all of their images; None if there is no record.
-    """
+    """Joins records, None where none was kept; None if there is no other."""
     kept = [record for record in records if record is not None]
     if not kept:
         return None
@@ -113,13 +106,7 @@ def record_bytes(record: Record) -> bytes:
 
 
 def read_record(folder: str | Path) -> Record | None:
-    """Reads the record of a generator or bank.
-
-    Args:
-        folder (str | Path): Its folder.
-
-    Returns:
-        dict | None: None where it was made without one.
+    """Reads the record of a generator's or bank's folder, None without one.
 
     Raises:
         ValueError: It cannot be read.
@@ -165,12 +152,12 @@ def checked_record(record: Any, where: str | Path) -> Record:
     return dict(format_version=version, images=rows)
 
 
-def _check_row(name: str, content: str, look: str | None) -> list[str | None]:
+def _check_row(name: str, content: str, phash: str | None) -> list[str | None]:
     if len(bytes.fromhex(content)) != 8 or not isinstance(name, str):
         raise ValueError
-    if look is not None and len(bytes.fromhex(look)) * 8 != HASH_SIDE**2:
+    if phash is not None and len(bytes.fromhex(phash)) * 8 != HASH_SIDE**2:
         raise ValueError
-    return [name, content, look]
+    return [name, content, phash]
 
 
 def find_copies(
@@ -183,11 +170,12 @@ def find_copies(
     Args:
         images (dict[str, Fingerprint]): From :func:`fingerprints`.
         record (dict): From :func:`record_images` or a file.
-        max_difference (float): Share of bits, in [0, 0.5], in which looks
-            of one picture may differ. Defaults to ``MAX_DIFFERENCE``.
+        max_difference (float): Share of bits, in [0, 0.5], in which the
+            perceptual hashes of one picture may differ. Defaults to
+            ``MAX_DIFFERENCE``.
 
     Returns:
-        list[Copy]: One per image that was seen, in the order of ``images``.
+        list[Copy]: One per image found, in the order of ``images``.
     """
     contents = {content: name for name, content, _ in record['images']}
     found = {
@@ -195,15 +183,19 @@ def find_copies(
         for path, image in images.items()
         if image.content in contents
     }
-    looks = {p: i.look for p, i in images.items() if i.look and p not in found}
-    seen = [(name, look) for name, _, look in record['images'] if look]
-    if looks and seen:
-        known = _signs([look for _, look in seen])
+    hashes = {
+        path: image.phash
+        for path, image in images.items()
+        if image.phash and path not in found
+    }
+    seen = [(name, phash) for name, _, phash in record['images'] if phash]
+    if hashes and seen:
+        known = _signs([phash for _, phash in seen])
         limit = (1 - 2 * max_difference) * HASH_SIDE**2
-        paths = list(looks)
+        paths = list(hashes)
         for start in range(0, len(paths), _BLOCK):
             part = paths[start : start + _BLOCK]
-            agree = _agreement(_signs([looks[p] for p in part]), known)
+            agree = _agreement(_signs([hashes[p] for p in part]), known)
             best = agree.argmax(axis=1)
             for row, path in enumerate(part):
                 if agree[row, best[row]] > limit:
@@ -211,29 +203,28 @@ def find_copies(
     return [found[path] for path in images if path in found]
 
 
-def _signs(looks: Sequence[str]) -> np.ndarray:
-    """Looks as +1 and -1, float32 (N, side, side)."""
-    packed = np.frombuffer(bytes.fromhex(''.join(looks)), np.uint8)
+def _signs(hashes: Sequence[str]) -> np.ndarray:
+    """Perceptual hashes as +1 and -1, float32 (N, side, side)."""
+    packed = np.frombuffer(bytes.fromhex(''.join(hashes)), np.uint8)
     bits = np.unpackbits(packed).reshape(-1, HASH_SIDE, HASH_SIDE)
     return bits.astype(np.float32) * 2 - 1
 
 
 def _agreement(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Highest product of looks over the eight ways to turn and mirror.
+    """Highest product over the eight flips and rotations of ``first``.
 
     Args:
         first (np.ndarray): float32 (M, side, side) of +1 and -1.
-        second (np.ndarray): float32 (N, side, side).
+        second (np.ndarray): float32 (N, side, side) of +1 and -1.
 
     Returns:
         np.ndarray: float32 (M, N).
     """
     columns = second.reshape(len(second), -1).T
-    best = None
-    for upright in (first, first.transpose(0, 2, 1)):
+    best = np.full((len(first), len(second)), -np.inf, np.float32)
+    for turned in (first, first.transpose(0, 2, 1)):
         for rows in (1, -1):
             for cols in (1, -1):
-                way = upright[:, ::rows, ::cols].reshape(len(first), -1)
-                product = way @ columns
-                best = product if best is None else np.maximum(best, product)
+                flipped = turned[:, ::rows, ::cols].reshape(len(first), -1)
+                np.maximum(best, flipped @ columns, out=best)
     return best

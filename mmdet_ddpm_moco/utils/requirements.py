@@ -1,9 +1,9 @@
-"""Checks that the OpenMMLab modules this plugin builds on are there.
+"""Checks that the OpenMMLab modules this plugin builds on are installed.
 
 Two distributions provide each of them (``mmdet`` and ``onedl-mmdetection``,
-say), so a requirement in ``setup.py`` would name the wrong one for somebody.
-The modules are looked for instead, without importing them, which keeps the
-check in the milliseconds.
+say), so a requirement in ``setup.py`` would name the wrong one for some.
+The modules are searched for instead, without importing them, which takes
+milliseconds.
 """
 
 import re
@@ -37,8 +37,8 @@ def module_version(module: str) -> str | None:
         module (str): A key of ``REQUIRED`` or ``OPTIONAL``.
 
     Returns:
-        str | None: Its version; '' where the module is there but comes from
-        no distribution known here; None where there is no such module.
+        str | None: Its version; '' if the module is installed but from none
+        of the distributions listed here; None if there is no such module.
     """
     if find_spec(module) is None:
         return None
@@ -68,17 +68,17 @@ def check_module(module: str) -> None:
     if found == '' or (found and _numbers(found) >= _numbers(lowest)):
         return
     state = 'none is installed' if found is None else f'{found} is installed'
-    cure = ' or '.join(
+    fix = ' or '.join(
         f'`pip install "{name}>={lowest}"`' for name in distributions[:2]
     )
     if len(distributions) > 1:
-        cure += ' (maintained or classic builds; do not mix the two)'
-    msg = f'mmdet_ddpm_moco needs {module}>={lowest}, {state}: {cure}'
+        fix += ' (maintained or classic builds; do not mix the two)'
+    msg = f'mmdet_ddpm_moco needs {module}>={lowest}, {state}: {fix}'
     raise StackError(msg)
 
 
 def check_stack() -> None:
-    """Checks every library that no part of this package can do without.
+    """Checks every library that the whole package needs.
 
     Raises:
         StackError: A module is missing or too old.

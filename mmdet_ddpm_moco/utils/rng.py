@@ -1,4 +1,4 @@
-"""Looking into a training run without changing what it does next."""
+"""Random state, eval mode and determinism, restored afterwards."""
 
 import random
 from collections.abc import Iterator
@@ -11,13 +11,9 @@ from torch import nn
 
 @contextmanager
 def fork_rng(seed: int) -> Iterator[None]:
-    """What runs inside draws from seeded generators, then all are as before.
+    """Seeds the global generators inside and restores them afterwards.
 
-    Those of Python, NumPy and torch's CPU; nothing else is drawn from by
-    transforms.
-
-    Args:
-        seed (int): Seed of the three.
+    Those of Python, NumPy and torch's CPU: transforms draw from no others.
     """
     states = random.getstate(), np.random.get_state()
     try:
@@ -34,13 +30,10 @@ def fork_rng(seed: int) -> Iterator[None]:
 
 @contextmanager
 def eval_mode(*modules: nn.Module) -> Iterator[None]:
-    """Inside, modules are in eval mode; then each part is as it was.
+    """Puts modules in eval mode without gradients, and back afterwards.
 
-    ``module.train()`` would not bring that back where only some parts were
+    ``module.train()`` would not restore the mode where only some parts were
     in training, such as around a frozen stage.
-
-    Args:
-        *modules (nn.Module): The modules.
     """
     modes = [(part, part.training) for m in modules for part in m.modules()]
     try:
@@ -54,20 +47,17 @@ def eval_mode(*modules: nn.Module) -> Iterator[None]:
 
 
 # Threads within a block on a CPU. How a sum is split over threads may change
-# its last bits, so all threads but one paint blocks of their own instead.
+# its last bits, so the other threads sample other blocks instead.
 THREADS_PER_BLOCK = 1
 
 
 @contextmanager
 def deterministic(device: str) -> Iterator[int]:
-    """Makes sampling reproducible while it lasts.
-
-    Args:
-        device (str): Where the U-Net runs.
+    """Makes sampling on a device reproducible inside.
 
     Yields:
-        int: Blocks to paint at once: one on a GPU, on a CPU as many as torch
-        was to use threads (``OMP_NUM_THREADS``).
+        int: Blocks to sample at once: one on a GPU, on a CPU as many as
+        torch was set to use threads (``OMP_NUM_THREADS``).
     """
     if torch.device(device).type == 'cpu':
         threads = torch.get_num_threads()
@@ -79,7 +69,7 @@ def deterministic(device: str) -> Iterator[int]:
         return
     cudnn = torch.backends.cudnn
     before = cudnn.benchmark, cudnn.deterministic
-    # With its benchmark, which algorithm is taken is a matter of timing.
+    # Its benchmark chooses algorithms by their timing, which varies.
     cudnn.benchmark, cudnn.deterministic = False, True
     try:
         yield 1

@@ -1,4 +1,11 @@
-"""Running a tool as a command: output in a log, progress on the screen."""
+"""Running a tool as a command: output in a log, progress on the screen.
+
+What is shown is a contract with the tools' log lines: :data:`SHOWN` lists how
+the lines begin that report a step (``engine.stages``, ``engine.options``,
+``utils.cli``), ``ablation.stopwatch`` reads the ones of stages;
+:func:`progress` recognizes the progress lines of MMEngine's LoggerHook and of
+the bar of ``synthesis.run``.
+"""
 
 import re
 import subprocess
@@ -9,18 +16,17 @@ from pathlib import Path
 
 from .errors import ToolFailedError
 
+# What lines begin with that are shown as they are.
+SHOWN = ('stage ', 'all stages ', 'making ', 'going on', 'error')
+
 _PROGRESS = re.compile(
     r'(?P<what>Iter|Epoch)\((?P<mode>train|test|val)\)\s+'
     r'(?P<at>[\[\d/ \]]+).*?eta: (?P<eta>[\d:]+)'
 )
 
 
-# Lines of the tools that are shown as they are.
-SHOWN = ('stage ', 'all stages ', 'making ', 'going on', 'error')
-
-
 def progress(line: str) -> str | None:
-    """What a line of a log says of the time left, if anything."""
+    """Progress and time left, if a log line reports them."""
     if found := _PROGRESS.search(line):
         return f'{found["mode"]} {found["at"]} {found["eta"]} left'
     return line.strip() if line.startswith('synthesizing') else None
@@ -31,7 +37,7 @@ def run_logged(
     log: str | Path,
     on_line: Callable[[str], None] | None = None,
 ) -> float:
-    """Runs a Python command; stages and time left are shown as it goes.
+    """Runs a Python command; shows its stages and the time left.
 
     Args:
         command (Sequence[str]): ``python`` and its arguments.
@@ -47,7 +53,7 @@ def run_logged(
     log = Path(log)
     print(f'$ {" ".join(command)}\n  (log: {log})')
     log.parent.mkdir(parents=True, exist_ok=True)
-    began = time.monotonic()
+    start = time.monotonic()
     with (
         log.open('w', buffering=1) as file,
         subprocess.Popen(
@@ -59,6 +65,7 @@ def run_logged(
         ) as process,
     ):
         try:
+            assert process.stdout is not None
             for line in process.stdout:
                 file.write(line)
                 if on_line is not None:
@@ -70,7 +77,7 @@ def run_logged(
         except BaseException:
             process.kill()
             raise
-    seconds = time.monotonic() - began
+    seconds = time.monotonic() - start
     print(f'\r  {seconds:.0f} s'.ljust(79))
     if process.returncode:
         tail = '\n'.join(log.read_text().splitlines()[-15:])

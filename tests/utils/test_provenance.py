@@ -127,10 +127,10 @@ def test_a_file_that_changed_is_read_again(tmp_path):
     assert fingerprint(path)[1:] != before[1:]
 
 
-def test_a_file_that_is_no_image_has_no_look(tmp_path):
+def test_a_file_that_is_no_image_has_no_perceptual_hash(tmp_path):
     (tmp_path / 'a.png').write_bytes(b'no image')
     found = fingerprint(tmp_path / 'a.png')
-    assert found.look is None
+    assert found.phash is None
     assert len(found.content) == 16
     assert fingerprints([tmp_path / 'none.png']) == {}
 

@@ -46,7 +46,7 @@ def test_plans_are_read(path):
         dataset = dataset.get('dataset', dataset)
         assert dataset.data_root.rstrip('/') == str(experiment.data_root)
         if not variant.own_labels:
-            assert dataset.ann_file == experiment.shots_file
+            assert dataset.ann_file == experiment.shots_ann_file
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def main() -> None:
         run_experiment,
         valid_records,
     )
-    from mmdet_ddpm_moco.ablation.plot import draw_picture
+    from mmdet_ddpm_moco.ablation.plot import plot_results
     from mmdet_ddpm_moco.ablation.table import table, write_between_marks
 
     experiment = read_experiment(args.experiment)
@@ -77,7 +77,7 @@ def main() -> None:
     if records and not args.against:
         name = experiment.file.stem
         picture = experiment.file.with_suffix('.png')
-        draw_picture(experiment, records, picture)
+        plot_results(experiment, records, picture)
         readme = Path(experiment.file).parent / 'README.md'
         if write_between_marks(readme, name, text):
             print(f'The table is in {readme}, the picture is {picture}.')

@@ -63,5 +63,5 @@ reference = 'moco'
 shots = [20]
 seeds = [0, 1]
 data_root = 'data/NEU-DET-benchmark'
-score = 'annotations/val.json'
+test_ann_file = 'annotations/val.json'
 work_dir = 'work_dirs/benchmarks/neu_det_contrast_settings'

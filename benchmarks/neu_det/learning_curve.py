@@ -22,5 +22,5 @@ reference = '360_steps'
 shots = [20]
 seeds = [0, 1]
 data_root = 'data/NEU-DET-benchmark'
-score = 'annotations/val.json'
+test_ann_file = 'annotations/val.json'
 work_dir = 'work_dirs/benchmarks/neu_det_learning_curve'

@@ -1,7 +1,8 @@
-"""What a benchmark is to measure, as an experiment file says it."""
+"""Experiments: which detectors to train on which labeled images."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,6 @@ from mmengine.config import Config
 
 from ..utils.errors import InputError, MissingFileError
 from ..utils.paths import find_config
-
-_NEEDED = ('variants', 'reference', 'shots', 'seeds', 'data_root', 'work_dir')
-_OPTIONAL = dict(
-    pool='annotations/train.json',
-    score='annotations/test.json',
-    shots_file='annotations/train_20.json',
-    resamples=200,
-)
 
 
 @dataclass(frozen=True)
@@ -29,24 +22,24 @@ class Variant:
         seeds (tuple[int, ...]): Seeds to measure.
         options (dict): Settings that replace those of the config.
         own_schedule (bool): Whether it may train longer than the
-            reference; the table says so.
+            reference; the table marks it.
         own_labels (bool): Whether it may read more labels than those of
-            the shots; the table says so.
-        note (str): What the table says of it.
+            the shots; the table marks it.
+        note (str): A remark below the table.
     """
 
     name: str
     config: Path
     seeds: tuple[int, ...]
-    options: dict
-    own_schedule: bool
-    own_labels: bool
-    note: str
+    options: dict = field(default_factory=dict)
+    own_schedule: bool = False
+    own_labels: bool = False
+    note: str = ''
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run: a variant, a number of labeled images per class and a seed."""
+    """A variant, a number of labeled images per class and a seed."""
 
     variant: Variant
     shots: int
@@ -54,13 +47,13 @@ class Run:
 
     @property
     def name(self) -> str:
-        """Names its folder."""
+        """Name of its folder and of its record."""
         return f'{self.variant.name}_{self.shots}_{self.seed}'
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """A matrix of runs.
+    """Variants x labeled images per class x seeds.
 
     Attributes:
         file (Path): The experiment file.
@@ -68,12 +61,12 @@ class Experiment:
         reference (str): The variant that others are compared with.
         shots (tuple[int, ...]): Labeled images per class.
         data_root (Path): Folder of the data set.
-        pool (str): Annotations, below it, that shots are drawn from.
-        score (str): Annotations that detectors are scored on.
-        shots_file (str): The annotations that stand for the shots in the
-            configs of the variants.
         work_dir (Path): Folder for runs.
-        results (Path): Where finished runs are noted, a line each.
+        pool_ann_file (str): Annotations, below ``data_root``, that shots
+            are drawn from.
+        test_ann_file (str): Annotations that detectors are scored on.
+        shots_ann_file (str): Placeholder for the drawn shots in the configs
+            of the variants.
         resamples (int): Resamples of the bootstrap.
     """
 
@@ -82,27 +75,45 @@ class Experiment:
     reference: str
     shots: tuple[int, ...]
     data_root: Path
-    pool: str
-    score: str
-    shots_file: str
     work_dir: Path
-    results: Path
-    resamples: int
+    pool_ann_file: str = 'annotations/train.json'
+    test_ann_file: str = 'annotations/test.json'
+    shots_ann_file: str = 'annotations/train_20.json'
+    resamples: int = 200
+
+    @property
+    def results(self) -> Path:
+        """Records of finished runs, one json line each."""
+        return self.file.with_suffix('.jsonl')
+
+    @property
+    def pool(self) -> Path:
+        """The annotations that shots are drawn from."""
+        return self.data_root / self.pool_ann_file
+
+    @property
+    def test_set(self) -> Path:
+        """The annotations that detectors are scored on."""
+        return self.data_root / self.test_ann_file
 
     def runs(self, only: Sequence[str] = ()) -> list[Run]:
         """All runs, seed by seed, so that early ones can be compared.
 
         Args:
-            only (Sequence[str]): Names of variants; empty for all. Defaults to
-                ().
+            only (Sequence[str]): Names of variants; empty for all. Defaults
+                to ().
 
         Raises:
             ValueError: There is no variant of such a name.
         """
         self._check_variants(only)
-        return list(
-            self._runs(only or [variant.name for variant in self.variants])
-        )
+        return [
+            Run(variant, shots, seed)
+            for seed in sorted({s for v in self.variants for s in v.seeds})
+            for shots in self.shots
+            for variant in self.variants
+            if seed in variant.seeds and (not only or variant.name in only)
+        ]
 
     def against(self, variant: str) -> 'Experiment':
         """The same experiment with another reference.
@@ -114,7 +125,7 @@ class Experiment:
             ValueError: There is no variant of such a name.
         """
         self._check_variants([variant])
-        return replace(self, reference=variant)
+        return dataclasses.replace(self, reference=variant)
 
     def _check_variants(self, names: Sequence[str]) -> None:
         known = [variant.name for variant in self.variants]
@@ -126,131 +137,105 @@ class Experiment:
             )
             raise InputError(msg)
 
-    def _runs(self, names: Sequence[str]) -> Iterator[Run]:
-        seeds = sorted(
-            {seed for variant in self.variants for seed in variant.seeds}
-        )
-        for seed in seeds:
-            for shots in self.shots:
-                for variant in self.variants:
-                    if variant.name in names and seed in variant.seeds:
-                        yield Run(variant, shots, seed)
 
-    @property
-    def score_file(self) -> Path:
-        """The annotations that detectors are scored on."""
-        return self.data_root / self.score
+_NEEDED = ('variants', 'reference', 'shots', 'seeds', 'data_root', 'work_dir')
+_OPTIONAL = ('pool_ann_file', 'test_ann_file', 'shots_ann_file', 'resamples')
 
 
 def read_experiment(path: str | Path) -> Experiment:
     """Reads an experiment file.
 
-    It is Python and says::
-
-        variants = dict(
-            plain='variants/plain.py',
-            other=dict(config='variants/other.py', seeds=[0, 1], note='…'))
-        reference = 'plain'
-        shots = [20]           # labeled images per class
-        seeds = [0, 1, 2]
-        data_root = 'data/NEU-DET-benchmark'
-        work_dir = 'work_dirs/benchmarks/neu_det'
-
-    and perhaps ``pool``, ``score``, ``shots_file`` and ``resamples``, see
-    :class:`Experiment`; names that start with ``_`` are the file's own. Results
-    stand beside it, as ``<name of the experiment>.jsonl``.
+    Names that start with ``_`` are private to the file.
 
     Args:
-        path (str | Path): The file.
-
-    Returns:
-        Experiment: What it says.
+        path (str | Path): A Python file as in the example.
 
     Raises:
         FileNotFoundError: The file, or a config that it names, is missing.
-        ValueError: It says something else than the above.
+        ValueError: A field is missing, unknown or of the wrong type.
+
+    Examples:
+        ::
+
+            variants = dict(
+                baseline='variants/baseline.py',
+                other=dict(config='variants/other.py', seeds=[0, 1]),
+            )
+            reference = 'baseline'
+            shots = [20]  # labeled images per class
+            seeds = [0, 1, 2]
+            data_root = 'data/NEU-DET-benchmark'
+            work_dir = 'work_dirs/benchmarks/neu_det'
+            # Optional: pool_ann_file, test_ann_file, shots_ann_file,
+            # resamples, see Experiment; fields of a variant, see Variant.
     """
     path = Path(path)
     if not path.is_file():
-        msg = f'no experiment at {path}; those of NEU-DET are in benchmarks/neu_det'
+        msg = (
+            f'no experiment at {path}; those of NEU-DET are in '
+            'benchmarks/neu_det'
+        )
         raise MissingFileError(msg)
-    said = Config.fromfile(path).to_dict()
-    said = {k: v for k, v in said.items() if not k.startswith('_')}
-    missing = [name for name in _NEEDED if name not in said]
-    unknown = sorted(set(said) - {*_NEEDED, *_OPTIONAL})
+    given = Config.fromfile(path).to_dict()
+    given = {k: v for k, v in given.items() if not k.startswith('_')}
+    missing = [name for name in _NEEDED if name not in given]
+    unknown = sorted(set(given) - {*_NEEDED, *_OPTIONAL})
     if missing or unknown:
         wrong = (
-            f'says nothing of {", ".join(missing)}'
+            f'lacks {", ".join(missing)}'
             if missing
             else f'has an unknown {", ".join(unknown)}'
         )
         msg = (
-            f'{path} {wrong}; an experiment has {", ".join(_NEEDED)} and perhaps '
-            f'{", ".join(_OPTIONAL)}'
+            f'{path} {wrong}; an experiment needs {", ".join(_NEEDED)} and '
+            f'may have {", ".join(_OPTIONAL)}'
         )
         raise InputError(msg)
-    said = {**_OPTIONAL, **said}
     variants = tuple(
-        _read_variant(path, name, variant, said['seeds'])
-        for name, variant in said['variants'].items()
+        _read_variant(path, name, variant, given['seeds'])
+        for name, variant in given['variants'].items()
     )
-    if said['reference'] not in said['variants']:
+    reference = given['reference']
+    if reference not in given['variants']:
         msg = (
-            f'{path} compares with {said["reference"]!r}, which is none of '
-            f'its variants {", ".join(said["variants"])}'
+            f'{path} compares with {reference!r}, which is none of its '
+            f'variants {", ".join(given["variants"])}'
         )
         raise InputError(msg)
     return Experiment(
         path,
         variants,
-        said['reference'],
-        _numbers(path, 'shots', said['shots'], 1),
-        Path(said['data_root']),
-        said['pool'],
-        said['score'],
-        said['shots_file'],
-        Path(said['work_dir']),
-        path.with_suffix('.jsonl'),
-        said['resamples'],
+        reference,
+        _integers(path, 'shots', given['shots'], 1),
+        Path(given['data_root']),
+        Path(given['work_dir']),
+        **{name: given[name] for name in _OPTIONAL if name in given},
     )
 
 
-def _read_variant(path: Path, name: str, said: Any, seeds: Any) -> Variant:
-    said = dict(config=said) if isinstance(said, str) else dict(said)
-    allowed = {
-        'config',
-        'seeds',
-        'options',
-        'own_schedule',
-        'own_labels',
-        'note',
-    }
-    if 'config' not in said or set(said) - allowed:
+def _read_variant(path: Path, name: str, given: Any, seeds: Any) -> Variant:
+    given = dict(config=given) if isinstance(given, str) else dict(given)
+    allowed = {f.name for f in dataclasses.fields(Variant)} - {'name'}
+    if 'config' not in given or set(given) - allowed:
         msg = (
             f'variant {name} of {path} must be a config or a dict with config '
-            f'and perhaps {", ".join(sorted(allowed - {"config"}))}; got '
-            f'{said}'
+            f'and optionally {", ".join(sorted(allowed - {"config"}))}; got '
+            f'{given}'
         )
         raise InputError(msg)
-    return Variant(
-        name,
-        find_config(said['config'], path),
-        _numbers(path, 'seeds', said.get('seeds', seeds), 0),
-        dict(said.get('options', {})),
-        bool(said.get('own_schedule', False)),
-        bool(said.get('own_labels', False)),
-        said.get('note', ''),
-    )
+    given['config'] = find_config(given['config'], path)
+    given['seeds'] = _integers(path, 'seeds', given.get('seeds', seeds), 0)
+    return Variant(name, **given)
 
 
-def _numbers(path: Path, name: str, said: Any, lowest: int) -> tuple:
-    numbers = tuple(said) if isinstance(said, (list, tuple)) else ()
-    if not numbers or not all(
-        isinstance(n, int) and n >= lowest for n in numbers
+def _integers(path: Path, name: str, given: Any, lowest: int) -> tuple:
+    values = tuple(given) if isinstance(given, (list, tuple)) else ()
+    if not values or not all(
+        isinstance(n, int) and n >= lowest for n in values
     ):
         msg = (
-            f'{name} of {path} must be a list of whole numbers of at least '
-            f'{lowest}, got {said!r}'
+            f'{name} of {path} must be a list of integers of at least '
+            f'{lowest}, got {given!r}'
         )
         raise InputError(msg)
-    return tuple(dict.fromkeys(numbers))
+    return tuple(dict.fromkeys(values))

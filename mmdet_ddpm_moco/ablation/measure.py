@@ -1,8 +1,7 @@
-"""Measuring the runs of an experiment, one after the other.
+"""Trains, tests and scores the runs of an experiment.
 
-Every run is trained and tested by the ordinary tools, in processes of their
-own. What is finished is not done again, and a run that was killed goes on
-where it was.
+Every run is trained and tested by the ordinary tools in a process of its own.
+Finished runs are not repeated, and a run that was killed is resumed.
 """
 
 import time
@@ -25,14 +24,14 @@ from .run_configs import RunConfigs, run_configs, write_run
 from .shots import write_shots
 from .stopwatch import Stopwatch
 
-# Seconds between looks at what other processes are making.
+# Seconds between checks of the locks of other processes.
 WAIT = 10
 
 
 def prepare_runs(
     experiment: Experiment, only: Sequence[str] = ()
 ) -> list[tuple[Run, RunConfigs]]:
-    """Draws the shots and checks every run before one is trained.
+    """Draws the shots and checks all runs before any is trained.
 
     Args:
         experiment (Experiment): The experiment.
@@ -43,46 +42,35 @@ def prepare_runs(
 
     Raises:
         FileNotFoundError: Annotations are missing.
-        ValueError: A variant is no fair comparison or leaks, or there is no
-            such variant.
+        ValueError: A variant is no fair comparison or leaks, or does not
+            exist.
     """
     runs = experiment.runs(only)
-    if not experiment.score_file.is_file():
+    if not experiment.test_set.is_file():
         msg = (
-            f'no annotations at {experiment.score_file}, on which {experiment.file} '
-            'scores; make them with tools/prepare_dataset.py voc <folder> '
-            f'{experiment.data_root} --lists <folder of the lists>'
+            f'no annotations at {experiment.test_set}, the test set of '
+            f'{experiment.file}; make them with tools/prepare_dataset.py voc '
+            f'<folder> {experiment.data_root} --lists <folder of the lists>'
         )
         raise MissingFileError(msg)
     (reference,) = (
-        a for a in experiment.variants if a.name == experiment.reference
+        v for v in experiment.variants if v.name == experiment.reference
     )
-    prepared, against, shots = [], {}, {}
+    prepared, drawn = [], {}
     for run in runs:
         key = (run.shots, run.seed)
-        if key not in against:
-            shots[key] = write_shots(
-                experiment.data_root,
-                experiment.pool,
-                experiment.shots_file,
-                *key,
-            )
-            against[key] = run_configs(
-                experiment, Run(reference, *key)
-            ).detector
+        if key not in drawn:
+            shots = write_shots(experiment, *key)
+            against = run_configs(experiment, Run(reference, *key)).detector
+            drawn[key] = shots, against
+        shots, against = drawn[key]
         configs = run_configs(experiment, run)
-        check_same_training(
-            run.variant.name,
-            configs.detector,
-            against[key],
-            run.variant.own_schedule,
-            run.variant.own_labels,
-        )
+        check_same_training(run.variant, configs.detector, against)
         if not run.variant.own_labels:
-            check_labels(run.variant.name, configs, shots[key])
+            check_labels(run.variant.name, configs, shots)
         if run.seed == runs[0].seed:
             # Other seeds draw from the same images.
-            check_no_leak(run.variant.name, configs, experiment.score_file)
+            check_no_leak(run.variant.name, configs, experiment.test_set)
         prepared.append((run, configs))
     return prepared
 
@@ -97,12 +85,11 @@ def valid_records(
         prepared (Sequence): From :func:`prepare_runs`.
 
     Returns:
-        tuple[dict[str, dict], list[str]]: The records, and a sentence about
-        each line of the results that is none.
+        tuple[dict[str, dict], list[str]]: The records, and a message for each
+        invalid line of the results.
 
     Raises:
-        ValueError: A run was measured with other settings than now, or
-            twice.
+        ValueError: A run was measured with other settings, or twice.
     """
     records, problems = read_records(experiment.results)
     wanted = {run.name: c.fingerprint for run, c in prepared}
@@ -113,13 +100,16 @@ def valid_records(
             continue
         if record['fingerprint'] != wanted[name]:
             msg = (
-                f'{name} in {experiment.results} was measured with other settings '
-                f'or images ({record["fingerprint"]}, now {wanted[name]}); '
-                'take its line out to measure it again'
+                f'{name} in {experiment.results} was measured with other '
+                f'settings or images ({record["fingerprint"]}, now '
+                f'{wanted[name]}); remove its line to measure it again'
             )
             raise InputError(msg)
         if name in found:
-            msg = f'{name} stands twice in {experiment.results}; take one line out'
+            msg = (
+                f'{name} is listed twice in {experiment.results}; remove one '
+                'line'
+            )
             raise InputError(msg)
         found[name] = record
     return found, problems
@@ -130,11 +120,11 @@ def run_experiment(
     only: Sequence[str] = (),
     command: Command = run_logged,
 ) -> None:
-    """Measures every run that has no line in the results yet.
+    """Measures every run that has no record yet.
 
-    Several processes may do so at once, such as one for each GPU: each takes
-    the next run of which no other makes a part, and all end when the last
-    run is measured.
+    Several processes may share an experiment, such as one for each GPU: each
+    takes the next run that shares no stage with a run in progress, and all
+    end when the last run is measured.
 
     Args:
         experiment (Experiment): The experiment.
@@ -142,7 +132,8 @@ def run_experiment(
         command (Callable): Runs a tool. Defaults to :func:`run_logged`.
 
     Raises:
-        ValueError: The work folder is another experiment's, or a run is wrong.
+        ValueError: The work folder belongs to another experiment, or a run
+            fails a check.
         ChildProcessError: A tool failed.
     """
     prepared = prepare_runs(experiment, only)
@@ -162,10 +153,10 @@ def run_experiment(
                 if run.name in valid_records(experiment, prepared)[0]:
                     continue  # by another process, meanwhile
                 rest = len(left) - number + len(busy)
-                say = f'\n== {run.name}, {rest} runs left'
+                line = f'\n== {run.name}, {rest} runs left'
                 if took:
-                    say += f', about {np.mean(took) * rest / 60:.0f} min'
-                print(say, flush=True)
+                    line += f', about {np.mean(took) * rest / 60:.0f} min'
+                print(line, flush=True)
                 began = time.monotonic()
                 measured = measure_run(experiment, run, configs, command)
                 _check_duplicates(experiment, run, measured)
@@ -177,15 +168,13 @@ def run_experiment(
         if len(busy) == len(left):
             names = ', '.join(run.name for run, _ in busy)
             print(f'waiting for other processes: {names}', flush=True)
-            while not any(
-                _is_free(experiment, configs) for _, configs in busy
-            ):
+            while not any(_is_free(experiment, c) for _, c in busy):
                 time.sleep(WAIT)
         left = busy
 
 
 def _parts(configs: RunConfigs) -> list[str]:
-    """Names of what a run makes: its detector and its stages."""
+    """Names of the locks of a run: its detector's and its stages'."""
     parts = [Path(configs.detector.work_dir).name]
     if 'stages' in configs.detector:
         parts.append(f'stages-{Path(configs.detector.stages.root).name}')
@@ -209,11 +198,11 @@ def measure_run(
         command (Callable): Runs a tool.
 
     Returns:
-        dict: Its record, JSON types.
+        dict: Its record, of JSON types.
 
     Raises:
-        ValueError: The training did not end, or the detections are not of
-            the experiment's images.
+        ValueError: The training did not end, or the detections are of other
+            images than the test set's.
     """
     file = write_run(configs)
     folder = file.parent
@@ -226,7 +215,7 @@ def measure_run(
     checkpoint = train_to_end(file, watched, watch.line)
     detections = folder / 'detections.bbox.json'
     detect(file, checkpoint, detections, command)
-    matches = match_detections(experiment.score_file, detections)
+    matches = match_detections(experiment.test_set, detections)
     scores = summary(matches)
     resampled = bootstrap(matches, experiment.resamples)
     return dict(
@@ -235,7 +224,7 @@ def measure_run(
         shots=run.shots,
         seed=run.seed,
         fingerprint=configs.fingerprint,
-        split=experiment.score,
+        split=experiment.test_ann_file,
         images=len(matches.image_ids),
         version=__version__,
         date=time.strftime('%Y-%m-%d'),
@@ -254,12 +243,11 @@ def measure_run(
 def _check_duplicates(
     experiment: Experiment, run: Run, measured: dict
 ) -> None:
-    """Two variants with the same figures mean something that did not load."""
+    """Refuses equal scores of two variants: weights or bank were not used."""
     if measured['AP50'] == 0:
-        return  # nothing was found yet, by whatever weights
-    records, _ = read_records(experiment.results)
-    for other in records:
-        same = ('shots', 'seed', 'split', 'bootstrap')
+        return  # untrained detectors may be alike
+    same = ('shots', 'seed', 'split', 'bootstrap')
+    for other in read_records(experiment.results)[0]:
         if other['run'] != run.name and all(
             other[key] == measured[key] for key in same
         ):

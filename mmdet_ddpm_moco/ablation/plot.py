@@ -1,4 +1,4 @@
-"""A picture of a benchmark."""
+"""A plot of the results of an experiment."""
 
 import io
 import math
@@ -11,30 +11,27 @@ from .statistics import mean_and_error
 from .table import by_variant
 
 
-def draw_picture(
+def plot_results(
     experiment: Experiment, records: Sequence[dict], file: Path
 ) -> None:
-    """Draws AP50 against labeled images per class, a line for each variant.
+    """Plots AP50 against labeled images per class, a line for each variant.
 
-    Where the experiment has one number of images, variants stand side by side instead.
-    Single seeds are dots, bars are standard errors.
+    With a single number of images, variants are shown side by side instead.
+    Small dots are single seeds, error bars standard errors.
 
     Args:
         experiment (Experiment): The experiment.
         records (Sequence[dict]): Its records, at least one.
         file (Path): The PNG.
     """
-    # Not pyplot: it would look for a screen.
+    # Not pyplot, which may need a display.
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6, 4), layout='constrained')
     axes = figure.subplots()
     found = by_variant(records)
-    variants = [
-        a
-        for a in experiment.variants
-        if any(a.name == name for name, _ in found)
-    ]
+    names = {name for name, _ in found}
+    variants = [v for v in experiment.variants if v.name in names]
     single = len(experiment.shots) == 1
     for number, variant in enumerate(variants):
         points = [
@@ -49,7 +46,7 @@ def draw_picture(
         line = axes.errorbar(
             xs,
             [mean for mean, _ in sums],
-            # A single seed says nothing of the spread.
+            # The spread of a single seed is unknown.
             [math.nan if e is None else e for _, e in sums],
             marker='o',
             capsize=4,
@@ -59,8 +56,8 @@ def draw_picture(
         for x, (_, scores) in zip(xs, points):
             axes.plot([x] * len(scores), scores, '.', color=color, alpha=0.4)
     if single:
-        names = [variant.name for variant in variants]
-        axes.set_xticks(range(len(variants)), names, rotation=30, ha='right')
+        labels = [variant.name for variant in variants]
+        axes.set_xticks(range(len(variants)), labels, rotation=30, ha='right')
         axes.set_xlim(-0.5, len(variants) - 0.5)
         axes.set_title(f'{experiment.shots[0]} labeled images per class')
     else:
@@ -72,7 +69,7 @@ def draw_picture(
         axes.minorticks_off()
         axes.set_xlabel('labeled images per class')
         axes.legend()
-    axes.set_ylabel(f'AP50 on {experiment.score}, percent')
+    axes.set_ylabel(f'AP50 on {experiment.test_ann_file}, percent')
     axes.grid(alpha=0.3)
     buffer = io.BytesIO()
     figure.savefig(buffer, format='png', dpi=120, metadata={'Software': None})

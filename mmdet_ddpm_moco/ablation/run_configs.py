@@ -1,12 +1,12 @@
-"""The configs of one run: a variant's own, with drawn shots and seed.
+"""The configs of one run: its variant's, with drawn shots and seed.
 
-They are written as files, so that a run can be trained, looked at and
-repeated with ``tools/train.py`` like anything else.
+They are written as files, so that a run can be trained, inspected and
+repeated with ``tools/train.py`` like any other config.
 """
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,14 +25,14 @@ STAGES = ('generator', 'backbone')
 
 @dataclass
 class RunConfigs:
-    """What a run runs.
+    """The configs of a run.
 
     Attributes:
         detector (Config): Its ``work_dir`` is the run's folder.
         stages (dict[str, Config]): Of ``generator`` and ``backbone``, those
-            that its recipe names.
-        fingerprint (str): Of all that its result depends on: settings, shots
-            and test images; 16 hexadecimal digits.
+            that the detector's ``stages`` name.
+        fingerprint (str): 16 hexadecimal digits of a hash of all that the
+            result depends on: settings, shots and test images.
     """
 
     detector: Config
@@ -46,22 +46,19 @@ class RunConfigs:
 
 
 def run_configs(experiment: Experiment, run: Run) -> RunConfigs:
-    """Puts the configs of a run together.
+    """Builds the configs of a run; nothing is written yet.
 
-    Wherever the variant, or one of its stages, names the experiment's ``shots_file``,
-    the shots that the seed draws are named instead. The seed is that of all
-    stages.
+    Where the variant, or one of its stages, names the experiment's
+    ``shots_ann_file``, the shots drawn by the seed are named instead. All
+    stages have the seed of the run.
 
     Args:
         experiment (Experiment): The experiment.
         run (Run): One of its runs.
 
-    Returns:
-        RunConfigs: Nothing is written yet.
-
     Raises:
-        ValueError: The variant trains on something else than the shots, or is
-            scored on something else than the experiment's images.
+        ValueError: The variant trains on something else than the shots, or
+            is tested on something else than the experiment's images.
     """
     variant = run.variant
     detector = Config.fromfile(variant.config)
@@ -73,59 +70,61 @@ def run_configs(experiment: Experiment, run: Run) -> RunConfigs:
             stage = Config.fromfile(find_config(recipe.config, variant.config))
             stage.merge_from_dict(dict(recipe.pop('options', {})))
             stages[name] = stage
-    drawn = shots_name(experiment.shots_file, run.shots, run.seed)
+    placeholder = experiment.shots_ann_file
+    drawn = shots_name(experiment, run.shots, run.seed)
 
     def with_shots(text: str) -> str:
-        if not text.endswith(experiment.shots_file):
+        if not text.endswith(placeholder):
             return text
-        return text.removesuffix(experiment.shots_file) + drawn
+        return text.removesuffix(placeholder) + drawn
 
     detector, *others = (
-        _map_text(cfg, with_shots) for cfg in (detector, *stages.values())
+        _map_strings(cfg, with_shots) for cfg in (detector, *stages.values())
     )
-    stages = dict(zip(stages, others))
     for cfg in (detector, *others):
         cfg.randomness = dict(cfg.get('randomness', {}), seed=run.seed)
-    if 'bank' in detector.get('stages', {}):
+    if detector.get('stages', {}).get('bank'):
         detector.stages.bank.seed = run.seed
     shots = experiment.data_root / drawn
     trained = [Path(f) for f in ann_files(detector.train_dataloader)]
     if trained != [shots] and not variant.own_labels:
         msg = (
-            f'variant {variant.name} trains on {", ".join(map(str, trained))} and '
-            f'not on {experiment.data_root / experiment.shots_file}, which stands for '
-            'the shots; only a variant with own_labels=True may'
+            f'variant {variant.name} trains on {", ".join(map(str, trained))} '
+            f'instead of {experiment.data_root / placeholder}, which stands '
+            'for the shots; only a variant with own_labels=True may'
         )
         raise InputError(msg)
-    scored = [Path(f) for f in ann_files(detector.test_dataloader)]
-    if scored != [experiment.score_file]:
+    tested = [Path(f) for f in ann_files(detector.test_dataloader)]
+    if tested != [experiment.test_set]:
         msg = (
-            f'variant {variant.name} is tested on {", ".join(map(str, scored))}, the '
-            f'experiment scores on {experiment.score_file}'
+            f'variant {variant.name} is tested on '
+            f'{", ".join(map(str, tested))}, the experiment on '
+            f'{experiment.test_set}'
         )
         raise InputError(msg)
     fingerprint = _fingerprint(
-        [_plain(c) for c in (detector, *others)],
-        [
-            *trained,
-            experiment.score_file,
-            experiment.data_root / experiment.pool,
-        ],
+        [_settings(cfg) for cfg in (detector, *others)],
+        [*trained, experiment.test_set, experiment.pool],
     )
     recipe = _fingerprint(
         [
-            *map(_plain, others),
-            _plain(detector.get('stages', {}), ('root',)),
+            *map(_settings, others),
+            _settings(detector.get('stages', {}), without=('root',)),
         ],
-        [shots, experiment.data_root / experiment.pool],
+        [shots, experiment.pool],
     )
     if 'stages' in detector:
-        # Variants with one recipe find the same generator, bank and backbone.
+        # Variants with one recipe share a generator, a bank and a backbone.
         old = str(detector.stages.root)
         name = f'{run.shots}_{run.seed}_{recipe}'
         new = str(experiment.work_dir / 'stages' / name)
+
+        def moved(text: str) -> str:
+            inside = text == old or text.startswith(old + '/')
+            return new + text.removeprefix(old) if inside else text
+
         detector, *others = (
-            _place(cfg, old, new) for cfg in (detector, *others)
+            _map_strings(cfg, moved) for cfg in (detector, *others)
         )
     detector.work_dir = str(experiment.work_dir / 'runs' / run.name)
     return RunConfigs(detector, dict(zip(stages, others)), fingerprint)
@@ -140,28 +139,16 @@ def write_run(configs: RunConfigs) -> Path:
     folder = Path(configs.detector.work_dir)
     for name, cfg in configs.stages.items():
         file = folder / f'{name}.py'
-        _write(cfg, file)
+        atomic_write_bytes(file, cfg.pretty_text.encode())
         configs.detector.stages[name].config = str(file)
     file = folder / 'detector.py'
-    _write(configs.detector, file)
+    atomic_write_bytes(file, configs.detector.pretty_text.encode())
     return file
 
 
-def _write(cfg: Config, file: Path) -> None:
-    atomic_write_bytes(file, cfg.pretty_text.encode())
+def _map_strings(cfg: Config, change: Callable[[str], str]) -> Config:
+    """A copy of a config with all strings changed."""
 
-
-def _place(cfg: Config, old: str, new: str) -> Config:
-    """Moves what lies below the stages' root to another folder."""
-
-    def moved(text: str) -> str:
-        inside = text == old or text.startswith(old + '/')
-        return new + text.removeprefix(old) if inside else text
-
-    return _map_text(cfg, moved)
-
-
-def _map_text(cfg: Config, change: Callable[[str], str]) -> Config:
     def walk(value: Any) -> Any:
         if isinstance(value, dict):
             return {key: walk(item) for key, item in value.items()}
@@ -172,9 +159,11 @@ def _map_text(cfg: Config, change: Callable[[str], str]) -> Config:
     return Config(walk(cfg.to_dict()), filename=cfg.filename)
 
 
-def _plain(cfg: Any, left_out: tuple = ('work_dir', 'launcher')) -> dict:
-    plain = cfg.to_dict() if hasattr(cfg, 'to_dict') else cfg
-    return {k: v for k, v in plain.items() if k not in left_out}
+def _settings(
+    cfg: Any, without: Sequence[str] = ('work_dir', 'launcher')
+) -> dict:
+    content = cfg.to_dict() if hasattr(cfg, 'to_dict') else cfg
+    return {k: v for k, v in content.items() if k not in without}
 
 
 def _fingerprint(settings: list[dict], files: list[Path]) -> str:

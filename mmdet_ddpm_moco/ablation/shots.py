@@ -2,94 +2,66 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
 from pathlib import Path
 
+from ..conversion.formats.voc import Box, main_class
 from ..conversion.splits import few_shot_subsets
 from ..utils.errors import MissingFileError
 from ..utils.fileio import atomic_write_bytes
+from .experiment import Experiment
 
 
-def shots_name(shots_file: str, shots: int, seed: int) -> str:
-    """Names the annotations of drawn shots, beside those they stand for."""
-    return str(Path(shots_file).with_name(f'train_{shots}_seed_{seed}.json'))
+def shots_name(experiment: Experiment, shots: int, seed: int) -> str:
+    """Annotations of drawn shots, relative to the data root."""
+    file = Path(experiment.shots_ann_file)
+    return str(file.with_name(f'train_{shots}_seed_{seed}.json'))
 
 
-def main_classes(coco: dict) -> dict[str, str]:
-    """Class that covers most of each image, by file name.
-
-    Args:
-        coco (dict): COCO annotations.
-
-    Returns:
-        dict[str, str]: Images without boxes are left out. Of classes that
-        cover equally much, the first by name.
-    """
-    names = {c['id']: c['name'] for c in coco['categories']}
-    areas: dict[int, dict[str, float]] = defaultdict(
-        lambda: defaultdict(float)
-    )
-    for ann in coco['annotations']:
-        w, h = ann['bbox'][2:]
-        areas[ann['image_id']][names[ann['category_id']]] += w * h
-    return {
-        image['file_name']: min(
-            areas[image['id']],
-            key=lambda name: (-areas[image['id']][name], name),
-        )
-        for image in coco['images']
-        if image['id'] in areas
-    }
-
-
-def draw_shots(pool: Path, shots: Sequence[int], seed: int) -> dict[int, dict]:
-    """Draws nested subsets with N images of each class.
+def write_shots(experiment: Experiment, shots: int, seed: int) -> Path:
+    """Draws images and writes their COCO annotations.
 
     Args:
-        pool (Path): COCO annotations to draw from.
-        shots (Sequence[int]): Numbers N.
-        seed (int): Seed.
-
-    Returns:
-        dict[int, dict]: COCO annotations for each N.
-
-    Raises:
-        FileNotFoundError: The annotations are missing.
-        ValueError: A class has too few images.
-    """
-    if not pool.is_file():
-        msg = (
-            f'no annotations at {pool}, from which the shots are drawn; make '
-            'them with tools/prepare_dataset.py'
-        )
-        raise MissingFileError(msg)
-    coco = json.loads(pool.read_bytes())
-    classes = [c['name'] for c in coco['categories']]
-    drawn = few_shot_subsets(main_classes(coco), classes, shots, seed)
-    return {
-        number: _subset(coco, set(names)) for number, names in drawn.items()
-    }
-
-
-def write_shots(
-    data_root: Path, pool: str, shots_file: str, shots: int, seed: int
-) -> Path:
-    """Writes the annotations that :func:`draw_shots` draws.
+        experiment (Experiment): The experiment.
+        shots (int): Images per class. A larger number includes the images
+            of a smaller one.
+        seed (int): Seed of the draw.
 
     Returns:
         Path: The file, the same bytes each time.
+
+    Raises:
+        FileNotFoundError: There are no annotations to draw from.
+        ValueError: A class has too few images.
     """
-    coco = draw_shots(data_root / pool, [shots], seed)[shots]
-    file = data_root / shots_name(shots_file, shots, seed)
-    atomic_write_bytes(file, json.dumps(coco).encode())
-    return file
-
-
-def _subset(coco: dict, names: set[str]) -> dict:
-    images = [i for i in coco['images'] if i['file_name'] in names]
+    if not experiment.pool.is_file():
+        msg = (
+            f'no annotations at {experiment.pool}, from which the shots are '
+            'drawn; make them with tools/prepare_dataset.py'
+        )
+        raise MissingFileError(msg)
+    coco = json.loads(experiment.pool.read_bytes())
+    classes = [c['name'] for c in coco['categories']]
+    names = few_shot_subsets(main_classes(coco), classes, [shots], seed)
+    images = [i for i in coco['images'] if i['file_name'] in names[shots]]
     ids = {image['id'] for image in images}
-    return dict(
+    drawn = dict(
         coco,
         images=images,
         annotations=[a for a in coco['annotations'] if a['image_id'] in ids],
     )
+    file = experiment.data_root / shots_name(experiment, shots, seed)
+    atomic_write_bytes(file, json.dumps(drawn).encode())
+    return file
+
+
+def main_classes(coco: dict) -> dict[str, str]:
+    """Main class of each image with boxes, by file name."""
+    names = {c['id']: c['name'] for c in coco['categories']}
+    boxes = defaultdict(list)
+    for ann in coco['annotations']:
+        box = Box(names[ann['category_id']], tuple(ann['bbox']))
+        boxes[ann['image_id']].append(box)
+    found = {
+        i['file_name']: main_class(boxes[i['id']]) for i in coco['images']
+    }
+    return {name: label for name, label in found.items() if label}

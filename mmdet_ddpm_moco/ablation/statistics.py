@@ -1,11 +1,10 @@
-"""How sure a difference between two variants of a benchmark is.
+"""Confidence intervals of the difference between two variants.
 
-Two things are left to chance: the seeds of the training runs, which
-:func:`paired_difference` speaks of, and the images of the test set, which
-:func:`bootstrap_interval` does. Neither interval covers both.
+Two things are random: the seeds of the training runs
+(:func:`paired_difference`) and the images of the test set
+(:func:`bootstrap_interval`). Neither interval covers both.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,11 +18,11 @@ from ..utils.errors import InputError
 class PairedDifference:
     """A mean difference and its confidence interval.
 
-    Args:
+    Attributes:
         mean (float): In the unit of the scores.
-        low (float, optional): Lower end of the interval; None if a single
-            seed leaves it unknown.
-        high (float, optional): Upper end, likewise.
+        low (float | None): Lower end of the interval; None for a single
+            seed.
+        high (float | None): Upper end, likewise.
         seeds (tuple[int, ...]): Seeds compared, in ascending order.
     """
 
@@ -40,21 +39,18 @@ def mean_and_error(values: Sequence[float]) -> tuple[float, float | None]:
         values (Sequence[float]): At least one, in any unit.
 
     Returns:
-        tuple[float, float | None]: Mean and standard error (from n - 1
-        degrees of freedom), in the unit of the values. A single value has
-        None for an error.
+        tuple[float, float | None]: Mean and standard error (n - 1 degrees
+        of freedom), in the unit of the values; of a single value the error
+        is None.
 
     Raises:
         ValueError: There are no values.
     """
-    values = np.asarray(values, dtype=np.float64)
     if not len(values):
         msg = 'no values to average'
         raise InputError(msg)
-    if len(values) == 1:
-        return float(values[0]), None
-    error = values.std(ddof=1) / math.sqrt(len(values))
-    return float(values.mean()), float(error)
+    error = float(stats.sem(values)) if len(values) > 1 else None
+    return float(np.mean(values)), error
 
 
 def paired_difference(
@@ -93,7 +89,7 @@ def bootstrap_interval(
     """Compares two variants on resampled test sets: a percentile interval.
 
     Element i of every sequence must come from the same images. Differences
-    are averaged over the seeds both variants have, which are taken as given: the
+    are averaged over the shared seeds, which are taken as given: the
     interval is for these trained detectors on other images.
 
     Args:
@@ -112,7 +108,7 @@ def bootstrap_interval(
     _check_confidence(confidence)
     seeds = _shared_seeds(a, b)
     lengths = sorted(
-        {len(variant[seed]) for seed in seeds for variant in (a, b)}
+        {len(scores[seed]) for seed in seeds for scores in (a, b)}
     )
     if len(lengths) > 1:
         msg = (

@@ -1,18 +1,22 @@
-"""The table of a benchmark, in Markdown."""
+"""The table of an experiment, in Markdown."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ..utils.fileio import atomic_write_bytes
 from .experiment import Experiment, Variant
 from .statistics import bootstrap_interval, mean_and_error, paired_difference
 
-By = Mapping[tuple[str, int], Mapping[int, dict]]
+# Records by variant and shots, then by seed.
+Grouped = Mapping[tuple[str, int], Mapping[int, dict]]
+# Variant, shots and records by seed.
+Row = tuple[Variant, int, Mapping[int, dict]]
 
 
-def by_variant(records: Sequence[dict]) -> By:
-    """Records by variant and shots, then by seed."""
+def by_variant(records: Sequence[dict]) -> Grouped:
+    """Groups records by variant and shots, then by seed."""
     found: dict = defaultdict(dict)
     for record in records:
         found[record['variant'], record['shots']][record['seed']] = record
@@ -20,15 +24,15 @@ def by_variant(records: Sequence[dict]) -> By:
 
 
 def table(experiment: Experiment, records: Sequence[dict]) -> str:
-    """Draws up the table of all finished runs.
+    """Writes the tables of all finished runs.
 
     Args:
         experiment (Experiment): The experiment.
         records (Sequence[dict]): Its records.
 
     Returns:
-        str: Markdown: AP with its standard error over seeds, differences
-        from the reference in pairs, AP50 of each class, wall time.
+        str: Markdown: AP with its standard error over seeds, paired
+        differences from the reference, AP50 of each class, wall time.
     """
     found = by_variant(records)
     rows = [
@@ -39,53 +43,67 @@ def table(experiment: Experiment, records: Sequence[dict]) -> str:
     ]
     if not rows:
         return 'No run is measured yet.\n'
-    images = sorted({r['images'] for r in records})
-    done, asked = len(records), len(experiment.runs())
+    images = ' or '.join(map(str, sorted({r['images'] for r in records})))
+    classes = list(records[0]['classes'])
+    stages = ('generator', 'bank', 'backbone', 'detector')
+
+    def class_scores(row: Row) -> list:
+        scores = [r['classes'] for r in row[2].values()]
+        return [_mean([s[name]['AP50'] for s in scores]) for name in classes]
+
+    def minutes(row: Row) -> list:
+        took = [r['seconds'] for r in row[2].values()]
+        return [_mean([t[s] / 60 for t in took if s in t]) for s in stages]
+
     parts = [
-        f'{done} of {asked} runs are measured, on the '
-        f'{" or ".join(map(str, images))} images of `{experiment.score}`. Mean ± '
-        f'standard error over seeds; differences from {experiment.reference} are '
-        "paired by seed, with the 95 % interval of Student's t over seeds "
-        'and, taking the detectors as they are, of a bootstrap over test '
-        'images. Generator and labels see the shots only, but for variants with '
-        '†; contrast may see the whole training part without its labels.',
-        _scores(experiment, rows, found),
+        f'{len(records)} of {len(experiment.runs())} runs are measured, on '
+        f'the {images} images of `{experiment.test_ann_file}`. Mean ± '
+        'standard error over seeds; differences from '
+        f'{experiment.reference} are paired by seed, with the 95 % interval '
+        "of Student's t over seeds and, for these trained detectors, of a "
+        'bootstrap over test images. Generator and contrastive pretraining '
+        'read labels of the shots only, except in variants with †; '
+        'pretraining may use all training images without labels.',
+        _table(
+            'seeds|AP50|AP|AP50 - reference|t over seeds|'
+            'bootstrap over images',
+            rows,
+            lambda row: _scores(experiment, row, found),
+        ),
         'AP50 by class:',
-        _classes(rows),
+        _table('|'.join(classes), rows, class_scores),
         'Wall time of a run in minutes; stages that variants share were made '
         'once.',
-        _times(rows),
+        _table('|'.join(stages), rows, minutes),
     ]
-    shown = {variant.name for variant, _, _ in rows}
-    notes = [
-        f'- {_named(variant)}: {variant.note}'
-        for variant in experiment.variants
-        if variant.note and variant.name in shown
-    ]
-    if any(variant.own_schedule for variant, _, _ in rows):
+    shown = {variant.name: variant for variant, _, _ in rows}.values()
+    notes = [f'- {_named(v)}: {v.note}' for v in shown if v.note]
+    if any(variant.own_schedule for variant in shown):
         notes.append('- \\*: with a schedule of its own')
-    if any(variant.own_labels for variant, _, _ in rows):
+    if any(variant.own_labels for variant in shown):
         notes.append('- †: reads more labels than those of the shots')
-    return '\n\n'.join([*parts, *(['\n'.join(notes)] * bool(notes))]) + '\n'
+    if notes:
+        parts.append('\n'.join(notes))
+    return '\n\n'.join(parts) + '\n'
 
 
 def write_between_marks(file: Path, name: str, text: str) -> bool:
-    """Puts a text between ``<!-- begin name -->`` and ``<!-- end name -->``.
+    """Replaces what is between ``<!-- begin name -->`` and ``end name``.
 
     Args:
         file (Path): A Markdown file.
         name (str): Name of the marks.
-        text (str): What is to stand between them.
+        text (str): The new text.
 
     Returns:
-        bool: False, and nothing changed, where the marks are not there.
+        bool: False, and nothing changed, where the marks are missing.
     """
     begin, end = f'<!-- begin {name} -->', f'<!-- end {name} -->'
     old = file.read_text(encoding='utf-8') if file.is_file() else ''
-    if begin not in old or end not in old.split(begin, 1)[1]:
+    before, found, rest = old.partition(begin)
+    _, found_end, after = rest.partition(end)
+    if not (found and found_end):
         return False
-    before, rest = old.split(begin, 1)
-    after = rest.split(end, 1)[1]
     new = f'{before}{begin}\n{text}{end}{after}'
     atomic_write_bytes(file, new.encode())
     return True
@@ -95,32 +113,33 @@ def _named(variant: Variant) -> str:
     return variant.name + '*' * variant.own_schedule + '†' * variant.own_labels
 
 
-def _scores(experiment: Experiment, rows: Sequence[tuple], found: By) -> str:
-    lines = [
-        '| variant | images per class | seeds | AP50 | AP | AP50 - reference | '
-        't over seeds | bootstrap over images |',
-        '| --- | --- | --- | --- | --- | --- | --- | --- |',
-    ]
-    for variant, shots, seeds in rows:
-        runs = [_named(variant), shots, len(seeds)]
-        for key in ('AP50', 'AP'):
-            mean, error = mean_and_error([r[key] for r in seeds.values()])
-            runs.append(
-                f'{mean:.1f}' + ('' if error is None else f' ± {error:.1f}')
-            )
-        against = found.get((experiment.reference, shots), {})
-        if (
-            variant.name == experiment.reference
-            or not seeds.keys() & against.keys()
-        ):
-            runs += [''] * 3
-        else:
-            runs += _differences(seeds, against)
-        lines.append('| ' + ' | '.join(map(str, runs)) + ' |')
-    return '\n'.join(lines)
+def _table(
+    header: str, rows: Sequence[Row], cells: Callable[[Row], list]
+) -> str:
+    head = ['variant', 'images per class', *header.split('|')]
+    lines: list[list] = [head, ['---'] * len(head)]
+    for row in rows:
+        lines.append([_named(row[0]), row[1], *cells(row)])
+    return '\n'.join(f'| {" | ".join(map(str, x))} |' for x in lines)
 
 
-def _differences(seeds: Mapping, against: Mapping) -> list[str]:
+def _mean(values: Sequence[float]) -> str:
+    return f'{mean_and_error(values)[0]:.1f}' if values else ''
+
+
+def _scores(experiment: Experiment, row: Row, found: Grouped) -> list:
+    variant, shots, seeds = row
+    cells: list[Any] = [len(seeds)]
+    for key in ('AP50', 'AP'):
+        mean, error = mean_and_error([r[key] for r in seeds.values()])
+        spread = '' if error is None else f' ± {error:.1f}'
+        cells.append(f'{mean:.1f}{spread}')
+    against = found.get((experiment.reference, shots), {})
+    if (
+        variant.name == experiment.reference
+        or not seeds.keys() & against.keys()
+    ):
+        return [*cells, '', '', '']
     pair = paired_difference(
         {s: r['AP50'] for s, r in seeds.items()},
         {s: r['AP50'] for s, r in against.items()},
@@ -130,39 +149,4 @@ def _differences(seeds: Mapping, against: Mapping) -> list[str]:
         {s: r['bootstrap']['AP50'] for s, r in against.items()},
     )
     t = '' if pair.low is None else f'{pair.low:+.1f} … {pair.high:+.1f}'
-    return [f'{pair.mean:+.1f}', t, f'{low:+.1f} … {high:+.1f}']
-
-
-def _classes(rows: Sequence[tuple]) -> str:
-    names = list(next(iter(rows[0][2].values()))['classes'])
-    lines = [
-        '| variant | images per class | ' + ' | '.join(names) + ' |',
-        '| --- ' * (2 + len(names)) + '|',
-    ]
-    for variant, shots, seeds in rows:
-        means = [
-            mean_and_error([r['classes'][n]['AP50'] for r in seeds.values()])
-            for n in names
-        ]
-        runs = [_named(variant), str(shots), *(f'{m:.1f}' for m, _ in means)]
-        lines.append('| ' + ' | '.join(runs) + ' |')
-    return '\n'.join(lines)
-
-
-def _times(rows: Sequence[tuple]) -> str:
-    stages = ('generator', 'bank', 'backbone', 'detector')
-    lines = [
-        '| variant | images per class | ' + ' | '.join(stages) + ' |',
-        '| --- ' * (2 + len(stages)) + '|',
-    ]
-    for variant, shots, seeds in rows:
-        runs = [_named(variant), str(shots)]
-        for stage in stages:
-            took = [
-                r['seconds'][stage] / 60
-                for r in seeds.values()
-                if stage in r['seconds']
-            ]
-            runs.append(f'{mean_and_error(took)[0]:.1f}' if took else '')
-        lines.append('| ' + ' | '.join(runs) + ' |')
-    return '\n'.join(lines)
+    return [*cells, f'{pair.mean:+.1f}', t, f'{low:+.1f} … {high:+.1f}']

@@ -131,7 +131,7 @@ POOL = 'data/annotations/train.json'
         ),
         (
             'backbone',
-            f"dict(sources=[dict(ann_file='{POOL}', dataset_ids='alone'), "
+            f"dict(sources=[dict(ann_file='{POOL}', dataset_ids='image'), "
             "dict(ann_file='run/bank/annotations.json', "
             "dataset_ids='class')])",
             True,
@@ -227,7 +227,7 @@ def test_a_test_image_among_the_unlabeled_ones_is_found(file):
     shutil.copy(images / 'train_0.png', unlabeled / 'a.png')
     (file.parent / 'moco.py').write_text(
         "train_dataloader = dict(dataset=dict(type='C', sources=["
-        "dict(img_folder='unlabeled', dataset_ids='alone')]))\n"
+        "dict(img_folder='unlabeled', dataset_ids='image')]))\n"
     )
     change_arm(
         file, "stages = dict(root='run', backbone=dict(config='moco.py'))"
@@ -282,7 +282,7 @@ def test_the_fingerprint_follows_settings_and_images(file):
     experiment = read_experiment(file)
     run = experiment.runs(['plain'])[0]
     write_shots(
-        experiment.data_root, experiment.pool, experiment.shots_file, 1, 0
+        experiment, 1, 0
     )
     before = run_configs(experiment, run).fingerprint
     assert run_configs(experiment, run).fingerprint == before
@@ -290,7 +290,7 @@ def test_the_fingerprint_follows_settings_and_images(file):
     moved = read_experiment(file)
     object.__setattr__(moved, 'work_dir', file.parent / 'elsewhere')
     assert run_configs(moved, run).fingerprint == before
-    write_coco(experiment.score_file, {'test_0.png': 0, 'test_3.png': 1})
+    write_coco(experiment.test_set, {'test_0.png': 0, 'test_3.png': 1})
     assert run_configs(experiment, run).fingerprint != before
 
 
@@ -301,7 +301,7 @@ def test_the_fingerprint_follows_settings_and_images(file):
         ("reference = 'plain'", "reference = 'best'", "'best'"),
         ('seeds = [0, 1]', 'seeds = [0.5]', r'seeds of .*\[0\.5\]'),
         ('shots = [1]', 'shots = []', r'shots of .*\[\]'),
-        ('seeds = [0, 1]', '', 'says nothing of seeds'),
+        ('seeds = [0, 1]', '', 'lacks seeds'),
         ('resamples', 'resample', 'unknown resample;'),
         ("='other.py'", "=dict(conf='other.py')", 'variant other'),
         ("data_root = 'data'", "data_root = 'gone'", r'prepare_dataset\.py'),

@@ -17,7 +17,7 @@ from mmdet_ddpm_moco.ablation.measure import (
     run_experiment,
     valid_records,
 )
-from mmdet_ddpm_moco.ablation.plot import draw_picture
+from mmdet_ddpm_moco.ablation.plot import plot_results
 from mmdet_ddpm_moco.ablation.records import append_record, read_records
 from mmdet_ddpm_moco.ablation.table import table, write_between_marks
 from mmdet_ddpm_moco.utils.paths import shipped
@@ -262,7 +262,7 @@ def test_the_picture_shows_each_arm(experiment):
     records = list(measured(experiment).values())
     shown = []
     for chosen in (records, [r for r in records if r['variant'] == 'plain']):
-        draw_picture(experiment, chosen, experiment.file.with_suffix('.png'))
+        plot_results(experiment, chosen, experiment.file.with_suffix('.png'))
         shown.append(cv2.imread(str(experiment.file.with_suffix('.png'))))
     assert shown[0].shape == shown[1].shape
     # The second color of matplotlib, orange, is that of the second variant.
@@ -282,7 +282,7 @@ def test_the_picture_of_several_numbers_of_images_has_lines(experiment):
     file = experiment.file.with_suffix('.png')
     shown = []
     for chosen in (more, [r for r in more if r['shots'] == 1]):
-        draw_picture(experiment, chosen, file)
+        plot_results(experiment, chosen, file)
         orange = abs(cv2.imread(str(file)).astype(int) - (14, 127, 255))
         shown.append((orange.max(2) < 9).any(0).sum())
     # A line spans the picture, a dot does not.

@@ -14,14 +14,14 @@ from statistics import median
 import numpy as np
 
 from benchmarks.speed.speed_table import Row
-from mmdet_ddpm_moco.bank.reader import (
+from mmdet_ddpm_moco.bank.format import (
     FORMAT_VERSION,
     INDEX_DTYPE,
     KINDS,
     NULL,
-    DefectBank,
     source_key,
 )
+from mmdet_ddpm_moco.bank.reader import DefectBank
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 OPENED = 100_000

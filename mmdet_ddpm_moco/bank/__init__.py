@@ -1,1 +1,1 @@
-"""A defect bank, whole: its format, reading, writing and compositing."""
+"""Defect banks: format, reading, writing and compositing."""

@@ -1,26 +1,22 @@
 """The files of a finished bank, derived from the records of its windows."""
 
 import io
-import json
 from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 
-from .compositing import intersect
-from .reader import (
+from ..utils.fileio import json_bytes
+from .compositing import relative
+from .format import (
+    ANNOTATIONS,
     FORMAT_VERSION,
-    INDEX_DTYPE,
-    KINDS,
+    INDEX,
+    MANIFEST,
     NULL,
+    make_index,
     png_name,
-    source_key,
 )
-
-
-def to_json(value: object) -> bytes:
-    """A value as readable UTF-8 JSON."""
-    return (json.dumps(value, indent=1, ensure_ascii=False) + '\n').encode()
 
 
 def coco_files(
@@ -40,15 +36,15 @@ def coco_files(
     """
     accepted = [r for r in records if r['rejected'] is None][:num]
     last = accepted[-1]['number'] if accepted else -1
-    # What came after the last window kept does not depend on how many
-    # ranks ran ahead, so it does not count.
+    # How many windows come after the last one kept depends on how far the
+    # ranks were ahead, so they do not count.
     seen = [r for r in records if r['number'] <= last]
-    classes = settings['classes']
-    index = io.BytesIO()
-    np.save(index, _index(accepted))
-    kinds = {name: Counter() for name in [*classes, 'background']}
+    names = [*settings['classes'], 'background']
+    kinds: dict[str, Counter[str]] = {name: Counter() for name in names}
     for r in accepted:
-        kinds[[*classes, 'background'][r['label']]][r['kind']] += 1
+        kinds[names[r['label']]][r['kind']] += 1
+    index = io.BytesIO()
+    np.save(index, make_index(accepted))
     manifest = dict(
         format_version=FORMAT_VERSION,
         **settings,
@@ -57,24 +53,25 @@ def coco_files(
         rejected=dict(Counter(r['rejected'] for r in seen if r['rejected'])),
         kinds={name: dict(count) for name, count in kinds.items()},
     )
+    annotations = _annotations(accepted, settings['classes'])
     return {
-        'annotations.json': to_json(_annotations(accepted, classes)),
-        'index.npy': index.getvalue(),
-        'manifest.json': to_json(manifest),
+        ANNOTATIONS: json_bytes(annotations, indent=1),
+        INDEX: index.getvalue(),
+        MANIFEST: json_bytes(manifest, indent=1),
     }
 
 
 def _annotations(records: list[dict], classes: list[str]) -> dict:
-    """The bank as a COCO dataset; boxes are relative to the windows."""
-    images, annotations = [], []
+    """The bank as a COCO data set; boxes are relative to the windows."""
+    images: list[dict] = []
+    annotations: list[dict] = []
     for r in records:
-        x, y, w, h = r['window']
         images.append(
             dict(
                 id=r['number'],
                 file_name=png_name(r['number']),
-                width=w,
-                height=h,
+                width=r['window'][2],
+                height=r['window'][3],
                 kind=r['kind'],
                 source=r['source'],
                 window=r['window'],
@@ -82,33 +79,20 @@ def _annotations(records: list[dict], classes: list[str]) -> dict:
             )
         )
         if r['kind'] != NULL:
-            bx, by, bw, bh = intersect(tuple(r['box']), (x, y, w, h))
+            box = relative(tuple(r['box']), tuple(r['window']))
             annotations.append(
                 dict(
                     id=len(annotations) + 1,
                     image_id=r['number'],
                     category_id=r['label'] + 1,
-                    bbox=[bx - x, by - y, bw, bh],
-                    area=bw * bh,
+                    bbox=list(box),
+                    area=box[2] * box[3],
                     iscrowd=0,
                 )
             )
-    categories = [dict(id=i + 1, name=n) for i, n in enumerate(classes)]
     return dict(
         info=dict(description='Defect bank of mmdet-ddpm-moco'),
         images=images,
         annotations=annotations,
-        categories=categories,
+        categories=[dict(id=i + 1, name=n) for i, n in enumerate(classes)],
     )
-
-
-def _index(records: list[dict]) -> np.ndarray:
-    index = np.zeros(len(records), INDEX_DTYPE)
-    for row, r in zip(index, records):
-        row['source'] = source_key(r['source'])
-        row['number'] = r['number']
-        row['kind'] = KINDS.index(r['kind'])
-        row['label'] = -1 if r['kind'] == NULL else r['label']
-        row['window'] = r['window']
-        row['box'] = r['box']
-    return np.sort(index, order=['source', 'number'])

@@ -1,12 +1,12 @@
-"""Compositing arithmetic of defect windows: pure numpy and OpenCV.
+"""Boxes, alpha and compositing of defect windows, in numpy and OpenCV.
 
 A window is a rectangle of an image. Its *alpha* says where synthesis may
 change it: 255 on the defect, falling to 0 over a few pixels around it, 0
-elsewhere. Labels follow from alpha and from nothing else, so they are right
-by construction.
+elsewhere. Labels are derived from alpha alone, so they are right by
+construction.
 
-Boxes are ``(x, y, w, h)`` in pixels, integers, ``x`` and ``y`` counted from
-0, as in COCO.
+Boxes are integer ``(x, y, w, h)`` in pixels, ``x`` and ``y`` from 0, as in
+COCO.
 """
 
 import cv2

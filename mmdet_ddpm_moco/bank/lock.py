@@ -1,12 +1,11 @@
-"""Whose a bank is while it is written.
+"""The lock of a bank, held while it is written.
 
-``settings.json`` says with what a bank was begun, and is the lock of the
-process that writes it. It is the first file of a bank and the last one that
-goes when the bank is finished: a folder that has it is unfinished. The lock
-goes with its holder, however that ends, and never lies in a finished bank.
+``settings.json`` records the settings that a bank was started with, and is
+the lock of the process that writes it. It is the first file of a bank and the
+last one removed when the bank is finished: a folder that has it is
+unfinished. The lock ends with its process, however that ends.
 """
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -17,20 +16,16 @@ from typing import BinaryIO
 from mmengine.logging import print_log
 
 from ..utils.errors import FileAccessError, InputError
-from .reader import FORMAT_VERSION
-
-SETTINGS = 'settings.json'
+from ..utils.fileio import json_bytes, lock_file
+from .format import FORMAT_VERSION, IMAGES, MANIFEST, RECORDS, SETTINGS
 
 
 @contextmanager
 def writing_to(root: Path) -> Iterator[None]:
-    """Tells what the system has against a folder in one line.
-
-    Args:
-        root (Path): Folder of the bank.
+    """Reports an error of the operating system in one line.
 
     Raises:
-        OSError: For any raised within.
+        OSError: For any raised inside.
     """
     try:
         yield
@@ -38,8 +33,8 @@ def writing_to(root: Path) -> Iterator[None]:
         if error.errno is None:
             raise  # one of ours
         msg = (
-            f'cannot write the bank {root}: {error.strerror}; put that '
-            'right or choose another folder'
+            f'cannot write the bank {root}: {error.strerror}; fix that or '
+            'choose another folder'
         )
         raise FileAccessError(msg) from error
 
@@ -57,13 +52,10 @@ def is_started(root: str | Path, settings: dict) -> bool:
 
 @contextmanager
 def locked(root: Path) -> Iterator[BinaryIO]:
-    """Locks a bank that was begun, or begins one.
-
-    Args:
-        root (Path): Its folder.
+    """Locks an unfinished bank, or a folder where one is to be started.
 
     Yields:
-        BinaryIO: Its ``settings.json``, to be read and written.
+        BinaryIO: Its ``settings.json``, opened for reading and writing.
 
     Raises:
         ValueError: Another process writes this bank.
@@ -80,19 +72,20 @@ def locked(root: Path) -> Iterator[BinaryIO]:
 
 def _lock(file: BinaryIO, root: Path) -> None:
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        free = lock_file(file, wait=False)
+    except OSError as error:
+        # Some cluster file systems have none.
+        print_log(
+            f'{root} cannot be locked ({error.strerror}): make sure that no '
+            'other process writes there'
+        )
+        return
+    if not free:
         msg = (
             f'another process is writing the bank {root}; wait until it is '
             'done, or choose another folder'
         )
-        raise InputError(msg) from None
-    except OSError as error:
-        # Some cluster file systems have none.
-        print_log(
-            f'{root} cannot be locked ({error.strerror}): see to it that '
-            'no other process writes there'
-        )
+        raise InputError(msg)
 
 
 def _is_still(path: Path, file: BinaryIO) -> bool:
@@ -104,16 +97,16 @@ def _is_still(path: Path, file: BinaryIO) -> bool:
 
 @contextmanager
 def bank_lock(root: str | Path, settings: dict) -> Iterator[None]:
-    """Keeps other writers out of a bank while it is written.
+    """Starts or resumes a bank, and keeps other writers out.
 
     Args:
         root (str | Path): Folder of the bank. May hold an unfinished bank
-            begun with the same settings.
+            started with the same settings.
         settings (dict): All that the windows depend on; JSON types.
 
     Raises:
         OSError: The folder cannot be written.
-        ValueError: It holds a finished bank, a bank begun with other
+        ValueError: It holds a finished bank, a bank started with other
             settings or by a newer version, or something else; or another
             process writes it.
     """
@@ -122,15 +115,15 @@ def bank_lock(root: str | Path, settings: dict) -> Iterator[None]:
         with writing_to(root):
             root.mkdir(parents=True, exist_ok=True)
             if not (root / SETTINGS).exists():
-                _check_unbegun(root)
+                _check_no_bank(root)
             file = held.enter_context(locked(root))
-            _begin(root, file, settings)
+            _start(root, file, settings)
         yield
 
 
-def _check_unbegun(root: Path) -> None:
-    """Refuses a folder in which no bank can be begun."""
-    if (root / 'manifest.json').exists():
+def _check_no_bank(root: Path) -> None:
+    """Refuses a folder in which no bank can be started."""
+    if (root / MANIFEST).exists():
         msg = (
             f'{root} holds a finished bank; choose another folder, or '
             'remove it first'
@@ -145,8 +138,8 @@ def _check_unbegun(root: Path) -> None:
         raise InputError(msg)
 
 
-def _begin(root: Path, file: BinaryIO, settings: dict) -> None:
-    """Begins a bank whose lock is held, or checks what was begun."""
+def _start(root: Path, file: BinaryIO, settings: dict) -> None:
+    """Starts a bank whose lock is held, or checks the one to resume."""
     wanted = dict(format_version=FORMAT_VERSION, **settings)
     text = file.read()
     try:
@@ -154,34 +147,34 @@ def _begin(root: Path, file: BinaryIO, settings: dict) -> None:
     except ValueError:
         # New, or killed before it was written: windows come after.
         try:
-            _check_unbegun(root)
+            _check_no_bank(root)
         except ValueError:
             if not text:
                 (root / SETTINGS).unlink()
             raise
         file.truncate(0)
-        file.write((json.dumps(wanted, indent=1) + '\n').encode())
+        file.write(json_bytes(wanted, indent=1))
         file.flush()
         os.fsync(file.fileno())
     else:
-        _compare(root, found, wanted)
-    for name in ('images', 'records'):
+        _check_settings(root, found, wanted)
+    for name in (IMAGES, RECORDS):
         (root / name).mkdir(exist_ok=True)
 
 
-def _compare(root: Path, found: dict, wanted: dict) -> None:
-    """Refuses to go on with a bank that was begun otherwise."""
+def _check_settings(root: Path, found: dict, wanted: dict) -> None:
+    """Refuses to resume a bank that was started with other settings."""
     version = found.get('format_version', 0)
     if version > FORMAT_VERSION:
         msg = (
-            f'the bank {root} was begun in format {version}, this version '
+            f'the bank {root} was started in format {version}, this version '
             f'writes {FORMAT_VERSION}; upgrade mmdet-ddpm-moco or choose '
             'another folder'
         )
         raise InputError(msg)
     if found != wanted:
         msg = (
-            f'{root} holds a bank begun with other settings; choose another '
-            'folder, or remove it first'
+            f'{root} holds a bank started with other settings; choose '
+            'another folder, or remove it first'
         )
         raise InputError(msg)

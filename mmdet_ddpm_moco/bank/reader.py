@@ -1,75 +1,31 @@
-"""Reader of a defect bank.
-
-A bank is a COCO dataset of windows (``annotations.json``, ``images/*.png``)
-with a ``manifest.json`` that says how it was made. The PNGs are RGBA: RGB is
-the finished picture, the true background where alpha is 0; alpha is 255 on
-the defect and falls off around it.
-
-``index.npy`` is derived from the annotations, sorted by source image and
-memory-mapped, so that opening a bank costs nothing, workers share it and a
-look-up does not depend on the bank's size.
-"""
+"""Reader of a defect bank (see :mod:`~mmdet_ddpm_moco.bank.format`)."""
 
 import json
-from dataclasses import dataclass
-from hashlib import blake2b
+from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path, PurePath
 
 import cv2
 import numpy as np
 
 from ..utils.errors import InputError, MissingFileError
-from .compositing import Box
+from .compositing import crop
+from .format import (
+    ANNOTATIONS,
+    FORMAT_VERSION,
+    IMAGES,
+    INDEX,
+    INDEX_DTYPE,
+    MANIFEST,
+    RECORDS,
+    BankWindow,
+    png_name,
+    source_key,
+)
 
-FORMAT_VERSION = 1
-ADD, REPLACES, NULL = 'add', 'replaces', 'null'
-KINDS = (ADD, REPLACES, NULL)
-
-INDEX_DTYPE = np.dtype(
-    [
-        ('source', '<u8'),  # source_key() of the image the window comes from
-        ('number', '<u4'),  # of the PNG
-        ('kind', 'u1'),  # position in KINDS
-        ('unused', 'u1'),  # padding of its own: numpy's is not set
-        ('label', '<i2'),  # position in the bank's classes, -1 for null
-        ('window', '<i4', 4),  # x, y, w, h in the source image
-        ('box', '<i4', 4),  # of the defect in the source image, 0 for null
-    ],
-    align=True,
-)  # a look-up in unaligned memory would copy the whole column
-
-
-def source_key(file_name: str | PurePath) -> int:
-    """64-bit key of an image's file name, as it stands in a COCO json."""
-    name = PurePath(file_name).as_posix()
-    return int.from_bytes(
-        blake2b(name.encode(), digest_size=8).digest(), 'little'
-    )
-
-
-def png_name(number: int) -> str:
-    """File name of a window's PNG below ``images/``."""
-    return f'{number:06d}.png'
-
-
-@dataclass(frozen=True)
-class BankWindow:
-    """One window of a bank.
-
-    Attributes:
-        number (int): Names its PNG.
-        kind (str): ``'add'``, ``'replaces'`` or ``'null'``.
-        label (int): Index into the bank's classes; -1 for ``'null'``.
-        window (tuple): ``(x, y, w, h)`` of the window in its source image.
-        box (tuple): ``(x, y, w, h)`` of the defect there. For ``'replaces'``
-            the box of the annotation that it takes the place of.
-    """
-
-    number: int
-    kind: str
-    label: int
-    window: Box
-    box: Box
+# Mean difference in gray levels up to which the background of a window is
+# taken to be that of the image. Decoders differ by about one.
+SAME_BACKGROUND = 3.0
 
 
 class DefectBank:
@@ -81,20 +37,23 @@ class DefectBank:
     Raises:
         FileNotFoundError: There is no bank, or it was never finished.
         ValueError: It is of a newer format, or damaged.
+
+    Examples:
+        >>> bank = DefectBank('work_dirs/bank')
+        >>> image = cv2.imread('data/images/plate_7.png')
+        >>> for window in bank.windows_of('data/images/plate_7.png'):
+        ...     bank.paste(window, image)
     """
 
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
-        manifest = self.root / 'manifest.json'
+        manifest = self.root / MANIFEST
         if not manifest.is_file():
-            state = (
-                'is unfinished'
-                if (self.root / 'records').is_dir()
-                else 'is not there'
-            )
+            unfinished = (self.root / RECORDS).is_dir()
             msg = (
-                f'the defect bank {self.root} {state}; make it with '
-                'tools/synthesize.py'
+                f'the defect bank {self.root} '
+                f'{"is unfinished" if unfinished else "is not there"}; make '
+                'it with tools/synthesize.py'
             )
             raise MissingFileError(msg)
         try:
@@ -102,11 +61,7 @@ class DefectBank:
             version = self.manifest['format_version']
             classes, kept = self.manifest['classes'], self.manifest['kept']
         except (ValueError, KeyError, TypeError) as error:
-            msg = (
-                f'the manifest of the defect bank {self.root} cannot be '
-                f'read, make the bank again: {error!r}'
-            )
-            raise InputError(msg) from error
+            raise self._damaged(MANIFEST, repr(error)) from error
         if version > FORMAT_VERSION:
             msg = (
                 f'the defect bank {self.root} has format {version}, this '
@@ -117,20 +72,19 @@ class DefectBank:
         self.classes: tuple[str, ...] = tuple(classes)
         try:
             self._index = np.load(
-                self.root / 'index.npy', mmap_mode='r', allow_pickle=False
+                self.root / INDEX, mmap_mode='r', allow_pickle=False
             )
         except (OSError, ValueError, EOFError) as error:
-            msg = (
-                f'the index of the defect bank {self.root} cannot be '
-                f'read, make the bank again: {error}'
-            )
-            raise InputError(msg) from error
+            raise self._damaged(INDEX, str(error)) from error
         if self._index.dtype != INDEX_DTYPE or len(self._index) != kept:
-            msg = (
-                f'the index of the defect bank {self.root} does not fit '
-                'its manifest; make the bank again'
-            )
-            raise InputError(msg)
+            why = f'it does not fit {MANIFEST}'
+            raise self._damaged(INDEX, why)
+
+    def _damaged(self, file: str, why: str) -> InputError:
+        return InputError(
+            f'{file} of the defect bank {self.root} cannot be read, make the '
+            f'bank again: {why}'
+        )
 
     def __len__(self) -> int:
         return len(self._index)
@@ -142,8 +96,8 @@ class DefectBank:
     def windows_of(self, img_path: str | PurePath) -> list[BankWindow]:
         """Windows that were synthesized on an image.
 
-        The bank knows images by their name in the COCO json, a pipeline by
-        their path; the longest end of the path that the bank knows counts.
+        The bank has images by their name in the COCO json, a pipeline by
+        their path; the longest end of the path that is in the bank counts.
 
         Args:
             img_path (str | PurePath): Path or name of the image.
@@ -159,21 +113,31 @@ class DefectBank:
                 for side in ('left', 'right')
             )
             if high > low:
-                return [self._window(row) for row in self._index[low:high]]
+                rows = self._index[low:high]
+                return [BankWindow.from_index(row) for row in rows]
         return []
 
     def __getitem__(self, index: int) -> BankWindow:
-        return self._window(self._index[index])
+        return BankWindow.from_index(self._index[index])
 
-    @staticmethod
-    def _window(row: np.void) -> BankWindow:
-        return BankWindow(
-            int(row['number']),
-            KINDS[row['kind']],
-            int(row['label']),
-            tuple(row['window'].tolist()),
-            tuple(row['box'].tolist()),
-        )
+    def __iter__(self) -> Iterator[BankWindow]:
+        return map(BankWindow.from_index, self._index)
+
+    @cached_property
+    def sources(self) -> dict[int, str]:
+        """File name of the source image of each window, by its number.
+
+        Read from the annotations when first asked for.
+
+        Raises:
+            ValueError: They are missing or damaged.
+        """
+        try:
+            data = json.loads((self.root / ANNOTATIONS).read_bytes())
+            sources = {i['id']: i['source'] for i in data['images']}
+            return {w.number: sources[w.number] for w in self}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise self._damaged(ANNOTATIONS, repr(error)) from error
 
     def read(self, window: BankWindow) -> tuple[np.ndarray, np.ndarray]:
         """Reads the pixels of a window.
@@ -188,10 +152,53 @@ class DefectBank:
         Raises:
             ValueError: Its PNG is missing or damaged.
         """
-        path = self.root / 'images' / png_name(window.number)
+        path = self.root / IMAGES / png_name(window.number)
         pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         _, _, w, h = window.window
         if pixels is None or pixels.shape != (h, w, 4):
             msg = f'{path} is missing or damaged; make the bank again'
             raise InputError(msg)
         return pixels[..., :3], pixels[..., 3]
+
+    def paste(
+        self, window: BankWindow, image: np.ndarray, name: str = 'it names'
+    ) -> np.ndarray:
+        """Pastes a window where it was synthesized, in place.
+
+        Args:
+            window (BankWindow): One of this bank's.
+            image (np.ndarray): BGR uint8 (H, W, 3). Pixels change where the
+                alpha of the window is not 0.
+            name (str): Name of the image, for the message.
+
+        Returns:
+            np.ndarray: Alpha of the window, uint8 (h, w).
+
+        Raises:
+            ValueError: The window's background is not that of the image, or
+                its PNG is missing or damaged.
+        """
+        pixels, alpha = self.read(window)
+        part = crop(image, window.window)
+        background = alpha == 0
+        why = None
+        if part.shape != pixels.shape:
+            why = 'the image is too small'
+        elif background.any():
+            # uint8 would wrap around.
+            error = np.abs(
+                part[background].astype(np.int16) - pixels[background]
+            ).mean()
+            if error > SAME_BACKGROUND:
+                why = f'its background differs by {error:.0f} gray levels'
+        if why is not None:
+            msg = (
+                f'window {window.number} of the defect bank {self.root} does '
+                f'not belong to the image {name} as it is here ({why}): give '
+                'the images that the bank was made from, with '
+                'DiffusionDefectAugment right after LoadAnnotations, or make '
+                'the bank again'
+            )
+            raise InputError(msg)
+        part[~background] = pixels[~background]
+        return alpha

@@ -1,10 +1,10 @@
 """Writer of a defect bank.
 
-While a bank is written the truth is one record per block of windows, each
+While a bank is written, its state is one record per block of windows, each
 written in one step once its PNGs are on the disk; it holds their hashes, so
-that a block that lost one is known. ``annotations.json``, ``index.npy`` and,
-last, ``manifest.json`` are derived when the bank is closed: a folder without
-manifest is no bank.
+that a missing or damaged PNG is found. ``annotations.json``, ``index.npy``
+and, last, ``manifest.json`` are derived when the bank is closed: a folder
+without manifest is no bank.
 """
 
 import hashlib
@@ -16,17 +16,24 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..utils.fileio import atomic_write_bytes
-from .coco_export import coco_files, to_json
-from .lock import SETTINGS, writing_to
-from .reader import png_name
+from ..utils.fileio import atomic_write_bytes, json_bytes
+from .coco_export import coco_files
+from .format import (
+    ANNOTATIONS,
+    IMAGES,
+    MANIFEST,
+    RECORDS,
+    SETTINGS,
+    png_name,
+)
+from .lock import writing_to
 
 
 class BankWriter:
     """Writes a bank block by block, and closes it.
 
-    Several ranks may write blocks, while the main process has the bank
-    :func:`~.bank_claim.begun`; one closes it.
+    Several ranks may write blocks, while the main process holds the
+    :func:`~.lock.bank_lock`; one closes it.
 
     Args:
         root (str | Path): Folder of the bank.
@@ -40,11 +47,17 @@ class BankWriter:
 
     def record_path(self, block: int) -> Path:
         """File of a block's record."""
-        return self.root / 'records' / f'{block:06d}.json'
+        return self.root / RECORDS / f'{block:06d}.json'
+
+    def _read_json(self, name: str) -> dict:
+        return json.loads((self.root / name).read_bytes())
+
+    def _record_paths(self) -> list[Path]:
+        return sorted((self.root / RECORDS).glob('[0-9]*.json'))
 
     @property
     def is_started(self) -> bool:
-        """Whether it is being written, or may be gone on with."""
+        """Whether it is being written, or may be resumed."""
         return (self.root / SETTINGS).exists()
 
     def read_block(self, block: int) -> list[dict] | None:
@@ -55,9 +68,9 @@ class BankWriter:
             return None
 
     def verify_blocks(self, block_size: int) -> dict[int, int]:
-        """Looks through an unfinished bank, for it to be gone on with.
+        """Checks the blocks of an unfinished bank, before it is resumed.
 
-        Blocks that are not whole are forgotten, to be made again.
+        Records of blocks that are not whole are removed: those are made again.
 
         Args:
             block_size (int): Windows per block.
@@ -67,9 +80,9 @@ class BankWriter:
         """
         accepted = {}
         with writing_to(self.root):
-            # It may have been closed with fewer windows, but for the rest.
-            (self.root / 'manifest.json').unlink(missing_ok=True)
-            for path in sorted((self.root / 'records').glob('[0-9]*.json')):
+            # It may have been closed with fewer windows, but not cleaned up.
+            (self.root / MANIFEST).unlink(missing_ok=True)
+            for path in self._record_paths():
                 block = int(path.stem)
                 count = self._count_whole(path, block * block_size, block_size)
                 if count is None:
@@ -96,7 +109,7 @@ class BankWriter:
 
     def _is_whole(self, name: str, digest: str) -> bool:
         try:
-            return _hash((self.root / 'images' / name).read_bytes()) == digest
+            return _hash((self.root / IMAGES / name).read_bytes()) == digest
         except FileNotFoundError:
             return False
 
@@ -121,32 +134,31 @@ class BankWriter:
         """
         hashes = {}
         with writing_to(self.root):
-            for record, picture in zip(records, pictures):
+            for window, picture in zip(records, pictures):
                 if picture is None:
                     continue
                 png = cv2.imencode('.png', picture)[1].tobytes()
-                name = png_name(record['number'])
-                atomic_write_bytes(self.root / 'images' / name, png)
+                name = png_name(window['number'])
+                atomic_write_bytes(self.root / IMAGES / name, png)
                 hashes[name] = _hash(png)
+            record = dict(windows=records, hashes=hashes)
             atomic_write_bytes(
-                self.record_path(block),
-                to_json(dict(windows=records, hashes=hashes)),
+                self.record_path(block), json_bytes(record, indent=1)
             )
 
     def is_derived(self, num: int) -> bool:
-        """Whether only the clearing up is left, of a run that was killed."""
+        """Whether a run was killed when only the clean-up was left."""
         try:
-            manifest = json.loads((self.root / 'manifest.json').read_bytes())
-            return manifest['asked'] == num and all(
-                (self.root / 'images' / name).is_file()
+            return self._read_json(MANIFEST)['asked'] == num and all(
+                (self.root / IMAGES / name).is_file()
                 for name in self._kept_names()
             )
         except (FileNotFoundError, ValueError, KeyError):
             return False
 
     def _kept_names(self) -> set[str]:
-        data = json.loads((self.root / 'annotations.json').read_bytes())
-        return {image['file_name'] for image in data['images']}
+        images = self._read_json(ANNOTATIONS)['images']
+        return {image['file_name'] for image in images}
 
     def close(
         self, num: int, finish: Callable[[], None] | None = None
@@ -157,7 +169,7 @@ class BankWriter:
             num (int): Windows asked for; the first ``num`` accepted ones in
                 order of their number stay, later ones are removed.
             finish (Callable | None): Called once the bank can be opened,
-                before what a killed run goes on from is removed.
+                before the records that a killed run resumes from are removed.
 
         Returns:
             dict: The manifest.
@@ -170,24 +182,24 @@ class BankWriter:
                 self._derive(num)
             if finish is not None:
                 finish()
-            # Only now: a run killed before goes on from all of this.
+            # Only now: a run killed before resumes from all of this.
             keep = self._kept_names()
-            for path in (self.root / 'images').iterdir():
+            for path in (self.root / IMAGES).iterdir():
                 if path.name not in keep:
                     path.unlink()
             for path in self.root.glob('.*.tmp'):  # of writes that were killed
                 path.unlink()
-            if (self.root / 'records').exists():
-                shutil.rmtree(self.root / 'records')
-            manifest = json.loads((self.root / 'manifest.json').read_bytes())
-            # Last, for it is the lock, and says that there is work left.
+            if (self.root / RECORDS).exists():
+                shutil.rmtree(self.root / RECORDS)
+            manifest = self._read_json(MANIFEST)
+            # Last: it is the lock, and marks the bank as unfinished.
             (self.root / SETTINGS).unlink(missing_ok=True)
         return manifest
 
     def _derive(self, num: int) -> None:
         records = [
             record
-            for path in sorted((self.root / 'records').glob('[0-9]*.json'))
+            for path in self._record_paths()
             for record in json.loads(path.read_bytes())['windows']
         ]
         files = coco_files(records, self.settings, num)

@@ -12,7 +12,8 @@ import cv2
 from tqdm import tqdm
 
 from ..bank.compositing import as_bgr, overlaps
-from ..bank.reader import NULL, REPLACES, BankWindow, DefectBank
+from ..bank.format import NULL, REPLACES, BankWindow
+from ..bank.reader import DefectBank
 from ..datasets.labeled_images import Defect, LabeledImages
 from ..utils.errors import FileAccessError, InputError
 from ..utils.fileio import atomic_write_bytes

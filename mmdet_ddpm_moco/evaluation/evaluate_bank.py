@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from ..bank.reader import BankWindow, DefectBank
+from ..bank.format import BankWindow
+from ..bank.reader import DefectBank
 from ..datasets.labeled_images import LabeledImages
 from ..utils.errors import InputError
 from ..utils.fileio import atomic_write_bytes

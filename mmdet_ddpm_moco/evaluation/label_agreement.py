@@ -11,7 +11,8 @@ import numpy as np
 from tqdm import tqdm
 
 from ..bank.compositing import Box, alpha_box, as_bgr
-from ..bank.reader import NULL, BankWindow, DefectBank
+from ..bank.format import NULL, BankWindow
+from ..bank.reader import DefectBank
 from ..datasets.labeled_images import LabeledImages
 from .distributions import OVERALL
 from .judge import Judge, finds, fires_at

@@ -5,15 +5,14 @@ in nothing else: sizes and places of real windows are drawn by the functions
 that planned the bank.
 """
 
-import json
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..bank.compositing import Box, as_bgr, crop, relative
-from ..bank.reader import NULL, BankWindow, DefectBank
+from ..bank.format import NULL, BankWindow
+from ..bank.reader import DefectBank
 from ..datasets.labeled_images import LabeledImages
-from ..datasets.transforms.diffusion_defect_augment import SAME_BACKGROUND
 from ..datasets.window_geometry import fits_whole, place_window, window_size
 from ..utils.errors import InputError
 
@@ -67,18 +66,8 @@ def find_hosts(
             'that made it'
         )
         raise InputError(msg)
-    try:
-        records = json.loads((bank.root / 'annotations.json').read_bytes())
-        sources = {i['id']: i['source'] for i in records['images']}
-        names = [sources[bank[i].number] for i in range(len(bank))]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        msg = (
-            f'the annotations of the defect bank {bank.root} cannot be '
-            f'read, make the bank again: {error!r}'
-        )
-        raise InputError(msg) from error
     places = {image.file_name: i for i, image in enumerate(data.images)}
-    foreign = sorted(set(names) - set(places))
+    foreign = sorted(set(bank.sources.values()) - set(places))
     if foreign:
         msg = (
             f'the defect bank {bank.root} was made on {foreign[0]}, which is '
@@ -86,42 +75,24 @@ def find_hosts(
             'that made it'
         )
         raise InputError(msg)
-    return [(bank[i], places[name]) for i, name in enumerate(names)]
+    return [(w, places[bank.sources[w.number]]) for w in bank]
 
 
 def paste(
     bank: DefectBank, window: BankWindow, host: np.ndarray
 ) -> np.ndarray:
-    """Puts a window back where it was synthesized.
+    """A copy of the host with a window pasted, see :meth:`DefectBank.paste`.
 
     Args:
         bank (DefectBank): The window's bank.
         window (BankWindow): The window.
         host (np.ndarray): BGR uint8 (H, W, 3); stays as it is.
 
-    Returns:
-        np.ndarray: The host with the synthesized pixels, uint8 (H, W, 3).
-
     Raises:
         ValueError: The window does not belong to this image.
     """
-    pixels, alpha = bank.read(window)
     image = host.copy()
-    part = crop(image, window.window)
-    ground = alpha == 0
-    if part.shape != pixels.shape or (
-        ground.any()
-        # uint8 would wrap around.
-        and np.abs(part[ground].astype(np.int16) - pixels[ground]).mean()
-        > SAME_BACKGROUND
-    ):
-        msg = (
-            f'window {window.number} of the defect bank {bank.root} does not '
-            'belong to the image it names: give the images that the bank was '
-            'made from, or make it again'
-        )
-        raise InputError(msg)
-    part[~ground] = pixels[~ground]
+    bank.paste(window, image)
     return image
 
 

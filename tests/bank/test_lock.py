@@ -1,5 +1,6 @@
 """Who may write a bank, and where."""
 
+import fcntl
 import json
 import os
 import signal
@@ -144,7 +145,7 @@ def test_a_file_system_without_locks_is_told(tmp_path, monkeypatch):
     def no_locks(file, how):
         raise OSError(38, 'Function not implemented')
 
-    monkeypatch.setattr(lock.fcntl, 'flock', no_locks)
+    monkeypatch.setattr(fcntl, 'flock', no_locks)
     monkeypatch.setattr(lock, 'print_log', said.append)
     with locked(tmp_path):
         pass

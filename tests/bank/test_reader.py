@@ -10,13 +10,9 @@ from pycocotools.coco import COCO
 
 from helpers.tiny_bank import CLASSES, WINDOWS, numbers, picture, write
 from mmdet_ddpm_moco.bank.compositing import alpha_box
+from mmdet_ddpm_moco.bank.format import INDEX_DTYPE, BankWindow, png_name
 from mmdet_ddpm_moco.bank.lock import bank_lock
-from mmdet_ddpm_moco.bank.reader import (
-    INDEX_DTYPE,
-    BankWindow,
-    DefectBank,
-    png_name,
-)
+from mmdet_ddpm_moco.bank.reader import DefectBank
 
 
 @pytest.fixture(scope='module')

@@ -8,12 +8,8 @@ import numpy as np
 import pytest
 
 from helpers.tiny_bank import CLASSES, WINDOWS, numbers, write
-from mmdet_ddpm_moco.bank.reader import (
-    INDEX_DTYPE,
-    KINDS,
-    DefectBank,
-    source_key,
-)
+from mmdet_ddpm_moco.bank.format import INDEX_DTYPE, KINDS, source_key
+from mmdet_ddpm_moco.bank.reader import DefectBank
 
 
 @pytest.fixture(scope='module')

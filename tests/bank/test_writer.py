@@ -14,10 +14,11 @@ from helpers.made_records import (
     write,
 )
 from helpers.tiny_banks import files_of
-from mmdet_ddpm_moco.bank.coco_export import to_json
+from mmdet_ddpm_moco.bank.format import INDEX_DTYPE, source_key
 from mmdet_ddpm_moco.bank.lock import bank_lock
-from mmdet_ddpm_moco.bank.reader import INDEX_DTYPE, DefectBank, source_key
+from mmdet_ddpm_moco.bank.reader import DefectBank
 from mmdet_ddpm_moco.bank.writer import BankWriter
+from mmdet_ddpm_moco.utils.fileio import json_bytes
 
 
 def test_the_first_accepted_ones_are_kept(tmp_path):
@@ -179,7 +180,10 @@ def test_an_empty_folder_will_do(tmp_path):
 
 
 def test_json_is_readable():
-    assert to_json(dict(name='Öse')) == '{\n "name": "Öse"\n}\n'.encode()
+    assert (
+        json_bytes(dict(name='Öse'), indent=1)
+        == '{\n "name": "Öse"\n}\n'.encode()
+    )
 
 
 @pytest.mark.parametrize('content', [b'', b'[{"number": 0, "ki'])

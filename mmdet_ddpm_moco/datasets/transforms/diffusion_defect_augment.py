@@ -10,12 +10,9 @@ from mmdet.structures.bbox import HorizontalBoxes, autocast_box_type
 from mmdet.structures.mask import BitmapMasks
 
 from ...bank.compositing import Box, crop, overlaps
-from ...bank.reader import ADD, NULL, REPLACES, BankWindow, DefectBank
+from ...bank.format import ADD, NULL, REPLACES, BankWindow
+from ...bank.reader import DefectBank
 from ...utils.errors import InputError
-
-# Mean difference, in gray levels, up to which a window's background is taken
-# to be the image's own. Decoders differ by about one.
-SAME_BACKGROUND = 3.0
 
 
 @TRANSFORMS.register_module()
@@ -151,10 +148,14 @@ class _Sample:
             slot = self._annotation(window, labels)
             if slot is None:
                 return False
-        pixels, alpha = bank.read(window)
-        part = crop(self.image, window.window)
-        self._check_background(bank, window, part, pixels, alpha)
-        part[alpha > 0] = pixels[alpha > 0]
+        name = self.results['img_path']
+        if self.moved:
+            msg = (
+                f'an earlier transform has moved the pixels of {name}: put '
+                'DiffusionDefectAugment right after LoadAnnotations'
+            )
+            raise InputError(msg)
+        alpha = bank.paste(window, self.image, name)
         if window.kind != NULL:
             self._label(window, labels, slot, alpha == 255)
         return True
@@ -179,33 +180,6 @@ class _Sample:
             stacklevel=2,
         )
         return None
-
-    def _check_background(
-        self,
-        bank: DefectBank,
-        window: BankWindow,
-        part: np.ndarray,
-        pixels: np.ndarray,
-        alpha: np.ndarray,
-    ) -> None:
-        ground = alpha == 0
-        if self.moved:
-            why = 'an earlier transform has moved its pixels'
-        elif part.shape != pixels.shape:
-            why = 'the image is too small'
-        else:
-            # uint8 would wrap around.
-            error = np.abs(part[ground].astype(np.int16) - pixels[ground])
-            if not ground.any() or error.mean() <= SAME_BACKGROUND:
-                return
-            why = f'its background differs by {error.mean():.0f} gray levels'
-        msg = (
-            f'window {window.number} of the defect bank {bank.root} does not '
-            f'belong to {self.results["img_path"]} as it is here ({why}): '
-            'put DiffusionDefectAugment right after LoadAnnotations, or make '
-            'the bank again from these images'
-        )
-        raise InputError(msg)
 
     def _label(
         self,

@@ -12,11 +12,10 @@ from mmengine.config import Config, DictAction
 from mmengine.registry import DATASETS, DefaultScope
 
 from benchmarks.speed.moco_variants import random_batch
-from benchmarks.speed.pipeline_speed import pipeline_rows
-from benchmarks.speed.precision_speed import precision_rows
-from benchmarks.speed.speed_table import PRETRAIN_PARTS, Row, write_speeds
-from benchmarks.speed.step_speed import step_rows
-from benchmarks.speed.view_pipelines import view_settings
+from benchmarks.speed.precision import precision_rows
+from benchmarks.speed.step import step_rows
+from benchmarks.speed.table import PRETRAIN_PARTS, Row, write_speeds
+from benchmarks.speed.views import pipeline_rows, view_settings
 from mmdet_ddpm_moco.utils.cli import one_line_errors
 from mmdet_ddpm_moco.utils.errors import InputError
 from mmdet_ddpm_moco.utils.paths import find_config

@@ -12,9 +12,10 @@ from threading import BrokenBarrierError
 import torch
 from tqdm import tqdm
 
-from benchmarks.speed.speed_table import Row
-from benchmarks.speed.window_batch import draw_batch, our_sampling
+from benchmarks.speed.table import Row
+from benchmarks.speed.windows import draw_batch, our_sampling
 from mmdet_ddpm_moco.synthesis.generator import load_generator
+from mmdet_ddpm_moco.synthesis.settings import BankOptions
 from mmdet_ddpm_moco.utils.errors import InputError
 
 Span = tuple[float, float]
@@ -32,7 +33,7 @@ class Work:
         ann_file (str): COCO json of its training images.
         img_prefix (str): Folder that its file names start from.
         windows (int): Windows per batch.
-        sampler (dict): As :func:`bank_settings` gives it.
+        options (BankOptions): The sampler.
         batches (int): Batches per round.
         rounds (int): Rounds, each of one process alone and of two.
     """
@@ -41,7 +42,7 @@ class Work:
     ann_file: str
     img_prefix: str
     windows: int
-    sampler: dict
+    options: BankOptions
     batches: int
     rounds: int
 
@@ -137,7 +138,7 @@ def _sample(work: Work, rank: int) -> list[list[Span]]:
         batch = draw_batch(
             generator, work.ann_file, work.img_prefix, work.windows
         )
-        sample = our_sampling(generator, batch, work.sampler)
+        sample = our_sampling(generator, batch, work.options)
         sample()
         phases = []
         for phase in tqdm(

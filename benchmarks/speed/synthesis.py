@@ -11,16 +11,19 @@ import diffusers
 import torch
 from mmengine.config import Config
 
-from benchmarks.speed.bank_speed import bank_rows
+from benchmarks.speed.bank import bank_rows
 from benchmarks.speed.process_scaling import Work, scaling_rows
-from benchmarks.speed.sampling_speed import painting_rows, sampling_rows
-from benchmarks.speed.speed_table import PARTS, Row, write_speeds
-from benchmarks.speed.unet_share import share_rows
-from benchmarks.speed.unet_speed import unet_arguments, unet_rows
-from benchmarks.speed.window_batch import draw_batch, our_sampling
-from mmdet_ddpm_moco.synthesis.generator import load_generator, training_images
-from mmdet_ddpm_moco.synthesis.run import BLOCK, host_images
-from mmdet_ddpm_moco.synthesis.settings import bank_settings
+from benchmarks.speed.sampling import painting_rows, sampling_rows
+from benchmarks.speed.table import PARTS, Row, write_speeds
+from benchmarks.speed.unet import share_rows, unet_arguments, unet_rows
+from benchmarks.speed.windows import draw_batch, our_sampling
+from mmdet_ddpm_moco.synthesis.generator import load_generator
+from mmdet_ddpm_moco.synthesis.run import BLOCK, open_hosts
+from mmdet_ddpm_moco.synthesis.settings import (
+    BankOptions,
+    bank_settings,
+    training_images,
+)
 from mmdet_ddpm_moco.utils.cli import one_line_errors
 from mmdet_ddpm_moco.utils.errors import InputError
 from mmdet_ddpm_moco.utils.paths import find_config
@@ -67,19 +70,19 @@ def measure_synthesis(
             msg = f'{name} must be at least 1, got {number}'
             raise InputError(msg)
     generator = load_generator(folder)
-    data = host_images(generator, ann_file, img_prefix)
-    settings = bank_settings(generator, ann_file)
-    sampler = settings['sampler']
+    data = open_hosts(generator, ann_file, img_prefix)
+    options = BankOptions()
+    bank_settings(generator, ann_file, options)  # checks the generator
     device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
     unet = generator.unet.to(device)
     drawn = draw_batch(generator, ann_file, img_prefix, batch, device)
-    ours = our_sampling(generator, drawn, sampler)
+    ours = our_sampling(generator, drawn, options)
     rows: list[Row] = []
     if 'sampling' in parts:
         _say('our sampling against plain DDPM')
-        rows += sampling_rows(generator, drawn, sampler, repeats, device)
+        rows += sampling_rows(generator, drawn, options, repeats, device)
         _say(f'painting and judging {windows} windows')
-        rows += painting_rows(generator, data, settings, windows, device)
+        rows += painting_rows(generator, data, options, windows, device)
     if 'share' in parts:
         _say('the share of the U-Net')
         rows += share_rows(unet, ours, repeats, device)
@@ -95,7 +98,7 @@ def measure_synthesis(
             str(ann_file),
             str(img_prefix),
             batch,
-            sampler,
+            options,
             batches=3,
             rounds=repeats,
         )

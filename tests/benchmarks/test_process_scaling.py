@@ -34,8 +34,8 @@ def test_processes_that_never_met_have_no_rate():
 
 
 def work(folder):
-    sampler = dict(name='dpmsolver++', steps=2, guidance=1.0)
-    return Work(str(folder), 'none.json', '.', 1, sampler, 1, 1)
+    options = BankOptions(num_inference_steps=2)
+    return Work(str(folder), 'none.json', '.', 1, options, 1, 1)
 
 
 def test_a_process_that_fails_frees_the_other(tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ import numpy as np
 from mmcv.transforms import Compose
 from mmengine.registry import DefaultScope
 
-from benchmarks.speed.view_pipelines import (
+from benchmarks.speed.views import (
     mmpretrain_pipeline,
     our_pipeline,
     view_settings,

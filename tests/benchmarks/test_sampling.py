@@ -2,8 +2,8 @@
 
 import torch
 
-from benchmarks.speed.plain_sampling import plain_sampling
-from benchmarks.speed.window_batch import WindowBatch, draw_batch, our_sampling
+from benchmarks.speed.sampling import plain_sampling
+from benchmarks.speed.windows import WindowBatch, draw_batch, our_sampling
 from helpers.tiny_synthesis import (
     random_unet,
     schedule,
@@ -11,9 +11,9 @@ from helpers.tiny_synthesis import (
     write_images,
 )
 from mmdet_ddpm_moco.models.background_norm import (
-    background_norm,
-    decode,
-    encode,
+    background_statistics,
+    denormalize,
+    normalize,
 )
 from mmdet_ddpm_moco.synthesis.generator import load_generator
 from mmdet_ddpm_moco.synthesis.samplers import build_sampler
@@ -34,8 +34,8 @@ def batch(number=2, size=16):
 
 def by_the_equations(unet, trained, data, source):
     """Ho et al., 2020, equations 6 and 7, for a U-Net that predicts v."""
-    ground = background_norm(data.image, data.mask)
-    removed = encode(data.image, *ground) * (data.mask == 0)
+    ground = background_statistics(data.image, data.mask)
+    removed = normalize(data.image, *ground) * (data.mask == 0)
     x = data.noise
     for t in reversed(range(len(trained.alphas_cumprod))):
         shown = torch.cat([x, data.mask, removed], dim=1)
@@ -43,7 +43,7 @@ def by_the_equations(unet, trained, data, source):
         kept = trained.alphas_cumprod[t]
         clean = (kept**0.5 * x - (1 - kept) ** 0.5 * v).clamp(-3, 3)
         if t == 0:
-            return decode(clean, *ground).clamp(-1, 1)
+            return denormalize(clean, *ground).clamp(-1, 1)
         before = trained.alphas_cumprod[t - 1]
         alpha, left = kept / before, (1 - before) / (1 - kept)
         mean = (
@@ -80,7 +80,9 @@ def test_it_follows_the_equations_through_every_step():
 
 def test_an_oracle_is_followed_to_the_clean_windows():
     trained, data = schedule(STEPS), batch()
-    clean = encode(-0.5 * data.image, *background_norm(data.image, data.mask))
+    clean = normalize(
+        -0.5 * data.image, *background_statistics(data.image, data.mask)
+    )
     seen = []
 
     def oracle(shown, timestep, class_labels):
@@ -120,8 +122,8 @@ def test_ours_takes_all_its_steps_on_the_batch(tmp_path):
     generator.unet.register_forward_pre_hook(
         lambda _, arguments: shown.append(arguments[0])
     )
-    sampler = dict(name='dpmsolver++', steps=7, guidance=1.0)
-    sampled = our_sampling(generator, drawn, sampler)()
+    options = BankOptions(num_inference_steps=7)
+    sampled = our_sampling(generator, drawn, options)()
     assert sampled.shape == drawn.image.shape
     assert len(shown) == 7
     assert torch.equal(shown[0][:, 1:2], drawn.mask)

@@ -1,22 +1,28 @@
-"""Windows per second: our sampling against plain DDPM, and what is kept."""
+"""Sampling as synthesis runs it, against DDPM through all steps."""
 
 import copy
-from collections.abc import Mapping
 from statistics import median
 
 import torch
+from diffusers import DDPMScheduler
 from tqdm import tqdm
 
-from benchmarks.speed.plain_sampling import plain_sampling
-from benchmarks.speed.speed_table import Row
+from benchmarks.speed.table import Row
 from benchmarks.speed.timing import seconds
-from benchmarks.speed.window_batch import WindowBatch, our_sampling
+from benchmarks.speed.windows import WindowBatch, our_sampling
 from mmdet_ddpm_moco.datasets.labeled_images import LabeledImages
+from mmdet_ddpm_moco.models.background_norm import (
+    background_statistics,
+    denormalize,
+    normalize,
+)
+from mmdet_ddpm_moco.models.conditioning import masked_image
 from mmdet_ddpm_moco.synthesis.gates import QualityGates
 from mmdet_ddpm_moco.synthesis.generator import Generator
 from mmdet_ddpm_moco.synthesis.painter import WindowPainter
 from mmdet_ddpm_moco.synthesis.planner import WindowPlanner
 from mmdet_ddpm_moco.synthesis.samplers import build_sampler
+from mmdet_ddpm_moco.synthesis.settings import BankOptions
 
 PART = 'sampling'
 
@@ -24,7 +30,7 @@ PART = 'sampling'
 def sampling_rows(
     generator: Generator,
     batch: WindowBatch,
-    sampler: Mapping,
+    options: BankOptions,
     repeats: int,
     device: str,
 ) -> list[Row]:
@@ -36,14 +42,14 @@ def sampling_rows(
     Args:
         generator (Generator): Its U-Net is on the device.
         batch (WindowBatch): The windows.
-        sampler (Mapping): As :func:`bank_settings` gives it.
+        options (BankOptions): The sampler.
         repeats (int): Runs of ours before, and again after, at least 1.
         device (str): Where the U-Net runs.
 
     Returns:
         list[Row]: Windows per second of both, and their ratio.
     """
-    ours = our_sampling(generator, batch, sampler)
+    ours = our_sampling(generator, batch, options)
     trained = generator.scheduler
     # The plain DDPM of the samplers, which clips to the right range.
     schedule = build_sampler('ddpm', trained)
@@ -61,7 +67,7 @@ def sampling_rows(
     plain = seconds(lambda: plain_sampling(unet, schedule, batch), device)
     took = median(took + timed())
     number = len(batch.image)
-    name = f'{sampler["name"]}, {sampler["steps"]} steps'
+    name = f'{options.sampler}, {options.num_inference_steps} steps'
     runs = f'median of {2 * repeats} runs, half before and half after plain'
     return [
         Row(
@@ -79,7 +85,7 @@ def sampling_rows(
 def painting_rows(
     generator: Generator,
     data: LabeledImages,
-    settings: Mapping,
+    options: BankOptions,
     windows: int,
     device: str,
 ) -> list[Row]:
@@ -88,7 +94,7 @@ def painting_rows(
     Args:
         generator (Generator): The generator.
         data (LabeledImages): The hosts.
-        settings (Mapping): From :func:`bank_settings`.
+        options (BankOptions): Of the bank.
         windows (int): Windows to paint, at least 1.
         device (str): Where the U-Net runs.
 
@@ -97,16 +103,15 @@ def painting_rows(
     """
     planner = WindowPlanner(
         data,
-        max_window=settings['max_window'],
-        mix=settings['mix'],
-        seed=settings['seed'],
+        max_window=options.max_window,
+        mix=options.mix,
+        seed=options.seed,
     )
     painter = WindowPainter(
         generator,
         data,
         QualityGates(data, planner),
-        settings['sampler'],
-        settings['seed'],
+        options,
         device,
     )
     plans = {number: planner.plan(number) for number in range(windows)}
@@ -129,3 +134,42 @@ def painting_rows(
             f'{sum(accepted)} of these {windows}',
         ),
     ]
+
+
+@torch.no_grad()
+def plain_sampling(
+    unet: torch.nn.Module,
+    scheduler: DDPMScheduler,
+    batch: WindowBatch,
+    source: torch.Generator | None = None,
+) -> torch.Tensor:
+    """Walks all steps of the schedule with diffusers' own DDPM.
+
+    The U-Net is shown what :func:`sample_windows` shows it, in float32.
+
+    Args:
+        unet (nn.Module): A ``UNet2DModel`` conditioned by mask.
+        scheduler (DDPMScheduler): The schedule.
+        batch (WindowBatch): The windows.
+        source (torch.Generator, optional): Of the noise on the way. Defaults
+            to None, torch's global one.
+
+    Returns:
+        torch.Tensor: float32 (N, C, H, W) in [-1, 1].
+    """
+    scheduler.set_timesteps(
+        scheduler.config.num_train_timesteps, device=batch.image.device
+    )
+    ground = background_statistics(batch.image, batch.mask)
+    known = masked_image(normalize(batch.image, *ground), batch.mask)
+    sample = batch.noise
+    for timestep in tqdm(scheduler.timesteps, 'plain DDPM', unit='step'):
+        prediction = unet(
+            torch.cat([sample, known], dim=1),
+            timestep,
+            class_labels=batch.label,
+        ).sample
+        sample = scheduler.step(
+            prediction, timestep, sample, generator=source
+        ).prev_sample
+    return denormalize(sample, *ground).clamp(-1, 1)

@@ -1,7 +1,7 @@
 import pytest
 
-from benchmarks.speed import bank_speed
-from benchmarks.speed.bank_speed import (
+from benchmarks.speed import bank
+from benchmarks.speed.bank import (
     LOOK_UPS,
     PER_IMAGE,
     bank_rows,
@@ -45,8 +45,8 @@ def test_its_windows_are_such_as_synthesis_makes(tmp_path):
 
 
 def test_rows_of_every_size(monkeypatch):
-    monkeypatch.setattr(bank_speed, 'SIZES', (20, 300))
-    monkeypatch.setattr(bank_speed, 'OPENED', 100)
+    monkeypatch.setattr(bank, 'SIZES', (20, 300))
+    monkeypatch.setattr(bank, 'OPENED', 100)
     rows = bank_rows(repeats=1)
     assert [row.what for row in rows] == [
         'opening 100 windows',
@@ -61,7 +61,7 @@ def test_rows_of_every_size(monkeypatch):
 
 
 def test_a_system_that_does_not_tell_its_memory(monkeypatch):
-    monkeypatch.setattr(bank_speed, 'STATUS', bank_speed.Path('/none'))
-    assert bank_speed._resident_bytes() is None
-    row = bank_speed._memory('memory', (None, None), '')
+    monkeypatch.setattr(bank, 'STATUS', bank.Path('/none'))
+    assert bank._resident_bytes() is None
+    row = bank._memory('memory', (None, None), '')
     assert (row.value, row.how) == (None, 'this system has no /proc')

@@ -1,7 +1,7 @@
 import pytest
 from mmengine.config import Config
 
-from benchmarks.speed.view_pipelines import (
+from benchmarks.speed.views import (
     mmpretrain_pipeline,
     our_pipeline,
     view_settings,

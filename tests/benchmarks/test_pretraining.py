@@ -7,9 +7,9 @@ import cv2
 import pytest
 import torch
 
-from benchmarks.speed import pipeline_speed, pretraining
-from benchmarks.speed.pipeline_speed import moment_rows, write_large
-from benchmarks.speed.speed_table import PRETRAIN_PARTS
+from benchmarks.speed import pretraining, views
+from benchmarks.speed.table import PRETRAIN_PARTS
+from benchmarks.speed.views import moment_rows, write_large
 from helpers.tiny_pretrain import MODEL, write_pretrain
 from helpers.tiny_synthesis import write_images
 
@@ -50,7 +50,7 @@ def benchmark(monkeypatch):
 def test_every_part_is_in_the_table_and_in_the_json(
     benchmark, tmp_path, monkeypatch, capfd
 ):
-    monkeypatch.setattr(pipeline_speed, 'LARGE', (96, 40))
+    monkeypatch.setattr(views, 'LARGE', (96, 40))
     monkeypatch.setitem(sys.modules, 'lightly', None)
     out = tmp_path / 'new' / 'speed.json'
     config = write_pretrain(tmp_path)

@@ -4,14 +4,14 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import DefaultScope
 from torch import nn
 
-from benchmarks.speed import step_share
+from benchmarks.speed import step as step_module
 from benchmarks.speed.moco_variants import (
     build_mmpretrain,
     build_ours,
     random_batch,
     training_step,
 )
-from benchmarks.speed.step_share import backbone_share, queue_copies
+from benchmarks.speed.step import backbone_share, queue_copies
 from helpers.tiny_pretrain import MODEL, OPTIM
 
 
@@ -69,7 +69,7 @@ class SleepingMoCo(nn.Module):
 def test_the_share_is_of_both_backbones_on_both_ways(
     inside, outside, share, monkeypatch
 ):
-    monkeypatch.setattr(step_share, 'fair_clock', lambda _: Clock.read)
+    monkeypatch.setattr(step_module, 'fair_clock', lambda _: Clock.read)
     model = SleepingMoCo(inside, outside)
     wrapper = OptimWrapper(torch.optim.SGD(model.parameters(), 0.1))
 

@@ -13,7 +13,7 @@ from statistics import median
 
 import numpy as np
 
-from benchmarks.speed.speed_table import Row
+from benchmarks.speed.table import Row
 from mmdet_ddpm_moco.bank.format import (
     FORMAT_VERSION,
     INDEX_DTYPE,

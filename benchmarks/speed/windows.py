@@ -13,8 +13,8 @@ from mmdet_ddpm_moco.datasets.defect_window_dataset import (
     to_tensor,
 )
 from mmdet_ddpm_moco.synthesis.generator import Generator
-from mmdet_ddpm_moco.synthesis.samplers import build_sampler
-from mmdet_ddpm_moco.synthesis.sampling import sample_windows
+from mmdet_ddpm_moco.synthesis.samplers import build_sampler, sample_windows
+from mmdet_ddpm_moco.synthesis.settings import BankOptions
 
 
 @dataclass(frozen=True)
@@ -74,15 +74,14 @@ def draw_batch(
 
 
 def our_sampling(
-    generator: Generator, batch: WindowBatch, sampler: dict
+    generator: Generator, batch: WindowBatch, options: BankOptions
 ) -> partial:
     """The sampling that a bank is made with, ready to be called.
 
     Args:
         generator (Generator): Its U-Net is where the batch is.
         batch (WindowBatch): The windows.
-        sampler (dict): ``name``, ``steps`` and ``guidance``, as
-            :func:`bank_settings` gives them.
+        options (BankOptions): The sampler.
 
     Returns:
         partial: A call of :func:`sample_windows` from pure noise.
@@ -90,12 +89,12 @@ def our_sampling(
     return partial(
         sample_windows,
         generator.unet,
-        build_sampler(sampler['name'], generator.scheduler),
+        build_sampler(options.sampler, generator.scheduler),
         batch.image,
         batch.mask,
         batch.label,
         batch.noise,
-        steps=sampler['steps'],
-        guidance=sampler['guidance'],
+        num_inference_steps=options.num_inference_steps,
+        guidance_scale=options.guidance_scale,
         null_label=generator.null_label,
     )

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from benchmarks.speed.speed_table import Row, speed_json, speed_table
+from benchmarks.speed.table import Row, speed_json, speed_table
 
 ROWS = [
     Row('sampling', 'ours', 41.25, 'x', 'median of 5 runs', least=40),

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from benchmarks.speed import bank_speed, synthesis
-from benchmarks.speed.speed_table import PARTS
+from benchmarks.speed import bank, synthesis
+from benchmarks.speed.table import PARTS
 from helpers.tiny_synthesis import (
     CLASSES,
     write_config,
@@ -61,8 +61,8 @@ def config(tmp_path):
 def test_every_part_is_in_the_table_and_in_the_json(
     benchmark, config, tmp_path, monkeypatch, capfd
 ):
-    monkeypatch.setattr(bank_speed, 'SIZES', (20, 300))
-    monkeypatch.setattr(bank_speed, 'OPENED', 100)
+    monkeypatch.setattr(bank, 'SIZES', (20, 300))
+    monkeypatch.setattr(bank, 'OPENED', 100)
     folder = write_generator(tmp_path / 'generator', STEPS)
     out = tmp_path / 'new' / 'speed.json'
     benchmark(

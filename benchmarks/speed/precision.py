@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 
 from benchmarks.speed.moco_variants import build_ours, training_step
-from benchmarks.speed.speed_table import Row
+from benchmarks.speed.table import Row
 from benchmarks.speed.timing import fair_clock, median_seconds
 
 PART = 'precision'

@@ -4,16 +4,16 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks.speed import unet_speed
+from benchmarks.speed import unet as unet_module
 from benchmarks.speed.timing import median_seconds
-from benchmarks.speed.unet_share import unet_share
-from benchmarks.speed.unet_speed import (
+from benchmarks.speed.unet import (
     compiled_variants,
     unet_arguments,
     unet_rows,
+    unet_share,
     variants,
 )
-from benchmarks.speed.window_batch import WindowBatch
+from benchmarks.speed.windows import WindowBatch
 from helpers.tiny_synthesis import random_unet
 
 NAMES = (
@@ -101,7 +101,7 @@ def test_a_compiler_that_fails_is_told_in_the_table(arguments, monkeypatch):
     def broken(unet):
         raise RuntimeError('no C++ compiler here\nand a long trace')
 
-    monkeypatch.setattr(unet_speed.torch, 'compile', broken)
+    monkeypatch.setattr(unet_module.torch, 'compile', broken)
     rows = unet_rows(random_unet(), arguments, 1, 'cpu', compiled=True)
     for row, name in zip(
         rows[-2:], ('torch.compile', 'torch.compile, bf16 autocast')
@@ -111,7 +111,7 @@ def test_a_compiler_that_fails_is_told_in_the_table(arguments, monkeypatch):
 
 
 def test_what_compiles_is_timed_like_the_others(arguments, monkeypatch):
-    monkeypatch.setattr(unet_speed.torch, 'compile', lambda unet: unet)
+    monkeypatch.setattr(unet_module.torch, 'compile', lambda unet: unet)
     with torch.no_grad():
         found = compiled_variants(random_unet(), arguments)
         assert found['torch.compile']().dtype == torch.float32

@@ -1,4 +1,4 @@
-"""What the tests of given lists start from; others make their own."""
+"""A data set to convert, and where to."""
 
 import pytest
 

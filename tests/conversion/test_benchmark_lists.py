@@ -1,6 +1,5 @@
 """The list files of the benchmark on NEU-DET."""
 
-import os
 import re
 from pathlib import Path
 
@@ -31,12 +30,8 @@ def test_benchmark_lists_of_neu_det(split, first, last):
     ]
 
 
-@pytest.mark.skipif(
-    not os.environ.get('NEU_DET_ROOT'), reason='NEU_DET_ROOT is not set'
-)
-def test_neu_det_as_the_benchmark_splits_it(tmp_path):
-    src = Path(os.environ['NEU_DET_ROOT'])
-    report = convert_voc(src, tmp_path, lists=BENCHMARK)
+def test_neu_det_as_the_benchmark_splits_it(neu_det_root, tmp_path):
+    report = convert_voc(neu_det_root, tmp_path, lists=BENCHMARK)
     sizes = {split: report.counts[split]['images'] for split in SPLITS}
     assert sizes == dict(train=900, val=240, test=300)
     assert 'unlisted_image' not in report.findings

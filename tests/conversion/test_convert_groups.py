@@ -1,7 +1,5 @@
 from pathlib import Path
 
-import pytest
-
 from helpers.voc_maker import (
     by_name,
     dents,
@@ -11,11 +9,6 @@ from helpers.voc_maker import (
 from mmdet_ddpm_moco.conversion.convert import convert_voc
 
 SPLITS = ('train', 'val', 'test')
-
-
-@pytest.fixture
-def dst(tmp_path):
-    return tmp_path / 'dst'
 
 
 def overlapping(root: Path, count: int = 12) -> Path:

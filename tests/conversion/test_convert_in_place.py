@@ -12,16 +12,6 @@ from mmdet_ddpm_moco.conversion.convert import convert_voc
 SPLITS = ('train', 'val', 'test')
 
 
-@pytest.fixture
-def src(tmp_path):
-    return flat_dataset(tmp_path / 'src')
-
-
-@pytest.fixture
-def dst(tmp_path):
-    return tmp_path / 'dst'
-
-
 @pytest.mark.parametrize('copy', [False, True])
 @pytest.mark.parametrize(
     'names', [('IMAGES', 'ANNOTATIONS'), ('images', 'annotations')]

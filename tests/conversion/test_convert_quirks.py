@@ -1,5 +1,4 @@
 import numpy as np
-import pytest
 
 from helpers.voc_maker import (
     by_name,
@@ -13,11 +12,6 @@ from helpers.voc_maker import (
 from mmdet_ddpm_moco.conversion.convert import convert_voc
 
 SPLITS = ('train', 'val', 'test')
-
-
-@pytest.fixture
-def dst(tmp_path):
-    return tmp_path / 'dst'
 
 
 def test_every_quirk_passes_and_is_reported(tmp_path, dst):

@@ -5,7 +5,6 @@ from pycocotools.coco import COCO
 
 from helpers.voc_maker import (
     by_name,
-    flat_dataset,
     kinds,
     load,
     snapshot,
@@ -21,16 +20,6 @@ from mmdet_ddpm_moco.conversion.report import (
 )
 
 SPLITS = ('train', 'val', 'test')
-
-
-@pytest.fixture
-def src(tmp_path):
-    return flat_dataset(tmp_path / 'src')
-
-
-@pytest.fixture
-def dst(tmp_path):
-    return tmp_path / 'dst'
 
 
 def test_a_clean_dataset_becomes_clean_coco(src, dst, capsys):

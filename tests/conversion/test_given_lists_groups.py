@@ -10,11 +10,6 @@ from mmdet_ddpm_moco.conversion.convert import convert_voc
 from mmdet_ddpm_moco.conversion.report import FindingsError, format_report
 
 
-@pytest.fixture
-def dst(tmp_path):
-    return tmp_path / 'dst'
-
-
 def strips(root: Path) -> Path:
     """Two strips of four overlapping crops each, then two loose images."""
     crops = []

@@ -1,15 +1,11 @@
 """Runs on the real dataset where NEU_DET_ROOT names its folder."""
 
 import json
-import os
-from pathlib import Path
 
-import pytest
 from pycocotools.coco import COCO
 
 from mmdet_ddpm_moco.conversion.convert import convert_voc
 
-ROOT = os.environ.get('NEU_DET_ROOT')
 CLASSES = [
     'crazing',
     'inclusion',
@@ -21,9 +17,8 @@ CLASSES = [
 SHARES = dict(train=168, val=24, test=48)
 
 
-@pytest.mark.skipif(not ROOT, reason='NEU_DET_ROOT is not set')
-def test_neu_det(tmp_path):
-    report = convert_voc(Path(ROOT), tmp_path, few_shot=[10, 20, 40])
+def test_neu_det(neu_det_root, tmp_path):
+    report = convert_voc(neu_det_root, tmp_path, few_shot=[10, 20, 40])
     counts = {kind: len(found) for kind, found in report.findings.items()}
     assert counts == dict(filename_differs=174, duplicate_box=3)
     assert len({file for file, _ in report.findings['duplicate_box']}) == 3

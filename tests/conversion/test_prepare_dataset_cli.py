@@ -7,7 +7,6 @@ import pytest
 
 from helpers.voc_maker import (
     by_name,
-    flat_dataset,
     listed,
     snapshot,
     write_list,
@@ -16,11 +15,6 @@ from helpers.voc_maker import (
 from mmdet_ddpm_moco.demo import plates
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'prepare_dataset.py'
-
-
-@pytest.fixture
-def src(tmp_path):
-    return flat_dataset(tmp_path / 'src')
 
 
 @pytest.fixture

@@ -33,19 +33,6 @@ def assert_start(weights):
         assert torch.equal(start[key], value), key
 
 
-@pytest.fixture
-def source(tmp_path):
-    """A file of weights and what is in it."""
-    weights = random_weights(resnet())
-    return save(weights, tmp_path / 'moco.pth'), weights
-
-
-@pytest.fixture
-def other(tmp_path):
-    """The file of another backbone that gets in the way."""
-    return save(random_weights(resnet(), seed=1), tmp_path / 'other.pth')
-
-
 @pytest.mark.parametrize('train_cfg', [EPOCHS, ITERS])
 def test_training_starts_from_the_file(source, tmp_path, train_cfg):
     checkpoint, weights = source

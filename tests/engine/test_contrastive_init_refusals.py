@@ -20,19 +20,6 @@ EPOCHS = dict(by_epoch=True, max_epochs=1)
 ITERS = dict(by_epoch=False, max_iters=2)
 
 
-@pytest.fixture
-def source(tmp_path):
-    """A file of weights and what is in it."""
-    weights = random_weights(resnet())
-    return save(weights, tmp_path / 'moco.pth'), weights
-
-
-@pytest.fixture
-def other(tmp_path):
-    """The file of another backbone that gets in the way."""
-    return save(random_weights(resnet(), seed=1), tmp_path / 'other.pth')
-
-
 @pytest.mark.parametrize('resume', [False, True])
 def test_a_detector_level_pretrained_is_named(source, other, tmp_path, resume):
     # There is nothing to resume in an empty folder.

@@ -13,7 +13,6 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from helpers.contrastive_images import write_coco, write_image
-from helpers.tiny_detection import leave_configs_unformatted
 from helpers.tiny_moco import CONFIG
 from helpers.tiny_runs import log_of
 from mmdet_ddpm_moco.engine.hooks import contrastive_progress_hook
@@ -26,11 +25,6 @@ HOOK = dict(
     type='mmdet_ddpm_moco.ContrastiveProgressHook', interval=3, k=3, views=5
 )
 CROP = dict(type='RandomResizedCrop', scale=16, crop_ratio_range=(0.2, 1.0))
-
-
-@pytest.fixture(autouse=True)
-def unformatted(monkeypatch):
-    leave_configs_unformatted(monkeypatch)
 
 
 def write_spotted(path, tone, spots=()):
@@ -71,7 +65,7 @@ def run(data, *hooks, epochs=3, workers=0, **changes):
             dataset=dict(
                 type='mmdet_ddpm_moco.ContrastiveDataset',
                 sources=[
-                    dict(img_folder=str(folder / 'plain'), dataset_ids='alone')
+                    dict(img_folder=str(folder / 'plain'), dataset_ids='image')
                 ],
                 pipeline=[
                     dict(type='LoadImageFromFile'),

@@ -13,32 +13,13 @@ from helpers.tiny_detection import (
     detector_config,
     dumped_config,
     faster_rcnn,
-    leave_configs_unformatted,
     run,
-    write_bank,
-    write_images,
 )
 from helpers.tiny_runs import log_of
 from mmdet_ddpm_moco.datasets.transforms.diffusion_defect_augment import (
     DiffusionDefectAugment,
 )
 from mmdet_ddpm_moco.engine.pipelines import config_pipelines
-
-
-@pytest.fixture(autouse=True)
-def unformatted(monkeypatch):
-    leave_configs_unformatted(monkeypatch)
-
-
-@pytest.fixture
-def data(tmp_path):
-    return write_images(tmp_path / 'data')
-
-
-@pytest.fixture
-def bank(tmp_path, data):
-    return write_bank(tmp_path / 'bank', data)
-
 
 ITERS = dict(by_epoch=False, max_iters=3)
 
@@ -72,7 +53,7 @@ def test_training_sees_the_synthesised_defects(
     ]
     log = log_of(runner)
     assert 'after LoadAnnotations of the training CocoDataset' in log
-    assert '4 of 4 windows lie on 4 of its 4 images' in log
+    assert '4 of 4 windows are on 4 of its 4 images' in log
 
 
 def test_without_the_hook_there_is_one_box_each(tmp_path, data):

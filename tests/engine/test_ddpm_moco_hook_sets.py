@@ -10,28 +10,12 @@ from helpers.tiny_detection import (
     coco,
     detector_config,
     dumped_config,
-    leave_configs_unformatted,
     run,
     write_bank,
     write_images,
 )
 from helpers.tiny_runs import log_of
 from mmdet_ddpm_moco.engine.pipelines import config_pipelines
-
-
-@pytest.fixture(autouse=True)
-def unformatted(monkeypatch):
-    leave_configs_unformatted(monkeypatch)
-
-
-@pytest.fixture
-def data(tmp_path):
-    return write_images(tmp_path / 'data')
-
-
-@pytest.fixture
-def bank(tmp_path, data):
-    return write_bank(tmp_path / 'bank', data)
 
 
 def two_sets(tmp_path, bank_classes=CLASSES, other_classes=CLASSES):
@@ -141,8 +125,8 @@ def test_windows_on_images_that_training_lacks_are_told(tmp_path, data):
     cfg = detector_config(data, tmp_path / 'run', [always(bank)])
     cfg.train_dataloader.dataset.indices = 3
     log = log_of(run(cfg))
-    assert '3 of 4 windows lie on 3 of its 3 images' in log
-    assert '1 windows lie on images that the training set lacks' in log
+    assert '3 of 4 windows are on 3 of its 3 images' in log
+    assert '1 windows are on images that the training set lacks' in log
 
 
 def test_no_pipeline_with_annotations_is_an_error(tmp_path, data, bank):

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import torch
 from mmengine.runner import Runner
@@ -11,10 +13,7 @@ from helpers.tiny_detection import (
     dumped_config,
     faster_rcnn,
     hook,
-    leave_configs_unformatted,
     run,
-    write_bank,
-    write_images,
 )
 from helpers.tiny_runs import (
     KeepStartHook,
@@ -26,31 +25,37 @@ from helpers.tiny_runs import (
 from mmdet_ddpm_moco.datasets.transforms.diffusion_defect_augment import (
     DiffusionDefectAugment,
 )
-from mmdet_ddpm_moco.engine.hooks.ddpm_moco_hook import DDPMMoCoHook
 from mmdet_ddpm_moco.engine.pipelines import config_pipelines
 
 
-@pytest.fixture(autouse=True)
-def unformatted(monkeypatch):
-    leave_configs_unformatted(monkeypatch)
-
-
-@pytest.fixture
-def data(tmp_path):
-    return write_images(tmp_path / 'data')
-
-
-@pytest.fixture
-def bank(tmp_path, data):
-    return write_bank(tmp_path / 'bank', data)
-
-
-@pytest.mark.parametrize('settings', [dict(), dict(prob=0.3)])
-def test_neither_bank_nor_checkpoint(settings):
+@pytest.mark.parametrize('stages', [None, {}, dict(root='r', bank=None)])
+def test_neither_bank_nor_checkpoint(tmp_path, data, stages):
+    cfg = detector_config(data, tmp_path / 'run', [hook(prob=0.3)])
+    cfg.stages = stages
     with pytest.raises(ValueError, match='neither') as error:
-        DDPMMoCoHook(**settings)
+        run(cfg)
     assert 'bank' in str(error.value)
     assert 'checkpoint' in str(error.value)
+    assert '\n' not in str(error.value)
+
+
+def test_the_stages_outputs_are_used(tmp_path, data, bank):
+    """MMDetection's tools/train.py reads a config with `stages`, too."""
+    (tmp_path / 'root' / 'moco').mkdir(parents=True)
+    Path(bank).rename(tmp_path / 'root' / 'bank')
+    weights = random_weights(resnet())
+    save(weights, tmp_path / 'root' / 'moco' / 'backbone.pth')
+    cfg = detector_config(
+        data, tmp_path / 'run', [hook(prob=1.0), dict(type='KeepStartHook')]
+    )
+    cfg.stages = dict(
+        root=str(tmp_path / 'root'), bank=dict(num=4), backbone=dict()
+    )
+    cfg.stages.backbone.config = 'moco.py'
+    run(cfg)
+    assert set(KeepBoxesHook.all()) == {2}
+    for key, value in weights.items():
+        assert torch.equal(KeepStartHook.start[key], value)
 
 
 def test_validation_and_test_are_left_alone(tmp_path, data):

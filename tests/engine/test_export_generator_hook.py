@@ -8,7 +8,6 @@ from mmengine.runner import Runner
 
 from helpers.tiny_detection import (
     CLASSES,
-    leave_configs_unformatted,
     write_images,
 )
 from helpers.tiny_runs import log_of
@@ -21,11 +20,6 @@ EMA = dict(
 )
 _names = itertools.count()
 EXPORT = dict(type='mmdet_ddpm_moco.ExportGeneratorHook')
-
-
-@pytest.fixture(autouse=True)
-def unformatted(monkeypatch):
-    leave_configs_unformatted(monkeypatch)
 
 
 @pytest.fixture
@@ -70,11 +64,11 @@ def test_the_generator_carries_the_images_it_saw(config, tmp_path):
     seen = record_images((tmp_path / 'data' / 'images').iterdir())
     generator = load_generator(folder)
     assert len(seen['images']) == 4
-    assert generator.images_seen == seen
+    assert generator.provenance == seen
     # What it paints is the same without them, so a bank of it stays valid.
     (folder / FILE).unlink()
     without = load_generator(folder)
-    assert without.images_seen is None
+    assert without.provenance is None
     assert without.fingerprint == generator.fingerprint
 
 

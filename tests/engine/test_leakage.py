@@ -12,7 +12,6 @@ from helpers.tiny_detection import (
     coco,
     detector_config,
     hook,
-    leave_configs_unformatted,
     run,
     write_bank,
     write_images,
@@ -29,11 +28,6 @@ from mmdet_ddpm_moco.utils.provenance import (
 
 PACK = dict(type='PackDetInputs', meta_keys=('img_path',))
 INIT = 'mmdet_ddpm_moco.ContrastiveInitHook'
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch):
-    leave_configs_unformatted(monkeypatch)
 
 
 def texture(seed):

@@ -9,7 +9,6 @@ from helpers.tiny_detection import (
     LOAD,
     build_dataset,
     coco,
-    write_images,
 )
 from mmdet_ddpm_moco.datasets.transforms.diffusion_defect_augment import (
     DiffusionDefectAugment,
@@ -23,11 +22,6 @@ from mmdet_ddpm_moco.engine.pipelines import (
 
 TRANSFORM = dict(type=AUGMENT, bank='bank')
 PACK = dict(type='PackDetInputs')
-
-
-@pytest.fixture
-def data(tmp_path):
-    return write_images(tmp_path / 'data')
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import torch
 from mmengine.hooks import EMAHook
 from mmengine.runner import Runner
 
-from helpers.tiny_detection import leave_configs_unformatted, write_images
+from helpers.tiny_detection import write_images
 from helpers.tiny_stages import load, write_configs
 from mmdet_ddpm_moco.datasets.defect_window_dataset import DefectWindowDataset
 from mmdet_ddpm_moco.engine.hooks.sample_grid_hook import SampleGridHook
@@ -17,13 +17,8 @@ from mmdet_ddpm_moco.visualization.sample_grid import CELL, GAP, HEAD
 
 _names = itertools.count()
 GRID = dict(
-    type='mmdet_ddpm_moco.SampleGridHook', interval=2, columns=2, steps=2
+    type='mmdet_ddpm_moco.SampleGridHook', interval=2, columns=2, num_inference_steps=2
 )
-
-
-@pytest.fixture(autouse=True)
-def unformatted(monkeypatch):
-    leave_configs_unformatted(monkeypatch)
 
 
 @pytest.fixture
@@ -104,7 +99,7 @@ def test_the_groups_are_what_they_say(tmp_path):
     schedule = build_schedule(
         dict(beta_schedule='squaredcos_cap_v2', prediction_type='sample')
     )
-    hook = SampleGridHook(columns=1, steps=1)
+    hook = SampleGridHook(columns=1, num_inference_steps=1)
     grid = hook.draw(dataset, Painter(), schedule)
     rng = np.random.RandomState(0)
     for row, label in enumerate(dataset.labels):
@@ -135,7 +130,7 @@ def test_only_generators_with_masks_are_shown(config):
         run(config, **{'model.conditioning': 'class'})
 
 
-@pytest.mark.parametrize('name', ['interval', 'columns', 'steps'])
+@pytest.mark.parametrize('name', ['interval', 'columns', 'num_inference_steps'])
 def test_arguments_out_of_range(name):
     with pytest.raises(ValueError, match=f'{name} must be at least 1, got 0'):
         SampleGridHook(**{name: 0})

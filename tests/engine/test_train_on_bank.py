@@ -18,7 +18,6 @@ from helpers.tiny_detection import (
     coco,
     faster_rcnn,
     hook,
-    leave_configs_unformatted,
     write_bank,
     write_images,
 )
@@ -49,7 +48,6 @@ class Tools:
 @pytest.fixture
 def judge(tmp_path, monkeypatch):
     """A detector with all that may stand in the way of another training."""
-    leave_configs_unformatted(monkeypatch)
     root = write_images(tmp_path / 'data')
     write_bank(tmp_path / 'bank', root)
     write_images(tmp_path / 'real', 3)

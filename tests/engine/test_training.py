@@ -7,7 +7,7 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
 from helpers import tiny_runs  # noqa: F401  (registers what the configs name)
-from helpers.tiny_detection import leave_configs_unformatted, write_images
+from helpers.tiny_detection import write_images
 from helpers.tiny_stages import edit, load, name_runs_apart, write_configs
 from mmdet_ddpm_moco.engine.inputs import ann_files
 from mmdet_ddpm_moco.engine.training import (
@@ -22,7 +22,6 @@ from mmdet_ddpm_moco.engine.training import (
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    leave_configs_unformatted(monkeypatch)
     name_runs_apart(monkeypatch)
 
 

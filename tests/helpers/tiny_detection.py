@@ -201,13 +201,6 @@ def detector_config(
     )
 
 
-def leave_configs_unformatted(monkeypatch):
-    """Most of a short run goes into formatting its config, many times."""
-    monkeypatch.setattr(
-        'yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True)
-    )
-
-
 def hook(**settings):
     return dict(type=HOOK, **settings)
 

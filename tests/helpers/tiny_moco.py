@@ -5,10 +5,6 @@ from mmengine.registry import DefaultScope
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 
-# More threads than that only wait for each other on tensors this small, and
-# a process with threads cannot be forked.
-torch.set_num_threads(1)
-
 CONFIG = dict(
     type='mmdet_ddpm_moco.DatasetMoCo',
     queue_len=16,

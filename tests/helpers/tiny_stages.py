@@ -13,7 +13,6 @@ import pytest
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from helpers.tiny_detection import leave_configs_unformatted
 from mmdet_ddpm_moco.engine import stages, training
 from mmdet_ddpm_moco.engine.stages import check_prepared, stages_of
 from mmdet_ddpm_moco.synthesis import painter, run
@@ -77,7 +76,7 @@ train_dataloader = dict(dataset=dict(pipeline=[]))
 stages = dict(
     root=root,
     generator=dict(config='ddpm.py'),
-    bank=dict(num=4, steps=1, max_window=32, mix=dict(add=1.0)),
+    bank=dict(num=4, num_inference_steps=1, max_window=32, mix=dict(add=1.0)),
     backbone=dict(config='moco.py'))
 """
 
@@ -100,7 +99,6 @@ def make_stages_quick(monkeypatch):
         list[str]: What the stages say from now on.
     """
     log = []
-    leave_configs_unformatted(monkeypatch)
     name_runs_apart(monkeypatch)
     monkeypatch.setattr(run, 'BLOCK', 4)
     monkeypatch.setattr(
@@ -191,7 +189,7 @@ def change_bank(root):
 
 
 def change_bank_seed(root):
-    edit(root / 'detector.py', 'steps=1', 'steps=1, seed=4')
+    edit(root / 'detector.py', 'num_inference_steps=1', 'num_inference_steps=1, seed=4')
 
 
 def change_annotations(root):

@@ -18,18 +18,10 @@ from mmdet_ddpm_moco.models.moco import DatasetMoCo
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'mocov2'
 
 
-@pytest.fixture(autouse=True)
-def plain_dumps(monkeypatch):
-    """MMEngine lays each dumped config out anew, which takes seconds."""
-    monkeypatch.setattr(
-        'yapf.yapflib.yapf_api.FormatCode', lambda code, **_: (code, False)
-    )
-
-
 def sources(folder):
-    """Nine alone, two shots, three windows of a bank."""
+    """Nine unlabeled images, two shots, three windows of a bank."""
     for index in range(9):
-        write_image(folder / 'plain' / f'{index}.png', seed=index)
+        write_image(folder / 'unlabeled' / f'{index}.png', seed=index)
     box = (3, 4, 20, 30)
     shots = write_coco(
         folder / 'shots',
@@ -42,7 +34,7 @@ def sources(folder):
         ['scratch', 'dent'],
     )
     return [
-        dict(img_folder=str(folder / 'plain'), dataset_ids='alone'),
+        dict(img_folder=str(folder / 'unlabeled'), dataset_ids='image'),
         dict(shots, dataset_ids='class'),
         dict(bank, dataset_ids='class', crop=False),
     ]
@@ -98,7 +90,7 @@ def test_trains_and_resumes(tmp_path):
     )
     state = first.model.state_dict()
     assert int(state['queue_fill']) == int(state['queue_ptr']) == 12
-    # 3 classes, then an id for each of the 9 images that stand alone.
+    # 3 classes, then an id for each of the 9 unlabeled images.
     assert set(state['queue_dataset_ids'][:12].tolist()) <= set(range(12))
     assert (state['queue_dataset_ids'][12:] == -1).all()
     assert len(set(state['queue_image_ids'][:12].tolist())) == 12

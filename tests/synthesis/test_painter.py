@@ -6,36 +6,19 @@ from helpers.tiny_banks import (
     OPTIONS,
     random_unet,
     v_schedule,
-    write_generator,
     write_images,
 )
 from mmdet_ddpm_moco.bank.compositing import crop
 from mmdet_ddpm_moco.bank.reader import DefectBank
 from mmdet_ddpm_moco.datasets.labeled_images import LabeledImages
-from mmdet_ddpm_moco.synthesis import gates, painter, run
+from mmdet_ddpm_moco.synthesis import gates, painter
 from mmdet_ddpm_moco.synthesis.generator import load_generator, save_generator
 from mmdet_ddpm_moco.synthesis.painter import WindowPainter
 from mmdet_ddpm_moco.synthesis.planner import WindowPlanner
 from mmdet_ddpm_moco.synthesis.run import synthesize_bank
 from mmdet_ddpm_moco.synthesis.settings import DEFAULT_MIX
 
-
-@pytest.fixture
-def generator(tmp_path):
-    return load_generator(write_generator(tmp_path / 'generator'))
-
-
-@pytest.fixture
-def images(tmp_path):
-    return write_images(tmp_path / 'data')
-
-
-@pytest.fixture(autouse=True)
-def small_blocks(monkeypatch):
-    monkeypatch.setattr(run, 'BLOCK', 4)
-    # Noise has seams everywhere, and resembles other noise.
-    monkeypatch.setattr(gates, 'seam', lambda *_: 0.0)
-    monkeypatch.setattr(gates.SeenDefects, 'is_copy', lambda *_: False)
+pytestmark = pytest.mark.usefixtures('small_blocks')
 
 
 def make(generator, images, out, num=6, **options):

@@ -18,7 +18,7 @@ from mmdet_ddpm_moco.bank.compositing import crop
 from mmdet_ddpm_moco.bank.reader import DefectBank
 from mmdet_ddpm_moco.datasets.labeled_images import LabeledImages
 from mmdet_ddpm_moco.models.ddpm import DefectDDPM
-from mmdet_ddpm_moco.synthesis import gates, painter, run
+from mmdet_ddpm_moco.synthesis import painter
 from mmdet_ddpm_moco.synthesis.generator import load_generator, save_generator
 from mmdet_ddpm_moco.synthesis.planner import WindowPlanner
 from mmdet_ddpm_moco.synthesis.run import synthesize_bank
@@ -29,34 +29,7 @@ from mmdet_ddpm_moco.utils.provenance import (
     record_images,
 )
 
-
-@pytest.fixture
-def generator(tmp_path):
-    return load_generator(write_generator(tmp_path / 'generator'))
-
-
-@pytest.fixture
-def images(tmp_path):
-    return write_images(tmp_path / 'data')
-
-
-@pytest.fixture(autouse=True)
-def small_blocks(monkeypatch):
-    monkeypatch.setattr(run, 'BLOCK', 4)
-    # Noise has seams everywhere, and resembles other noise.
-    monkeypatch.setattr(gates, 'seam', lambda *_: 0.0)
-    monkeypatch.setattr(gates.SeenDefects, 'is_copy', lambda *_: False)
-
-
-@pytest.fixture
-def no_unet(monkeypatch):
-    """Paints the noise itself: a bank in milliseconds."""
-
-    def noise_itself(unet, sampler, image, mask, label, noise, **_):
-        assert image.shape == noise.shape
-        return noise.clamp(-1, 1)
-
-    monkeypatch.setattr(painter, 'sample_windows', noise_itself)
+pytestmark = pytest.mark.usefixtures('small_blocks')
 
 
 def make(generator, images, out, num=6, **options):
@@ -82,9 +55,9 @@ def test_a_bank_carries_what_it_and_its_generator_saw(
     make(generator, images, tmp_path / 'bank')
     assert read_record(tmp_path / 'bank') == hosts
     _, other = write_images(tmp_path / 'other', size=(64, 56))
-    generator.images_seen = record_images(other.iterdir())
+    generator.provenance = record_images(other.iterdir())
     make(generator, images, tmp_path / 'second')
-    both = merge_records(hosts, generator.images_seen)
+    both = merge_records(hosts, generator.provenance)
     assert read_record(tmp_path / 'second') == both
     assert len(both['images']) == 8
 

@@ -1,56 +1,16 @@
 from pathlib import Path
 
 import pytest
-import torch
 
 from helpers.tiny_banks import (
     OPTIONS,
     files_of,
-    write_generator,
-    write_images,
 )
 from mmdet_ddpm_moco.bank import writer
 from mmdet_ddpm_moco.bank.writer import BankWriter
-from mmdet_ddpm_moco.synthesis import gates, painter, run
-from mmdet_ddpm_moco.synthesis.generator import load_generator
 from mmdet_ddpm_moco.synthesis.run import synthesize_bank
 
-
-@pytest.fixture
-def generator(tmp_path):
-    return load_generator(write_generator(tmp_path / 'generator'))
-
-
-@pytest.fixture
-def images(tmp_path):
-    return write_images(tmp_path / 'data')
-
-
-@pytest.fixture(autouse=True)
-def small_blocks(monkeypatch):
-    monkeypatch.setattr(run, 'BLOCK', 4)
-    # Noise has seams everywhere, and resembles other noise.
-    monkeypatch.setattr(gates, 'seam', lambda *_: 0.0)
-    monkeypatch.setattr(gates.SeenDefects, 'is_copy', lambda *_: False)
-
-
-@pytest.fixture(autouse=True)
-def one_block_at_a_time():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture
-def no_unet(monkeypatch):
-    """Paints the noise itself: a bank in milliseconds."""
-
-    def noise_itself(unet, sampler, image, mask, label, noise, **_):
-        assert image.shape == noise.shape
-        return noise.clamp(-1, 1)
-
-    monkeypatch.setattr(painter, 'sample_windows', noise_itself)
+pytestmark = pytest.mark.usefixtures('small_blocks')
 
 
 def make(generator, images, out, num=6, **options):

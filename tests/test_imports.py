@@ -17,13 +17,15 @@ FLOORS = (
     {'bank', 'checkpoints', 'demo'},
     {'models', 'datasets', 'conversion'},
     {'visualization'},
-    {'synthesis', 'evaluation'},
+    {'synthesis', 'teacher', 'evaluation'},
     {'engine'},
     {'ablation'},
 )
 ALLOWED = {
     # The gate asks the detector that evaluation loads.
     ('synthesis', 'evaluation'),
+    # Teachers are loaded as that detector is.
+    ('teacher', 'evaluation'),
 }
 # Needs torch alone, so that any tool may read a checkpoint.
 TORCH_ALONE = {'torch', 'numpy'}

@@ -1,0 +1,1 @@
+"""Detectors trained on the labeled images label the unlabeled ones."""

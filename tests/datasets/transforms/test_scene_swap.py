@@ -1,0 +1,164 @@
+import cv2
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mmdet.structures.bbox import HorizontalBoxes
+from mmdet.structures.mask import BitmapMasks
+
+from mmdet_ddpm_moco.bank.scenes import write_scenes
+from mmdet_ddpm_moco.datasets.transforms.scene_swap import (
+    SceneSwap,
+    paint_over,
+)
+
+SIZE = (40, 60)
+
+
+@pytest.fixture
+def scenes(tmp_path):
+    """A scene with a kept box and an ignored one, and one without a box."""
+    rng = np.random.default_rng(0)
+    (tmp_path / 'img').mkdir()
+    for i in range(2):
+        pixels = rng.integers(0, 255, (*SIZE, 3), np.uint8)
+        cv2.imwrite(str(tmp_path / f'img/{i}.png'), pixels)
+    annotation = dict(category_id=2, iscrowd=0, score=0.9)
+    write_scenes(
+        tmp_path / 'scenes',
+        dict(
+            images=[dict(id=i, file_name=f'{i}.png') for i in range(2)],
+            annotations=[
+                dict(annotation, image_id=0, bbox=[2, 3, 10, 12]),
+                dict(annotation, image_id=0, bbox=[40, 20, 15, 15], iscrowd=1),
+            ],
+            categories=[dict(id=1, name='pit'), dict(id=2, name='rust')],
+        ),
+        tmp_path / 'img',
+        {},
+    )
+    return str(tmp_path / 'scenes')
+
+
+def sample(channels=3):
+    return dict(
+        img=np.zeros((20, 30, channels), np.uint8),
+        img_path='x.png',
+        img_shape=(20, 30),
+        ori_shape=(20, 30),
+        height=20,
+        width=30,
+        gt_bboxes=HorizontalBoxes(torch.zeros(1, 4)),
+        gt_bboxes_labels=np.array([0]),
+        gt_ignore_flags=np.array([False]),
+    )
+
+
+def test_a_swapped_sample_is_the_scene(scenes, tmp_path):
+    results = sample()
+    assert SceneSwap(scenes, 1.0, classes=('rust', 'x', 'pit'))(results)
+    pixels = cv2.imread(str(tmp_path / 'img/0.png'))
+    np.testing.assert_array_equal(results['img'], pixels)
+    assert results['img_path'] == str(tmp_path / 'img/0.png')
+    assert results['img_shape'] == results['ori_shape'] == SIZE
+    assert (results['height'], results['width']) == SIZE
+    np.testing.assert_array_equal(
+        results['gt_bboxes'].numpy(), [[2, 3, 12, 15], [40, 20, 55, 35]]
+    )
+    # The data set has its own order of the names.
+    assert results['gt_bboxes_labels'].tolist() == [0, 0]
+    assert results['gt_bboxes_labels'].dtype == np.int64
+    assert results['gt_ignore_flags'].tolist() == [False, True]
+    assert results['gt_ignore_flags'].dtype == bool
+
+
+@pytest.mark.parametrize('channels', [1, 3])
+def test_pixels_have_the_form_of_the_samples(scenes, channels):
+    results = sample(channels)
+    assert SceneSwap(scenes, 1.0)(results)
+    assert results['img'].shape == (*SIZE, channels)
+    assert results['img'].dtype == np.uint8
+
+
+def test_the_probability_holds_and_can_be_changed_meanwhile(scenes):
+    np.random.seed(0)
+    swap = SceneSwap(scenes, 0.3)
+    assert 0.24 < np.mean([swap(sample()) for _ in range(600)]) < 0.36
+    assert swap.prob.is_shared()
+    swap.prob.fill_(0)
+    assert not any(swap(sample()) for _ in range(50))
+
+
+def test_a_sample_that_is_not_swapped_is_left_alone(scenes):
+    results = sample()
+    before = dict(results)
+    assert not SceneSwap(scenes, 0.0)(results)
+    assert results == before
+
+
+def test_ignored_regions_are_painted_where_nothing_can_ignore(
+    scenes, tmp_path
+):
+    results = sample()
+    assert SceneSwap(scenes, 1.0, paint_ignored=True)(results)
+    assert results['gt_ignore_flags'].tolist() == [False]
+    assert len(results['gt_bboxes']) == 1
+    pixels = cv2.imread(str(tmp_path / 'img/0.png'))
+    changed = (results['img'] != pixels).any(axis=2)
+    assert changed[24:31, 45:50].mean() > 0.9
+    changed[20:35, 40:55] = False
+    assert not changed.any()
+
+
+def test_masks_are_refused(scenes):
+    results = dict(
+        sample(), gt_masks=BitmapMasks(np.zeros((1, 20, 30), np.uint8), 20, 30)
+    )
+    with pytest.raises(ValueError, match='no masks'):
+        SceneSwap(scenes, 1.0)(results)
+
+
+def test_a_lost_image_is_told(scenes, tmp_path):
+    (tmp_path / 'img/0.png').unlink()
+    with pytest.raises(ValueError, match=r'0\.png .* missing or damaged'):
+        SceneSwap(scenes, 1.0)(sample())
+
+
+@pytest.mark.parametrize('prob', [-0.1, 1.1])
+def test_a_probability_out_of_range(scenes, prob):
+    with pytest.raises(ValueError, match=f'got {prob}'):
+        SceneSwap(scenes, prob)
+
+
+def test_unknown_classes_are_told(scenes):
+    with pytest.raises(ValueError, match='pit'):
+        SceneSwap(scenes, 1.0, classes=('rust',))
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 10_000))
+def test_painting_keeps_real_boxes_and_what_is_far(seed):
+    rng = np.random.default_rng(seed)
+    image = rng.integers(0, 255, (50, 60, 3), np.uint8)
+
+    def boxes(number):
+        low = rng.uniform(-5, 50, (number, 2))
+        return np.hstack([low, low + rng.uniform(0, 30, (number, 2))])
+
+    regions, taken = boxes(rng.integers(0, 3)), boxes(rng.integers(0, 3))
+    painted = paint_over(image, regions, taken)
+    assert painted.shape == image.shape
+    assert painted.dtype == np.uint8
+    allowed = np.zeros((50, 60), bool)
+    for x0, y0, x1, y1 in regions:
+        allowed[
+            max(int(np.floor(y0)), 0) : max(int(np.ceil(y1)), 0),
+            max(int(np.floor(x0)), 0) : max(int(np.ceil(x1)), 0),
+        ] = True
+    for x0, y0, x1, y1 in taken:
+        allowed[
+            max(int(np.floor(y0)), 0) : max(int(np.ceil(y1)), 0),
+            max(int(np.floor(x0)), 0) : max(int(np.ceil(x1)), 0),
+        ] = False
+    assert not ((painted != image).any(axis=2) & ~allowed).any()

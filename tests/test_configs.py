@@ -36,6 +36,7 @@ def test_there_are_configs_of_every_kind():
     assert len(EXPERIMENTS) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('path', EXPERIMENTS, ids=lambda path: path.stem)
 def test_plans_are_read(path):
     experiment = read_experiment(path)
@@ -82,6 +83,7 @@ def test_there_are_variants_to_compare():
     assert len(PAIRS) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('baseline, path', PAIRS, ids=lambda path: path.stem)
 def test_variants_share_everything_but_the_hook(baseline, path):
     """A comparison of variants is only fair if nothing else differs."""

@@ -58,6 +58,7 @@ def config(tmp_path):
     return write_config(tmp_path / 'ddpm.py', *images)
 
 
+@pytest.mark.slow
 def test_every_part_is_in_the_table_and_in_the_json(
     benchmark, config, tmp_path, monkeypatch, capfd
 ):

@@ -30,6 +30,7 @@ def test_benchmark_lists_of_neu_det(split, first, last):
     ]
 
 
+@pytest.mark.slow
 def test_neu_det_as_the_benchmark_splits_it(neu_det_root, tmp_path):
     report = convert_voc(neu_det_root, tmp_path, lists=BENCHMARK)
     sizes = {split: report.counts[split]['images'] for split in SPLITS}

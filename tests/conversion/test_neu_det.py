@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from pycocotools.coco import COCO
 
 from mmdet_ddpm_moco.conversion.convert import convert_voc
@@ -17,6 +18,7 @@ CLASSES = [
 SHARES = dict(train=168, val=24, test=48)
 
 
+@pytest.mark.slow
 def test_neu_det(neu_det_root, tmp_path):
     report = convert_voc(neu_det_root, tmp_path, few_shot=[10, 20, 40])
     counts = {kind: len(found) for kind, found in report.findings.items()}

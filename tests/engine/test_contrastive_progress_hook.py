@@ -128,6 +128,7 @@ def test_reports_before_training_and_during_it(data):
     assert 'queue 15 of 15 keys, 2.0 steps old' in lines[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('workers', [0, 1])
 def test_training_is_the_same_with_and_without(data, workers):
     labeled = dict(data, background=1)

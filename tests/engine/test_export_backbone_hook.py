@@ -75,6 +75,7 @@ def test_the_file_holds_the_backbone_and_its_record(tmp_path):
     assert type(loaded['meta']['arch']) is dict
 
 
+@pytest.mark.slow
 def test_the_same_run_gives_the_same_file(tmp_path):
     files = []
     for name in ('one', 'two'):

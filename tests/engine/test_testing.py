@@ -95,6 +95,7 @@ def run(load):
     )
 
 
+@pytest.mark.slow
 def test_code_in_a_checkpoint_is_not_run(tmp_path, config):
     ran = tmp_path / 'ran'
     checkpoint = tmp_path / 'stranger.pth'

@@ -144,6 +144,7 @@ def test_a_backbone_carries_the_images_it_saw(tmp_path, root):
     assert meta['backbone_record'][KEY] == seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('several', [False, True])
 def test_a_backbone_inherits_what_it_started_from(tmp_path, root, several):
     # Those of root and three others.

@@ -79,6 +79,7 @@ class RecordStart(Hook):
         }
 
 
+@pytest.mark.slow
 def test_trains_and_resumes(tmp_path):
     first = Runner.from_cfg(config(tmp_path, 3))
     first.train()

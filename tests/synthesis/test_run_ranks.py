@@ -17,7 +17,7 @@ from mmdet_ddpm_moco.synthesis.generator import load_generator
 from mmdet_ddpm_moco.synthesis.painter import WindowPainter
 from mmdet_ddpm_moco.synthesis.run import synthesize_bank
 
-pytestmark = needs_fork
+pytestmark = [needs_fork, pytest.mark.slow]
 NUM = 30
 
 

@@ -23,6 +23,7 @@ class Killed(BaseException):
     pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('block', [0, 1])
 @pytest.mark.parametrize('after', [False, True])
 def test_killed_between_blocks_and_gone_on_with(
@@ -83,6 +84,7 @@ def killed_while_writing(monkeypatch, number):
     monkeypatch.setattr(Path, 'write_bytes', killed_plain)
 
 
+@pytest.mark.slow
 def test_killed_within_any_write_and_gone_on_with(
     tmp_path, generator, images, monkeypatch, no_unet
 ):

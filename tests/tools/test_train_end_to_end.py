@@ -16,6 +16,8 @@ from pycocotools.coco import COCO
 from mmdet_ddpm_moco.demo.plates import make_demo_set
 from mmdet_ddpm_moco.utils.paths import shipped
 
+pytestmark = pytest.mark.slow
+
 TINY = """
 _base_ = '{configs}/demo/faster-rcnn_ddpm-moco.py'
 root = 'run'
@@ -37,7 +39,7 @@ custom_hooks = [dict(type='mmdet_ddpm_moco.DDPMMoCoHook', bank='run/bank',
                      checkpoint='run/moco/backbone.pth', prob=1.0,
                      allow_leakage=True)]
 stages = dict(root='run', generator=dict(config='ddpm.py'),
-              bank=dict(num=12, max_window=32, steps=2),
+              bank=dict(num=12, max_window=32, num_inference_steps=2),
               backbone=dict(config='moco.py'))
 """
 TINY_DDPM = """
@@ -56,7 +58,7 @@ model = dict(queue_len=32, backbone=dict(stem_channels=8, base_channels=8),
 train_dataloader = dict(batch_size=16, num_workers=0,
     persistent_workers=False, dataset=dict(sources=[
     dict(ann_file='plates/annotations/train.json',
-         img_prefix='plates/images/', dataset_ids='alone'),
+         img_prefix='plates/images/', dataset_ids='image'),
     dict(ann_file='plates/annotations/train.json',
          img_prefix='plates/images/', dataset_ids='class')]))
 train_cfg = dict(max_iters=2)

@@ -19,7 +19,7 @@ from ..utils.run_logged import run_logged
 from ..version import __version__
 from .checks import check_labels, check_no_leak, check_same_training
 from .experiment import Experiment, Run
-from .records import alone, append_record, claim_work_dir, read_records
+from .records import append_record, claim_work_dir, read_records, try_locks
 from .run_configs import RunConfigs, run_configs, write_run
 from .shots import write_shots
 from .stopwatch import Stopwatch
@@ -146,7 +146,8 @@ def run_experiment(
     while left:
         busy = []
         for number, (run, configs) in enumerate(left):
-            with alone(experiment.work_dir / 'locks', _parts(configs)) as free:
+            locks = experiment.work_dir / 'locks'
+            with try_locks(locks, _parts(configs)) as free:
                 if not free:
                     busy.append((run, configs))
                     continue
@@ -182,7 +183,7 @@ def _parts(configs: RunConfigs) -> list[str]:
 
 
 def _is_free(experiment: Experiment, configs: RunConfigs) -> bool:
-    with alone(experiment.work_dir / 'locks', _parts(configs)) as free:
+    with try_locks(experiment.work_dir / 'locks', _parts(configs)) as free:
         return free
 
 

@@ -1,10 +1,9 @@
-"""Finished runs, one json line each.
+"""Records of finished runs, one line of JSON each.
 
-A line is written in one piece when its run is finished, and carries a digest
-of itself: half a line, or one that was edited, is no result.
+A line is written at once when its run is finished, and carries a digest of
+itself: one that was cut short or edited is no result.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -13,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from ..utils.errors import InputError
-from ..utils.fileio import atomic_write_bytes
+from ..utils.fileio import lock_file, read_json, write_json
 from .experiment import Experiment
 
 
@@ -26,40 +25,38 @@ def claim_work_dir(experiment: Experiment) -> None:
     Raises:
         ValueError: The folder is another experiment's.
     """
-    experiment.work_dir.mkdir(parents=True, exist_ok=True)
     owner = experiment.work_dir / 'experiment.json'
-    name = experiment.file.stem
-    if owner.is_file():
-        found = json.loads(owner.read_bytes())['experiment']
-        if found != name:
-            msg = (
-                f'{experiment.work_dir} is the work folder of the experiment {found}; '
-                f'give {experiment.file} another work_dir'
-            )
-            raise InputError(msg)
-    atomic_write_bytes(owner, json.dumps(dict(experiment=name)).encode())
+    mine = dict(experiment=experiment.file.stem)
+    found = read_json(owner, mine)
+    if found != mine:
+        msg = (
+            f'{experiment.work_dir} is the work folder of the experiment '
+            f'{found["experiment"]}; give {experiment.file} another work_dir'
+        )
+        raise InputError(msg)
+    write_json(owner, mine)
 
 
 @contextmanager
-def alone(folder: Path, names: Sequence[str]) -> Iterator[bool]:
+def try_locks(folder: Path, names: Sequence[str]) -> Iterator[bool]:
     """Takes locks, all or none, without waiting.
 
     Args:
-        folder (Path): Where the locks lie.
+        folder (Path): Folder of the lock files.
         names (Sequence[str]): Their names.
 
     Yields:
-        bool: Whether no other process has one of them.
+        bool: Whether no other process holds one of them.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as held:
-        free = True
-        try:
-            for name in names:
-                file = held.enter_context((folder / name).open('w'))
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            free = False
+        free = all(
+            lock_file(
+                held.enter_context((folder / name).open('w')), wait=False
+            )
+            for name in names
+        )
+        if not free:
             held.close()
         yield free
 
@@ -79,8 +76,8 @@ def append_record(path: Path, record: dict) -> None:
     line = json.dumps(dict(record, digest=_digest(record)), sort_keys=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open('a+b') as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        # What a kill left unfinished must not swallow this line.
+        lock_file(file, wait=True)
+        # This line must not be appended to one that a kill cut short.
         file.seek(0, os.SEEK_END)
         if file.tell():
             file.seek(-1, os.SEEK_END)

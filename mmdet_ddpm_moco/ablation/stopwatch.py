@@ -1,12 +1,11 @@
 """How long each stage of a run takes."""
 
-import json
 import time
 from pathlib import Path
 
 from mmengine.config import Config
 
-from ..utils.fileio import atomic_write_bytes
+from ..utils.fileio import read_json, write_json
 
 
 class Stopwatch:
@@ -44,7 +43,7 @@ class Stopwatch:
             file = self.own if self.now == 'detector' else self.shared
             seconds = _read_seconds(file)
             seconds[self.now] = seconds.get(self.now, 0) + now - self.began
-            atomic_write_bytes(file, json.dumps(seconds).encode())
+            write_json(file, seconds)
         self.now, self.began = name, now
 
     def seconds(self) -> dict[str, float]:
@@ -53,6 +52,4 @@ class Stopwatch:
 
 
 def _read_seconds(file: Path | None) -> dict[str, float]:
-    if file is None or not file.is_file():
-        return {}
-    return json.loads(file.read_bytes())
+    return {} if file is None else read_json(file, {})

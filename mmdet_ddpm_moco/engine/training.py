@@ -11,7 +11,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner, find_latest_checkpoint
 
 from ..utils.errors import MissingFileError
-from ..utils.fileio import atomic_write_bytes
+from ..utils.fileio import read_json, write_json
 from ..utils.provenance import read_record
 from .inputs import allows_leakage, ann_files, inputs_of, pipeline_banks
 from .leakage import check_leakage
@@ -73,10 +73,8 @@ def stage_state(work_dir: str | Path) -> dict:
     Returns:
         dict: ``fingerprint`` (str or None) and ``finished`` (bool).
     """
-    file = Path(work_dir) / STAGE_FILE
-    if file.is_file():
-        return json.loads(file.read_bytes())
-    return dict(fingerprint=None, finished=False)
+    nothing = dict(fingerprint=None, finished=False)
+    return read_json(Path(work_dir) / STAGE_FILE, nothing)
 
 
 def train(cfg: Config, resume: bool = False) -> None:
@@ -158,4 +156,4 @@ def _forget_checkpoint(work_dir: str) -> None:
 @master_only
 def _note(work_dir: str, fingerprint: str, *, finished: bool) -> None:
     state = dict(fingerprint=fingerprint, finished=finished)
-    atomic_write_bytes(Path(work_dir) / STAGE_FILE, json.dumps(state).encode())
+    write_json(Path(work_dir) / STAGE_FILE, state)

@@ -4,6 +4,8 @@ _base_ = [
     './_base_/datasets/neu_det_detection.py',
     'mmdet::_base_/schedules/schedule_1x.py',
     'mmdet::_base_/default_runtime.py',
+    # Hook and stages: the only difference to MMDetection's detector.
+    './_base_/ddpm_moco.py',
 ]
 
 model = dict(
@@ -24,20 +26,3 @@ default_hooks = dict(
 )
 auto_scale_lr = dict(base_batch_size=16)
 randomness = dict(seed=0)
-
-# The one line.
-root = 'work_dirs/neu_det'
-custom_hooks = [
-    dict(
-        type='mmdet_ddpm_moco.DDPMMoCoHook',
-        bank=f'{root}/bank',
-        checkpoint=f'{root}/moco/backbone.pth',
-    )
-]
-# How tools/train.py makes what it reads.
-stages = dict(
-    root=root,
-    generator=dict(config='ddpm/ddpm_unet64_1xb64-20ki_neu-det.py'),
-    bank=dict(num=4000),
-    backbone=dict(config='mocov2/mocov2_r50_1xb128-coslr-200e_neu-det.py'),
-)

@@ -1,20 +1,15 @@
-# Both arms together: synthesized defects and contrastive weights.
-_base_ = './faster-rcnn_r18_fpn_1xb4-720i_neu-det.py'
-
-root = 'work_dirs/neu_det_cpu'
-custom_hooks = [
-    dict(
-        type='mmdet_ddpm_moco.DDPMMoCoHook',
-        bank=f'{root}/bank',
-        checkpoint=f'{root}/moco/backbone.pth',
-    )
+# Synthesized defects and contrastive weights, made on two CPU cores.
+_base_ = [
+    './faster-rcnn_r18_fpn_1xb4-720i_neu-det.py',
+    '../_base_/ddpm_moco.py',
 ]
+
 stages = dict(
-    root=root,
+    root='work_dirs/neu_det_cpu',
     generator=dict(config='ddpm/ddpm_unet32_1xb16-3ki_neu-det-20shot.py'),
     bank=dict(
         num=320,
-        steps=16,
+        num_inference_steps=16,
         mix=dict(add=0.2, replaces=0.75, null=0.05),
     ),
     backbone=dict(config='mocov2/mocov2_r18_1xb64-coslr-530i_neu-det.py'),

@@ -1,9 +1,4 @@
 # Contrastive weights alone.
 _base_ = './faster-rcnn_r18_fpn_ddpm-moco_1xb4-720i_neu-det.py'
 
-custom_hooks = [
-    dict(
-        type='mmdet_ddpm_moco.DDPMMoCoHook',
-        checkpoint=f'{_base_.root}/moco/backbone.pth',
-    )
-]
+stages = dict(generator=None, bank=None)

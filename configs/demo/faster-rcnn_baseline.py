@@ -1,5 +1,5 @@
-# The demo's plain detector: from nothing, on the few labeled plates. Half as
-# wide as ResNet-18, so that the demo takes minutes.
+# The demo's baseline: a detector from scratch, on the few labeled plates. Half
+# as wide as ResNet-18, so that the demo takes minutes.
 _base_ = '../ddpm_moco/faster-rcnn_r18_fpn_1xb4-720i_neu-det.py'
 
 model = dict(
@@ -16,10 +16,20 @@ data_root = 'data/demo/'
 plates = dict(
     type='mmdet_ddpm_moco.AluminiumPlateDataset', data_root=data_root
 )
-train_pipeline = _base_.train_pipeline
-train_pipeline[2].scale = (160, 160)
-test_pipeline = _base_.test_pipeline
-test_pipeline[1].scale = (160, 160)
+resize = dict(_base_.resize, scale=(160, 160))
+train_pipeline = [
+    _base_.load_image,
+    _base_.load_boxes,
+    resize,
+    _base_.flip,
+    _base_.pack_train,
+]
+test_pipeline = [
+    _base_.load_image,
+    resize,
+    _base_.load_boxes,
+    _base_.pack_test,
+]
 test_annotations = 'annotations/test.json'
 
 train_dataloader = dict(
@@ -40,7 +50,6 @@ test_evaluator = val_evaluator
 
 max_iters = 600
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
-param_scheduler = _base_.param_scheduler
-param_scheduler[1].end = max_iters
+param_scheduler = [_base_.warmup, dict(_base_.cosine, end=max_iters)]
 
-work_dir = 'work_dirs/demo/plain'
+work_dir = 'work_dirs/demo/baseline'

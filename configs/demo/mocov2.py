@@ -17,7 +17,7 @@ train_dataloader = dict(
             dict(
                 ann_file=data_root + 'annotations/unlabeled.json',
                 img_prefix=data_root + 'images/',
-                dataset_ids='alone',
+                dataset_ids='image',
             ),
             dict(
                 ann_file=data_root + 'annotations/train.json',
@@ -35,9 +35,17 @@ train_dataloader = dict(
     )
 )
 train_cfg = dict(max_iters=max_iters)
-custom_hooks = _base_.custom_hooks
-custom_hooks[1].labeled.ann_file = data_root + 'annotations/train.json'
-custom_hooks[1].labeled.img_prefix = data_root + 'images/'
+custom_hooks = [
+    dict(type='mmdet_ddpm_moco.ExportBackboneHook'),
+    dict(
+        type='mmdet_ddpm_moco.ContrastiveProgressHook',
+        labeled=dict(
+            ann_file=data_root + 'annotations/train.json',
+            img_prefix=data_root + 'images/',
+            background=1,
+        ),
+    ),
+]
 param_scheduler = [
     dict(type='CosineAnnealingLR', T_max=max_iters, by_epoch=False)
 ]

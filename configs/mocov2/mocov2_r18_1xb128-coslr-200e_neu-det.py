@@ -6,7 +6,5 @@ model = dict(
     backbone=dict(depth=18),
     neck=dict(in_channels=512, hid_channels=512),
 )
-train_pipeline = _base_.train_pipeline
-train_pipeline[0].scale = 128
-train_pipeline[0].window = 160
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+two_views = dict(_base_.two_views, scale=128, window=160)
+train_dataloader = dict(dataset=dict(pipeline=[two_views, _base_.pack_inputs]))

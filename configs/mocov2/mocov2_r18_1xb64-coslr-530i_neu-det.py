@@ -9,18 +9,20 @@ model = dict(
     neck=dict(in_channels=512, hid_channels=512),
 )
 
-train_pipeline = _base_.train_pipeline
-train_pipeline[0].scale = 64
-# Shrunk to a view of 64 pixels, whole images would show the metal at a third
-# of the scale that a detector sees it at.
-train_pipeline[0].window = 96
-# At this size, two pixels of blur would wipe the defects out.
-train_pipeline[0].sigma_range = (0.1, 1.0)
+two_views = dict(
+    _base_.two_views,
+    scale=64,
+    # Shrunk to a view of 64 pixels, whole images would show the metal at a
+    # third of the scale that a detector sees it at.
+    window=96,
+    # At this size, two pixels of blur would wipe the defects out.
+    sigma_range=(0.1, 1.0),
+)
 train_dataloader = dict(
     batch_size=64,
     num_workers=1,
     sampler=dict(type='InfiniteSampler'),
-    dataset=dict(pipeline=train_pipeline),
+    dataset=dict(pipeline=[two_views, _base_.pack_inputs]),
 )
 
 # 33,920 pairs, whatever the sources hold.

@@ -1,7 +1,7 @@
-"""Training and testing detectors by the ordinary tools.
+"""Trains and tests detectors by the command line tools.
 
-Each in a process of its own, so that one that fails or is killed takes
-nothing with it, and what it says is in a log.
+Each run is a process of its own with a log, so that one that fails or is
+killed does not end its caller.
 """
 
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from mmengine.config import Config
 from ..utils.errors import InputError
 from ..utils.paths import shipped
 from ..utils.run_logged import run_logged
+from .inputs import fill_hooks
 from .training import can_resume, is_finished
 
 Command = Callable[..., float]
@@ -24,11 +25,11 @@ def train_to_end(
 ) -> Path:
     """Trains a config, unless its work folder holds the finished run.
 
-    A run that was killed goes on where it was.
+    A run that was killed is resumed.
 
     Args:
-        file (Path): The config; with a ``work_dir``, where ``train.log``
-            goes, too.
+        file (Path): The config; ``train.log`` is written to its
+            ``work_dir``.
         command (Callable): Runs a tool. Defaults to :func:`run_logged`.
         on_line (Callable | None): Called with each line of the log.
             Defaults to None.
@@ -40,15 +41,14 @@ def train_to_end(
         ChildProcessError: The tool failed.
         ValueError: The training did not end.
     """
-    # As the tool will read it.
-    cfg = Config.fromfile(file)
+    cfg = fill_hooks(Config.fromfile(file))
     folder = Path(cfg.work_dir)
     train = ['python', str(shipped('tools') / 'train.py'), str(file)]
     if not is_finished(cfg):
         if can_resume(cfg):
             train.append('--resume')
         command(train, folder / 'train.log', on_line=on_line)
-    # What the tool said is not enough: a killed run says nothing.
+    # The exit code is not enough: a killed run leaves no message.
     if not is_finished(cfg):
         msg = f'the training in {folder} did not end; start this again'
         raise InputError(msg)
@@ -61,13 +61,13 @@ def detect(
     detections: Path,
     command: Command = run_logged,
 ) -> None:
-    """Lets a detector loose on the test images of its config.
+    """Runs a detector on the test images of its config.
 
     Args:
         file (Path): The config.
         checkpoint (str | Path): Weights of the whole detector.
-        detections (Path): Where they go, in the COCO results format; beside
-            it ``test.log``.
+        detections (Path): File to write, in the COCO results format; the
+            log is ``test.log`` beside it.
         command (Callable): Runs a tool. Defaults to :func:`run_logged`.
 
     Raises:

@@ -1,14 +1,16 @@
 """What a config reads: annotations, images, defect banks, checkpoints."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 
-from ..datasets.contrastive_sources import read_source
+from ..datasets.contrastive_dataset import read_source
 from .pipelines import TRANSFORM, config_pipelines, type_name
+
+HOOK = 'DDPMMoCoHook'
 
 
 def config_dicts(part: Any) -> Iterator[dict]:
@@ -18,9 +20,9 @@ def config_dicts(part: Any) -> Iterator[dict]:
         part (Any): A part of a ``Config``, or any value in it.
 
     Yields:
-        dict: As it stands in the config: to change it changes the config.
+        dict: Not a copy: changing it changes the config.
     """
-    if isinstance(part, Mapping):
+    if isinstance(part, dict):
         yield part
         part = part.values()
     elif not isinstance(part, (list, tuple)):
@@ -29,27 +31,58 @@ def config_dicts(part: Any) -> Iterator[dict]:
         yield from config_dicts(value)
 
 
-HOOKS = ('DDPMMoCoHook', 'ContrastiveInitHook')
+def stages_root(cfg: Config) -> Path:
+    """Folder of the stages' outputs: ``stages.root`` or the work folder."""
+    stages = cfg.get('stages') or {}
+    return Path(stages.get('root') or cfg.get('work_dir') or 'work_dirs')
+
+
+def stage_outputs(cfg: Config) -> dict[str, str]:
+    """The arguments of :class:`DDPMMoCoHook` that the stages make.
+
+    Args:
+        cfg (Config): Of a detector.
+
+    Returns:
+        dict[str, str]: ``bank`` and ``checkpoint``, where the config has
+        the stage that makes it.
+    """
+    stages, root = cfg.get('stages') or {}, stages_root(cfg)
+    made = {}
+    if stages.get('bank'):
+        made['bank'] = str(root / 'bank')
+    if stages.get('backbone'):
+        made['checkpoint'] = str(root / 'moco' / 'backbone.pth')
+    return made
+
+
+def fill_hooks(cfg: Config) -> Config:
+    """Gives a hook without ``bank`` and ``checkpoint`` what the stages make.
+
+    Args:
+        cfg (Config): Of any run, with its ``work_dir``; changed.
+
+    Returns:
+        Config: The same.
+    """
+    for hook in _own_hooks(cfg):
+        if type_name(hook) == HOOK and not {'bank', 'checkpoint'} & set(hook):
+            hook.update(stage_outputs(cfg))
+    return cfg
 
 
 def inputs_of(cfg: Config) -> tuple[set[str], set[str]]:
-    """Banks and checkpoints that a detector config reads.
-
-    Args:
-        cfg (Config): The detector's.
-
-    Returns:
-        tuple[set[str], set[str]]: Folders of banks, files of checkpoints.
-    """
+    """Folders of banks and files of checkpoints that a detector reads."""
     hooks = _own_hooks(cfg)
-    banks = pipeline_banks(cfg) | {hook.get('bank') for hook in hooks}
-    checkpoints = {hook.get('checkpoint') for hook in hooks}
-    return banks - {None}, checkpoints - {None}
+    banks = {hook['bank'] for hook in hooks if hook.get('bank')}
+    return banks | pipeline_banks(cfg), {
+        hook['checkpoint'] for hook in hooks if hook.get('checkpoint')
+    }
 
 
 def pipeline_banks(cfg: Config) -> set[str]:
     """Folders of the banks that a detector's own pipelines read."""
-    # A PipelineSwitchHook holds a pipeline of its own.
+    # A PipelineSwitchHook has a pipeline of its own.
     hooks = cfg.get('custom_hooks') or ()
     return {
         transform['bank']
@@ -60,17 +93,17 @@ def pipeline_banks(cfg: Config) -> set[str]:
 
 
 def allows_leakage(cfg: Config) -> bool:
-    """Whether a detector may be tested on what its pretraining saw."""
+    """Whether a detector may be tested on images of its pretraining."""
     return any(hook.get('allow_leakage') for hook in _own_hooks(cfg))
 
 
 def _own_hooks(cfg: Config) -> list[dict]:
     hooks = cfg.get('custom_hooks') or ()
-    return [hook for hook in hooks if type_name(hook) in HOOKS]
+    return [h for h in hooks if type_name(h) in (HOOK, 'ContrastiveInitHook')]
 
 
 def ann_files(part: Any) -> Iterator[str]:
-    """All local annotation files that a config names, with their roots."""
+    """Paths of all local annotation files in a part of a config."""
     for found in config_dicts(part):
         name, root = found.get('ann_file'), found.get('data_root') or ''
         if isinstance(name, str) and name and '://' not in root + name:
@@ -84,26 +117,23 @@ def images_of(part: Any) -> Iterator[Path]:
         part (Any): The data loader, or a part of it.
 
     Yields:
-        Path: An image, by a COCO json or a table, or of a folder.
+        Path: An image of a COCO json, a table or a folder.
     """
-    for found in config_dicts(part):
-        yield from _images_of(found)
-
-
-def _images_of(source: dict) -> Iterator[Path]:
-    if source.get('table'):
-        yield from (s.path for s in read_source(source).samples)
-    folder = source.get('img_folder')
-    if folder:
-        yield from (p for p in Path(folder).rglob('*') if p.is_file())
-    file = source.get('ann_file')
-    if not isinstance(file, str) or not file:
-        return
-    root = Path(source.get('data_root') or '')
-    prefix = source.get('img_prefix')
-    if prefix is None:
-        prefix = root / (source.get('data_prefix') or {}).get('img', '')
-    # A bank is not there yet; it shows the images of its generator alone.
-    if (root / file).is_file():
-        for image in json.loads((root / file).read_bytes())['images']:
-            yield Path(prefix) / image['file_name']
+    for source in config_dicts(part):
+        if source.get('table'):
+            yield from (s.path for s in read_source(source).samples)
+        folder = source.get('img_folder')
+        if folder:
+            yield from (p for p in Path(folder).rglob('*') if p.is_file())
+        file = source.get('ann_file')
+        if not isinstance(file, str) or not file:
+            continue
+        root = Path(source.get('data_root') or '')
+        prefix = source.get('img_prefix')
+        if prefix is None:
+            prefix = root / (source.get('data_prefix') or {}).get('img', '')
+        # A planned bank does not exist yet; it adds no images to those of
+        # its generator.
+        if (root / file).is_file():
+            for image in json.loads((root / file).read_bytes())['images']:
+                yield Path(prefix) / image['file_name']

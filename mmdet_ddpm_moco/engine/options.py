@@ -11,7 +11,7 @@ from mmengine.logging import print_log
 
 from ..utils.dist import init_ranks
 from ..utils.errors import InputError, MissingFileError
-from .inputs import config_dicts
+from .inputs import config_dicts, fill_hooks
 
 
 def apply_options(cfg: Config, args: argparse.Namespace) -> Config:
@@ -66,7 +66,7 @@ def apply_options(cfg: Config, args: argparse.Namespace) -> Config:
     init_ranks(
         args.launcher, **((cfg.get('env_cfg') or {}).get('dist_cfg') or {})
     )
-    return cfg
+    return fill_hooks(cfg)
 
 
 def check_data(

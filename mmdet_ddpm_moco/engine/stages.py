@@ -1,4 +1,4 @@
-"""The stages before a detector: generator, bank, backbone.
+"""The stages before a detector: generator, defect bank, backbone.
 
 A detector config says in ``stages`` how they are made::
 
@@ -8,37 +8,29 @@ A detector config says in ``stages`` how they are made::
         bank=dict(num=2000),
         backbone=dict(config='mocov2/mocov2_r50_1xb128-coslr-200e_neu-det.py'))
 
-They lie at fixed places below ``root`` (``ddpm/``, ``bank/``, ``moco/``), and
-a stage is made only if the detector reads what it makes.
+Their outputs are ``root/ddpm/generator``, ``root/bank`` and
+``root/moco/backbone.pth``. A stage is made only if the detector reads its
+output, None is one that the config does not have. A ``DDPMMoCoHook`` without
+``bank`` and ``checkpoint`` reads the outputs of all of them.
 """
 
 import json
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
 from mmengine.logging import print_log
 
+from ..synthesis.settings import BankOptions, bank_settings, training_images
 from ..utils.dist import all_ranks, main_process_first
 from ..utils.errors import InputError, MissingFileError
 from ..utils.paths import find_config
-from .inputs import ann_files, inputs_of
+from .inputs import ann_files, inputs_of, stage_outputs, stages_root
 from .leakage import check_planned_leakage
 from .training import can_resume, is_finished, set_aside, train
-
-BANK_OPTIONS = (
-    'sampler',
-    'steps',
-    'strength',
-    'guidance',
-    'max_window',
-    'mix',
-    'seed',
-    'per_class',
-)
 
 
 @dataclass
@@ -46,9 +38,9 @@ class Stage:
     """One stage.
 
     Attributes:
-        name (str): What the user knows it by.
+        name (str): ``generator``, ``bank`` or ``backbone``.
         output (Path): What later stages read.
-        fresh (Callable): Whether ``output`` is there and up to date.
+        fresh (Callable): Whether ``output`` exists and is up to date.
         make (Callable): Makes it.
         command (str): The command line that does the same.
         config (Config | None): What is trained; None of the bank, which is
@@ -77,36 +69,39 @@ def stages_of(cfg: Config, launcher: str = 'none') -> list[Stage]:
         FileNotFoundError: A bank or checkpoint is missing that no stage
             makes, or a stage's config is.
     """
-    recipe = cfg.get('stages') or {}
-    root = Path(recipe.get('root', cfg.get('work_dir', 'work_dirs')))
+    root, outputs = stages_root(cfg), stage_outputs(cfg)
+    bank, checkpoint = outputs.get('bank'), outputs.get('checkpoint')
     banks, checkpoints = inputs_of(cfg)
     stages = []
-    bank, checkpoint = root / 'bank', root / 'moco' / 'backbone.pth'
     moco = None
-    if _among(checkpoint, checkpoints) and 'backbone' in recipe:
+    if checkpoint and _among(checkpoint, checkpoints):
         moco = _stage_config(cfg, 'backbone', root / 'moco', launcher)
-        # Windows of the bank may join in the contrast.
+        # The backbone may be trained on windows of the bank.
         files = ann_files(moco.get('train_dataloader'))
-        banks |= {str(bank)} & {str(Path(file).parent) for file in files}
-    if _among(bank, banks) and 'bank' in recipe:
+        banks |= {str(root / 'bank')} & {str(Path(f).parent) for f in files}
+    if bank and _among(bank, banks):
         ddpm = _stage_config(cfg, 'generator', root / 'ddpm', launcher)
         generator = root / 'ddpm' / 'generator'
-        options = recipe['generator'].get('options')
+        options = cfg.stages.generator.get('options')
         stages.append(_training_stage('generator', ddpm, generator, options))
-        stages.append(_bank_stage(ddpm, generator, bank, recipe['bank']))
-    if moco is not None:
-        options = recipe['backbone'].get('options')
-        stages.append(_training_stage('backbone', moco, checkpoint, options))
+        stages.append(
+            _bank_stage(ddpm, generator, Path(bank), cfg.stages.bank)
+        )
+    if checkpoint and moco is not None:
+        options = cfg.stages.backbone.get('options')
+        stages.append(
+            _training_stage('backbone', moco, Path(checkpoint), options)
+        )
     made = {stage.output for stage in stages}
     for path in sorted(banks | checkpoints):
         if not _among(path, made) and not Path(path).exists():
             tool = (
                 'tools/synthesize.py'
                 if path in banks
-                else 'tools/train.py and a config of configs/moco'
+                else 'tools/train.py and a config of configs/mocov2'
             )
             msg = (
-                f'{path}, which {cfg.filename} reads, is not there and '
+                f'{path}, which {cfg.filename} reads, does not exist and '
                 f'its `stages` do not make it; make it with {tool}'
             )
             raise MissingFileError(msg)
@@ -126,14 +121,14 @@ def prepare(cfg: Config, launcher: str = 'none') -> None:
 
     Raises:
         FileNotFoundError: See :func:`stages_of`.
-        ValueError: A stage would see the detector's validation or test
-            images, or leaves nothing.
+        ValueError: A stage would be trained on the detector's validation or
+            test images, or leaves no output.
     """
     stages = stages_of(cfg, launcher)
     check_planned_leakage(cfg, {s.name: s.config for s in stages if s.config})
     for number, stage in enumerate(stages, 1):
         head = f'stage {number} of {len(stages)}, {stage.name}: '
-        # The others would look while it already works.
+        # Another rank might check while this one already works.
         if main_process_first(stage.fresh):
             print_log(f'{head}{stage.output} is up to date, reused')
             continue
@@ -151,13 +146,13 @@ def prepare(cfg: Config, launcher: str = 'none') -> None:
 
 
 def check_prepared(cfg: Config) -> None:
-    """Raises if something that a detector reads is missing or stale.
+    """Checks that all that a detector reads is there and up to date.
 
     Args:
         cfg (Config): The detector's.
 
     Raises:
-        ValueError: Names it, and the commands that make it.
+        ValueError: Names what is not, and the commands that make it.
     """
     stages = stages_of(cfg)
     for first, stage in enumerate(stages):
@@ -174,7 +169,7 @@ def check_prepared(cfg: Config) -> None:
 def _stage_config(
     cfg: Config, name: str, work_dir: Path, launcher: str
 ) -> Config:
-    if 'config' not in cfg.stages.get(name, {}):
+    if 'config' not in (cfg.stages.get(name) or {}):
         msg = f'stages of {cfg.filename} has no {name}=dict(config=...)'
         raise InputError(msg)
     path = find_config(cfg.stages[name]['config'], cfg.filename)
@@ -195,9 +190,9 @@ def _training_stage(
     def make() -> None:
         resume = can_resume(cfg)
         if resume:
-            print_log(f'going on with the unfinished run in {cfg.work_dir}')
+            print_log(f'resuming the unfinished run in {cfg.work_dir}')
         elif is_main_process():
-            _say_aside(set_aside(cfg.work_dir))
+            _log_set_aside(set_aside(cfg.work_dir))
         barrier()
         train(cfg, resume=resume)
 
@@ -211,29 +206,29 @@ def _training_stage(
 def _bank_stage(
     ddpm: Config, generator: Path, out: Path, recipe: Mapping
 ) -> Stage:
-    dataset = ddpm.train_dataloader.dataset
+    images = training_images(ddpm)
     options = dict(recipe)
     num = options.pop('num', None)
-    unknown = sorted(set(options) - set(BANK_OPTIONS))
+    known = [field.name for field in fields(BankOptions)]
+    unknown = sorted(set(options) - set(known))
     if num is None or unknown:
         wrong = f'has no {", ".join(unknown)}' if unknown else 'needs num'
-        msg = (
-            f'stages.bank {wrong}; it takes num and {", ".join(BANK_OPTIONS)}'
-        )
+        msg = f'stages.bank {wrong}; it takes num and {", ".join(known)}'
         raise InputError(msg)
 
     def settings() -> dict:
         # Synthesis needs diffusers; a detector that reuses its bank does not.
         from ..synthesis.generator import load_generator
-        from ..synthesis.settings import bank_settings
 
         return bank_settings(
-            load_generator(generator), dataset.ann_file, **options
+            load_generator(generator),
+            images['ann_file'],
+            BankOptions(**options),
         )
 
     def fresh() -> bool:
         manifest = out / 'manifest.json'
-        # Settings are left where a run was killed before it cleared up.
+        # A run that was killed before it cleared up leaves its settings.
         if not manifest.is_file() or (out / 'settings.json').exists():
             return False
         if not generator.exists():
@@ -250,7 +245,7 @@ def _bank_stage(
             if (out / 'settings.json').exists():
                 # Another run may be writing what is to be moved.
                 held.enter_context(locked(out))
-            _say_aside(set_aside(out))
+            _log_set_aside(set_aside(out))
 
     def make() -> None:
         from ..synthesis.generator import load_generator
@@ -259,8 +254,8 @@ def _bank_stage(
         main_process_first(clear_the_way)
         synthesize_bank(
             all_ranks(lambda: load_generator(generator)),
-            dataset.ann_file,
-            dataset.img_prefix,
+            images['ann_file'],
+            images['img_prefix'],
             out,
             num=num,
             **options,
@@ -288,6 +283,6 @@ def _flag(value: object) -> str:
     return str(value)
 
 
-def _say_aside(aside: Path | None) -> None:
+def _log_set_aside(aside: Path | None) -> None:
     if aside is not None:
-        print_log(f'what was there belongs to other settings; kept as {aside}')
+        print_log(f'older output of other settings kept as {aside}')

@@ -20,7 +20,7 @@ from ..utils.fileio import atomic_write_bytes
 from ..utils.paths import find_config
 from ..utils.run_logged import run_logged
 from .detector_runs import Command, detect, train_to_end
-from .inputs import config_dicts, inputs_of
+from .inputs import config_dicts, fill_hooks, inputs_of
 from .pipelines import type_name
 
 # A box that lies by half in a real defect is neither defect nor background.
@@ -97,7 +97,7 @@ def _configs(
     config: str | Path, real: tuple[str | Path, str | Path], out: Path
 ) -> tuple[Config, Config]:
     """The judge's config, and that of the detector trained on the bank."""
-    cfg = Config.fromfile(find_config(config))
+    cfg = fill_hooks(Config.fromfile(find_config(str(config))))
     _test_on(cfg, *real)
     learner = Config(cfg.to_dict(), filename=cfg.filename)
     _train_on(learner, out / 'composites', str(config))

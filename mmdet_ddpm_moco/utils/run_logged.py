@@ -17,7 +17,7 @@ from pathlib import Path
 from .errors import ToolFailedError
 
 # What lines begin with that are shown as they are.
-SHOWN = ('stage ', 'all stages ', 'making ', 'going on', 'error')
+SHOWN = ('stage ', 'all stages ', 'making ', 'resuming', 'error')
 
 _PROGRESS = re.compile(
     r'(?P<what>Iter|Epoch)\((?P<mode>train|test|val)\)\s+'

@@ -143,7 +143,7 @@ def test_a_lost_export_is_exported_again(prepared, lose):
     assert not list(root.glob('*.old-*'))
 
 
-def test_a_half_finished_bank_is_gone_on_with(
+def test_a_half_finished_bank_is_resumed(
     prepared, monkeypatch, log, tmp_path
 ):
     root = prepared.parent / 'root'

@@ -152,21 +152,21 @@ def test_the_own_bank_without_a_recipe_is_foreign(detector):
         stages_of(cfg)
 
 
-def test_a_recipe_without_a_generator_is_told(detector):
+def test_a_recipe_without_a_generator_is_reported(detector):
     cfg = reads(detector, bank=True)
     del cfg.stages['generator']
     with pytest.raises(ValueError, match='generator'):
         stages_of(cfg)
 
 
-def test_a_recipe_without_a_number_is_told(detector):
+def test_a_recipe_without_a_number_is_reported(detector):
     cfg = reads(detector, bank=True)
     del cfg.stages['bank']['num']
     with pytest.raises(ValueError, match='num'):
         stages_of(cfg)
 
 
-def test_a_setting_that_banks_lack_is_told(detector):
+def test_a_setting_that_banks_lack_is_reported(detector):
     cfg = reads(detector, bank=True)
     cfg.stages.bank.stepz = 3
     with pytest.raises(ValueError, match='stepz'):

@@ -79,7 +79,7 @@ def test_all_stages_are_made_in_order(detector, tmp_path, log):
     assert {p.name for p in root.iterdir()} == {'ddpm', 'bank', 'moco'}
 
 
-def test_a_half_finished_stage_is_gone_on_with(detector, tmp_path, log):
+def test_a_half_finished_stage_is_resumed(detector, tmp_path, log):
     for name in ('ddpm.py', 'moco.py'):
         edit(
             tmp_path / name,
@@ -94,7 +94,7 @@ def test_a_half_finished_stage_is_gone_on_with(detector, tmp_path, log):
     log.clear()
     prepare(load(detector))
     assert state(detector) == FRESH
-    assert any('going on with the unfinished run' in line for line in log)
+    assert any('resuming the unfinished run' in line for line in log)
     root = tmp_path / 'root'
     assert not list(root.glob('*.old-*'))
     # The generator was trained in two goes of one iteration each, and the
@@ -103,7 +103,7 @@ def test_a_half_finished_stage_is_gone_on_with(detector, tmp_path, log):
     assert (root / 'ddpm' / 'last_checkpoint').read_text().endswith('_2.pth')
 
 
-def test_a_stage_that_exports_nothing_is_told(detector, tmp_path):
+def test_a_stage_that_exports_nothing_is_reported(detector, tmp_path):
     edit(
         tmp_path / 'ddpm.py',
         'mmdet_ddpm_moco.ExportGeneratorHook',
@@ -123,7 +123,7 @@ def test_no_prepare_lists_the_commands(detector, tmp_path):
         + ['--work-dir', str(root / 'ddpm')],
         ['python', 'tools/synthesize.py', str(tmp_path / 'ddpm.py')]
         + ['--generator', str(root / 'ddpm' / 'generator')]
-        + ['--out', str(root / 'bank'), '--num', '4', '--steps', '1']
+        + ['--out', str(root / 'bank'), '--num', '4', '--num-inference-steps', '1']
         + ['--max-window', '32', '--mix', 'add=1.0'],
         ['python', 'tools/train.py', str(tmp_path / 'moco.py')]
         + ['--work-dir', str(root / 'moco')],
@@ -155,7 +155,7 @@ def test_the_commands_know_the_options_of_a_stage(detector):
 
 
 def test_load_from_in_a_stage_is_not_what_it_resumes(detector, tmp_path):
-    """A half-finished run goes on from its own checkpoint."""
+    """A half-finished run resumes from its own checkpoint."""
     prepare(reads(detector, checkpoint=True))
     other = tmp_path / 'other.pth'
     shutil.copy(tmp_path / 'root' / 'moco' / 'epoch_1.pth', other)

@@ -21,9 +21,9 @@ test_dataloader = dict(dataset=dict(data_root=data_root))
 test_evaluator = dict(ann_file=data_root + 'annotations/test.json')
 
 # 5,760 image-steps: see the learning curve in the README.
-train_cfg = dict(max_iters=1440)
-param_scheduler = _base_.param_scheduler
-param_scheduler[1].end = 1440
+max_iters = 1440
+train_cfg = dict(max_iters=max_iters)
+param_scheduler = [_base_.warmup, dict(_base_.cosine, end=max_iters)]
 # The schedule counts iterations.
 default_hooks = dict(
     checkpoint=dict(by_epoch=False, interval=120, max_keep_ckpts=1)

@@ -2,7 +2,7 @@
 # schedule of the contrast and as many views.
 _base_ = './imagenet_weak_labels.py'
 
-views = _base_.train_pipeline[0]
+views = _base_.two_views
 train_dataloader = dict(
     # A pair of contrast is two views.
     batch_size=128,

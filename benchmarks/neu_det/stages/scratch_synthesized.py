@@ -2,7 +2,7 @@
 # the datasets, too.
 _base_ = './scratch_mix.py'
 
-bank = 'work_dirs/neu_det_nothing/bank/'
+bank = 'work_dirs/neu_det_scratch/bank/'
 train_dataloader = dict(
     dataset=dict(
         sources=[

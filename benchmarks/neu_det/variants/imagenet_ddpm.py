@@ -1,6 +1,9 @@
-# Synthesized defects alone.
+# Synthesized defects alone. All stages stay in the config, so that the runs of
+# a seed share them.
 _base_ = './imagenet_ddpm_moco.py'
 
 custom_hooks = [
-    dict(type='mmdet_ddpm_moco.DDPMMoCoHook', bank=f'{_base_.root}/bank')
+    dict(
+        type='mmdet_ddpm_moco.DDPMMoCoHook', bank=f'{_base_.stages.root}/bank'
+    )
 ]

@@ -1,11 +1,8 @@
-# Contrastive weights of plain MoCo v2, which knows no labels.
+# Contrastive weights of MoCo v2, which uses no labels.
 _base_ = './imagenet_baseline.py'
 
-root = 'work_dirs/neu_det_imagenet'
-custom_hooks = [
-    dict(
-        type='mmdet_ddpm_moco.DDPMMoCoHook',
-        checkpoint=f'{root}/moco/backbone.pth',
-    )
-]
-stages = dict(root=root, backbone=dict(config='../stages/imagenet_moco.py'))
+custom_hooks = [dict(type='mmdet_ddpm_moco.DDPMMoCoHook')]
+stages = dict(
+    root='work_dirs/neu_det_imagenet',
+    backbone=dict(config='../stages/imagenet_moco.py'),
+)

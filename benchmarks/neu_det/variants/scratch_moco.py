@@ -1,7 +1,8 @@
-# Contrastive weights of plain MoCo v2, which knows no labels.
+# Contrastive weights of MoCo v2, which uses no labels.
 _base_ = './scratch_baseline.py'
 
-root = 'work_dirs/neu_det_nothing'
+root = 'work_dirs/neu_det_scratch'
+# Named, because an experiment adds a bank that only the contrast sees.
 custom_hooks = [
     dict(
         type='mmdet_ddpm_moco.DDPMMoCoHook',

@@ -6,21 +6,20 @@
 #          dataset_ids='class', crop=False)
 data_root = 'data/NEU-DET/'
 
-train_pipeline = [
-    dict(
-        type='mmdet_ddpm_moco.TwoViews',
-        scale=224,
-        crop_ratio_range=(0.2, 1.0),
-        # The files hold gray as three equal channels.
-        color_type='grayscale',
-        # Mirrored, never turned: the direction of rolling means something.
-        flips=dict(horizontal=0.25, vertical=0.25, diagonal=0.25),
-    ),
-    dict(
-        type='PackInputs',
-        meta_keys=('img_path', 'sample_idx', 'dataset_id', 'image_id'),
-    ),
-]
+# Other configs put their pipelines together from these.
+two_views = dict(
+    type='mmdet_ddpm_moco.TwoViews',
+    scale=224,
+    crop_ratio_range=(0.2, 1.0),
+    # The files hold gray as three equal channels.
+    color_type='grayscale',
+    # Mirrored, never rotated: the rolling direction matters.
+    flips=dict(horizontal=0.25, vertical=0.25, diagonal=0.25),
+)
+pack_inputs = dict(
+    type='PackInputs',
+    meta_keys=('img_path', 'sample_idx', 'dataset_id', 'image_id'),
+)
 train_dataloader = dict(
     batch_size=128,
     num_workers=8,
@@ -34,7 +33,7 @@ train_dataloader = dict(
             dict(
                 ann_file=data_root + 'annotations/train.json',
                 img_prefix=data_root + 'images/',
-                dataset_ids='alone',
+                dataset_ids='image',
             ),
             dict(
                 ann_file=data_root + 'annotations/train_20.json',
@@ -43,6 +42,6 @@ train_dataloader = dict(
                 background=2,
             ),
         ],
-        pipeline=train_pipeline,
+        pipeline=[two_views, pack_inputs],
     ),
 )

@@ -1,33 +1,29 @@
 data_root = 'data/NEU-DET/'
-scale = (200, 200)
 
-train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations', with_bbox=True),
-    dict(type='Resize', scale=scale, keep_ratio=True),
-    # Mirrored, never turned: the direction of rolling means something.
-    dict(
-        type='RandomFlip',
-        prob=[0.25, 0.25, 0.25],
-        direction=['horizontal', 'vertical', 'diagonal'],
+# Other configs put their pipelines together from these.
+load_image = dict(type='LoadImageFromFile')
+load_boxes = dict(type='LoadAnnotations', with_bbox=True)
+resize = dict(type='Resize', scale=(200, 200), keep_ratio=True)
+# Mirrored, never rotated: the rolling direction matters.
+flip = dict(
+    type='RandomFlip',
+    prob=[0.25, 0.25, 0.25],
+    direction=['horizontal', 'vertical', 'diagonal'],
+)
+pack_train = dict(type='PackDetInputs')
+pack_test = dict(
+    type='PackDetInputs',
+    meta_keys=(
+        'img_id',
+        'img_path',
+        'ori_shape',
+        'img_shape',
+        'scale_factor',
     ),
-    dict(type='PackDetInputs'),
-]
-test_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='Resize', scale=scale, keep_ratio=True),
-    dict(type='LoadAnnotations', with_bbox=True),
-    dict(
-        type='PackDetInputs',
-        meta_keys=(
-            'img_id',
-            'img_path',
-            'ori_shape',
-            'img_shape',
-            'scale_factor',
-        ),
-    ),
-]
+)
+train_pipeline = [load_image, load_boxes, resize, flip, pack_train]
+test_pipeline = [load_image, resize, load_boxes, pack_test]
+
 train_dataloader = dict(
     batch_size=16,
     num_workers=4,

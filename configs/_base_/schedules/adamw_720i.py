@@ -12,14 +12,14 @@ optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=5e-4, weight_decay=0.05),
     clip_grad=dict(max_norm=10),
 )
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.05, by_epoch=False, end=60),
-    dict(
-        type='CosineAnnealingLR',
-        by_epoch=False,
-        begin=60,
-        end=max_iters,
-        eta_min=5e-6,
-    ),
-]
+# Longer schedules change the end of `cosine` only.
+warmup = dict(type='LinearLR', start_factor=0.05, by_epoch=False, end=60)
+cosine = dict(
+    type='CosineAnnealingLR',
+    by_epoch=False,
+    begin=60,
+    end=max_iters,
+    eta_min=5e-6,
+)
+param_scheduler = [warmup, cosine]
 randomness = dict(seed=0)

@@ -1,5 +1,6 @@
-"""The one line: a standard detector config picks up bank and backbone."""
+"""The one config line that adds a defect bank and contrastive weights."""
 
+from functools import partial
 from typing import Any
 
 from mmdet.registry import TRANSFORMS
@@ -14,6 +15,7 @@ from ...datasets.transforms.diffusion_defect_augment import (
 )
 from ...utils.errors import InputError
 from ...utils.provenance import read_record
+from ..inputs import stage_outputs
 from ..leakage import check_leakage
 from ..pipelines import (
     config_pipelines,
@@ -29,18 +31,22 @@ from .contrastive_init_hook import ContrastiveInitHook
 class DDPMMoCoHook(Hook):
     """Adds synthesized defects and contrastive weights to any detector.
 
-    Before training it inserts :class:`DiffusionDefectAugment` after
-    ``LoadAnnotations`` in every training pipeline, those a
-    ``PipelineSwitchHook`` holds included, and has the backbone start from
-    the given weights as :class:`ContrastiveInitHook` does. It logs what it
-    changed. Both halves can stand in a config by themselves; what is there
-    already is left alone. ``val()`` and ``test()`` are not touched.
+    The two halves of DDPM-MoCo (arXiv 2407.03332). Before training it
+    inserts :class:`DiffusionDefectAugment` after ``LoadAnnotations`` in
+    every training pipeline, those of a ``PipelineSwitchHook`` included, and
+    has the backbone start from the given weights as
+    :class:`ContrastiveInitHook` does. It logs what it changed. A
+    ``DiffusionDefectAugment`` that is already in a pipeline is left as it
+    is. ``val()`` and ``test()`` are not changed.
+
+    Without ``bank`` and ``checkpoint`` it takes what the ``stages`` of the
+    config make, see :mod:`~mmdet_ddpm_moco.engine.stages`.
 
     Args:
-        bank (str | None): Folder of a defect bank; None for no synthesized
-            defects. Defaults to None.
-        checkpoint (str | None): Weights for the backbone; None to leave it
-            as it is. Defaults to None.
+        bank (str | None): Folder of a defect bank. Defaults to None, no
+            synthesized defects.
+        checkpoint (str | None): Weights for the backbone. Defaults to None,
+            which leaves it as it is.
         prob (float): See :class:`DiffusionDefectAugment`. Defaults to 0.5.
         max_windows (int): See :class:`DiffusionDefectAugment`. Defaults to
             4.
@@ -52,8 +58,14 @@ class DDPMMoCoHook(Hook):
             weights were made from, with a warning. Defaults to False, that
             is an error.
 
-    Raises:
-        ValueError: Neither ``bank`` nor ``checkpoint`` is given.
+    Examples:
+        >>> custom_hooks = [
+        ...     dict(
+        ...         type='mmdet_ddpm_moco.DDPMMoCoHook',
+        ...         bank='work_dirs/neu_det/bank',
+        ...         checkpoint='work_dirs/neu_det/moco/backbone.pth',
+        ...     )
+        ... ]
     """
 
     def __init__(
@@ -66,41 +78,49 @@ class DDPMMoCoHook(Hook):
         unfreeze: bool = False,
         allow_leakage: bool = False,
     ) -> None:
-        if bank is None and checkpoint is None:
-            msg = (
-                'DDPMMoCoHook needs a bank, a checkpoint or both; got neither'
-            )
-            raise InputError(msg)
-        self.bank = bank
         self.augment = dict(prob=prob, max_windows=max_windows)
         self.allow_leakage = allow_leakage
+        self._contrastive_init = partial(
+            ContrastiveInitHook,
+            min_coverage=min_coverage,
+            unfreeze=unfreeze,
+            allow_leakage=allow_leakage,
+        )
+        self._use(bank, checkpoint)
+
+    def _use(
+        self, bank: str | None = None, checkpoint: str | None = None
+    ) -> None:
+        self.bank = bank
         self.contrastive = (
-            None
-            if checkpoint is None
-            else ContrastiveInitHook(
-                checkpoint, min_coverage, unfreeze, allow_leakage
-            )
+            None if checkpoint is None else self._contrastive_init(checkpoint)
         )
 
     def before_run(self, runner: Runner) -> None:
         """Inserts the transform and prepares the weights.
 
-        Args:
-            runner (Runner): Its train loop is built if it is to train.
-
         Raises:
-            FileNotFoundError: Bank or checkpoint is not there.
-            ValueError: The bank does not belong to the training set, no
-                training pipeline loads annotations, the weights do not fit,
-                or what is given has seen validation or test images.
+            FileNotFoundError: Bank or checkpoint does not exist.
+            ValueError: Neither is given or made by the config's stages, the
+                bank does not belong to the training set, no training
+                pipeline loads annotations, the weights do not fit, or what
+                is given was made from validation or test images.
         """
         # The property would build the loop, and with it the training data.
         if not isinstance(runner._train_loop, BaseLoop):
             return
+        if self.bank is None and self.contrastive is None:
+            self._use(**stage_outputs(runner.cfg))
+        if self.bank is None and self.contrastive is None:
+            msg = (
+                'DDPMMoCoHook needs a bank, a checkpoint or both; got '
+                'neither, and the config has no `stages` that make them'
+            )
+            raise InputError(msg)
         if self.bank is not None:
             seen = {self.bank: read_record(DefectBank(self.bank).root)}
             check_leakage(runner, seen, self.allow_leakage)
-            self._add_bank(runner)
+            self._add_bank(runner, self.bank)
         if self.contrastive is not None:
             self.contrastive.before_run(runner)
 
@@ -109,10 +129,10 @@ class DDPMMoCoHook(Hook):
         if self.contrastive is not None:
             self.contrastive.before_train(runner)
 
-    def _add_bank(self, runner: Runner) -> None:
+    def _add_bank(self, runner: Runner, bank: str) -> None:
         cfg = dict(
             type='mmdet_ddpm_moco.DiffusionDefectAugment',
-            bank=self.bank,
+            bank=bank,
             **self.augment,
         )
         datasets = [
@@ -127,7 +147,7 @@ class DDPMMoCoHook(Hook):
             )
             raise InputError(msg)
         inserted = sum(self._insert(d, cfg, runner) for d in datasets)
-        # Configs and built datasets stand in the same order.
+        # Built datasets are in the order of their configs.
         classes = [list(d.metainfo['classes']) for d in datasets]
         for hook in runner.hooks:
             pipeline = getattr(hook, 'switch_pipeline', None)
@@ -141,37 +161,22 @@ class DDPMMoCoHook(Hook):
                 'the pipeline already, left as it is'
             )
             return
-        windows, hosts, images = _usable(self.bank, datasets)
-        if not windows:
-            msg = (
-                f'no window of the defect bank {self.bank} lies on an image '
-                'of the training set; was it made from other images, or with '
-                'other file names?'
-            )
-            raise InputError(msg)
-        usable, total = len(windows), len(DefectBank(self.bank))
-        runner.logger.info(
-            f'DDPMMoCoHook: training uses {self.bank}: {usable} of {total} '
-            f'windows lie on {hosts} of its {images} images'
-        )
-        if usable < total:
-            runner.logger.warning(
-                f'{total - usable} windows lie on images that the training '
-                'set lacks; filter_empty_gt=True in its filter_cfg, which '
-                'drops defect-free images, may be why'
-            )
+        self._report_windows(runner, bank, datasets)
         self._change_config(runner, cfg, classes)
         self._restart_workers(runner)
 
     @staticmethod
     def _insert(dataset: Any, cfg: dict, runner: Runner) -> bool:
         transforms = dataset.pipeline.transforms
-        if any(isinstance(t, DiffusionDefectAugment) for t in transforms):
+        at = loads_annotations(dataset)
+        if at is None or any(
+            isinstance(t, DiffusionDefectAugment) for t in transforms
+        ):
             return False
         transform = TRANSFORMS.build(
             dict(cfg, classes=dataset.metainfo['classes'])
         )
-        transforms.insert(loads_annotations(dataset) + 1, transform)
+        transforms.insert(at + 1, transform)
         runner.logger.info(
             f'DDPMMoCoHook: inserted {transform} after LoadAnnotations of '
             f'the training {type(dataset).__name__}'
@@ -179,10 +184,43 @@ class DDPMMoCoHook(Hook):
         return True
 
     @staticmethod
+    def _report_windows(
+        runner: Runner, bank: str, datasets: list[Any]
+    ) -> None:
+        """Logs how many windows are on training images; fails if none is."""
+        opened = DefectBank(bank)
+        windows: set[int] = set()
+        hosts = 0
+        for dataset in datasets:
+            for index in range(len(dataset)):
+                path = dataset.get_data_info(index)['img_path']
+                found = opened.windows_of(path)
+                windows.update(window.number for window in found)
+                hosts += bool(found)
+        if not windows:
+            msg = (
+                f'no window of the defect bank {bank} is on an image of the '
+                'training set; was it made from other images, or with other '
+                'file names?'
+            )
+            raise InputError(msg)
+        usable, total = len(windows), len(opened)
+        runner.logger.info(
+            f'DDPMMoCoHook: training uses {bank}: {usable} of {total} '
+            f'windows are on {hosts} of its {sum(map(len, datasets))} images'
+        )
+        if usable < total:
+            runner.logger.warning(
+                f'{total - usable} windows are on images that the training '
+                'set lacks; filter_empty_gt=True in its filter_cfg, which '
+                'drops defect-free images, may be why'
+            )
+
+    @staticmethod
     def _change_config(
         runner: Runner, cfg: dict, classes: list[list[str]]
     ) -> None:
-        """Says in the dumped config what was run."""
+        """Has the dumped config hold the pipelines that are run."""
         order = iter(classes)
         for pipeline in config_pipelines(runner.cfg.get('train_dataloader')):
             if any(type_name(t) == 'LoadAnnotations' for t in pipeline):
@@ -194,12 +232,12 @@ class DDPMMoCoHook(Hook):
         runner.message_hub.update_info('cfg', runner.cfg.pretty_text)
 
     def _restart_workers(self, runner: Runner) -> None:
-        """Lets workers that already run see the new pipeline.
+        """Gives workers that already run the new pipeline.
 
         MMEngine before 0.10.8 calls ``iter()`` on the loader when it builds
         an iteration-based loop.
         """
-        iterator = getattr(runner.train_loop, 'dataloader_iterator', None)
+        iterator: Any = getattr(runner.train_loop, 'dataloader_iterator', None)
         if getattr(iterator, '_iterator', None) is None:
             return
         # Kept: closing it would close the generator that an InfiniteSampler
@@ -209,16 +247,3 @@ class DDPMMoCoHook(Hook):
         runner.train_loop.dataloader_iterator = type(iterator)(
             runner.train_dataloader
         )
-
-
-def _usable(bank: str, datasets: list[Any]) -> tuple[set[int], int, int]:
-    """Windows that lie on training images; how many images, of how many."""
-    opened = DefectBank(bank)
-    windows, hosts, images = set(), 0, 0
-    for dataset in datasets:
-        images += len(dataset)
-        for index in range(len(dataset)):
-            found = opened.windows_of(dataset.get_data_info(index)['img_path'])
-            windows.update(window.number for window in found)
-            hosts += bool(found)
-    return windows, hosts, images

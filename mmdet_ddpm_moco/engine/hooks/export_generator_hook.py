@@ -62,6 +62,6 @@ class ExportGeneratorHook(Hook):
             unwrap_model(runner.model).scheduler,
             classes=dataset.data.classes,
             window=dataset.window,
-            images_seen=images_trained_on(dataset),
+            provenance=images_trained_on(dataset),
         )
         runner.logger.info(f'Generator written to {folder}')

@@ -10,8 +10,7 @@ from mmengine.runner import Runner
 
 from ...datasets.defect_window_dataset import alpha_to_tensor, to_tensor
 from ...models.conditioning import MASK
-from ...synthesis.samplers import build_sampler
-from ...synthesis.sampling import sample_windows
+from ...synthesis.samplers import build_sampler, sample_windows
 from ...utils.dist import unwrap_model
 from ...utils.errors import InputError
 from ...visualization.sample_grid import draw_cell, draw_row
@@ -34,7 +33,8 @@ class SampleGridHook(Hook):
         interval (int): Iterations from one picture to the next, at least 1.
             Defaults to 500.
         columns (int): Windows of each class, at least 1. Defaults to 4.
-        steps (int): Steps of the sampler, at least 1. Defaults to 20.
+        num_inference_steps (int): Denoising steps, at least 1. Defaults to
+            20.
 
     Raises:
         ValueError: An argument is out of range.
@@ -43,17 +43,22 @@ class SampleGridHook(Hook):
     priority = 'VERY_LOW'
 
     def __init__(
-        self, interval: int = 500, columns: int = 4, steps: int = 20
+        self,
+        interval: int = 500,
+        columns: int = 4,
+        num_inference_steps: int = 20,
     ) -> None:
         for name, value in dict(
-            interval=interval, columns=columns, steps=steps
+            interval=interval,
+            columns=columns,
+            num_inference_steps=num_inference_steps,
         ).items():
             if value < 1:
                 msg = f'{name} must be at least 1, got {value}'
                 raise InputError(msg)
         self.interval = interval
         self.columns = columns
-        self.steps = steps
+        self.num_inference_steps = num_inference_steps
 
     def before_train(self, runner: Runner) -> None:
         """Checks that the generator is one that paints into windows.
@@ -128,7 +133,7 @@ class SampleGridHook(Hook):
                     mask.to(device),
                     torch.tensor([kind], device=device),
                     noise.to(device),
-                    steps=self.steps,
+                    num_inference_steps=self.num_inference_steps,
                 ).cpu()
                 ground = image * (1 - mask)
                 shown['real'].append(_cell(image))

@@ -9,10 +9,9 @@ images = dict(
     dataset_ids='image',
 )
 # As the runs were measured, before gray files were decoded as gray.
-train_pipeline = _base_.train_pipeline
-train_pipeline[0].pop('color_type')
+two_views = dict(_base_.two_views, color_type='color')
 train_dataloader = dict(
-    dataset=dict(sources=[images], pipeline=train_pipeline)
+    dataset=dict(sources=[images], pipeline=[two_views, _base_.pack_inputs])
 )
 # Measured afterwards, by tools/evaluate_backbone.py.
 custom_hooks = [dict(type='mmdet_ddpm_moco.ExportBackboneHook')]

@@ -1,30 +1,46 @@
-"""The training data of the contrastive stage.
-
-Images of several origins become one list of samples, and each sample is told
-which *dataset*, in the sense of the dataset-level loss, it belongs to.
-"""
+"""The training data of the contrastive stage."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from mmengine.dataset import BaseDataset
 from mmengine.registry import DATASETS
 
+from ..utils.checks import check_arguments
 from ..utils.errors import InputError
-from .contrastive_sources import mix, read_source
 from .labeled_images import BACKGROUND
+from .sample_lists import Sample, list_annotated, list_folder, list_table
+
+# Required and optional keys of each kind of source, by (key that names its
+# images, dataset_ids).
+_OPTIONS: dict[tuple[str, object], tuple[set[str], set[str]]] = {
+    ('img_folder', 'image'): ({'img_folder'}, set()),
+    ('img_folder', 'folder'): ({'img_folder'}, set()),
+    ('table', 'column'): ({'table', 'img_prefix', 'column'}, set()),
+    ('ann_file', 'image'): ({'ann_file', 'img_prefix'}, set()),
+    ('ann_file', 'class'): (
+        {'ann_file', 'img_prefix'},
+        {'crop', 'context', 'min_size', 'background'},
+    ),
+}
+_LISTINGS: dict[str, Callable] = dict(
+    img_folder=list_folder, table=list_table, ann_file=list_annotated
+)
 
 
 @DATASETS.register_module()
 class ContrastiveDataset(BaseDataset):
     """Samples for momentum contrast, from several sources.
 
+    Each sample belongs to a *dataset* in the sense of the dataset-level loss
+    (DDPM-MoCo, arXiv 2407.03332). ``dataset_ids`` of its source says which.
     A source is one of
 
-    - ``dict(ann_file=…, img_prefix=…, dataset_ids='alone')``: the images of
-      a COCO json, their annotations unread. Each image is its own dataset.
-    - ``dict(img_folder=…, dataset_ids='alone')``: all images in a folder
-      and below it.
+    - ``dict(ann_file=…, img_prefix=…, dataset_ids='image')``: the images of
+      a COCO json, without their annotations. Each image is a dataset.
+    - ``dict(img_folder=…, dataset_ids='image')``: all images in a folder and
+      its subfolders.
     - ``dict(ann_file=…, img_prefix=…, dataset_ids='class')``: each
       annotated box, enlarged by ``context`` (a share of its sides, defaults
       to 0.5) and to ``min_size`` pixels at least (defaults to 32). Its
@@ -32,27 +48,27 @@ class ContrastiveDataset(BaseDataset):
       image that are clear of every box; they are the dataset
       ``background``.
     - the same with ``crop=False``: each *image*, the dataset being the class
-      of its largest box, and ``background`` where it has none. Banks of
-      synthesized windows are read so.
-    - ``dict(img_folder=…, dataset_ids='folder')``: the folder an image lies
-      in is its dataset. Where folders are kinds of defect, these are weak
-      labels: say so beside every result.
+      of its largest box, and ``background`` without a box. For the windows
+      of a defect bank.
+    - ``dict(img_folder=…, dataset_ids='folder')``: the folder of an image is
+      its dataset. Folders named after defects are weak labels; report them
+      as such.
     - ``dict(table=…, img_prefix=…, dataset_ids='column', column=…)``: a CSV
       file with the columns ``file_name`` and that one, such as the
-      production line, whose values are the datasets. Where a cell is empty
-      the image stands alone.
+      production line, whose values are the datasets. An image whose cell is
+      empty is its own dataset.
 
-    Any source may say ``repeat=n``: its samples come n times per epoch; or
-    ``share=s``: they are repeated, or evenly left out, until they are this
-    share of an epoch.
+    Any source may have ``repeat=n``: its samples come n times per epoch; or
+    ``share=s``: they are evenly repeated or left out to make up this share
+    of an epoch.
 
     Each sample is a dict: ``img_path`` (str), ``crop`` (tuple ``(x, y, w,
     h)`` in pixels, or None), ``dataset_id`` (int), ``image_id`` (int) and
-    ``sample_idx`` (int). Classes are joined by *name* over all sources and
+    ``sample_idx`` (int). Classes of all sources are joined by *name* and
     come first in the dataset ids, in alphabetical order; ``metainfo``'s
-    ``classes`` lists them. The ids of the images that stand alone follow.
-    Samples from one image *file* share the ``image_id``, whatever sources
-    they come from.
+    ``classes`` lists them. The images that are their own datasets follow.
+    Samples from one image *file* share the ``image_id``, whatever their
+    sources.
 
     Args:
         sources (Sequence[dict]): One or more sources.
@@ -61,7 +77,20 @@ class ContrastiveDataset(BaseDataset):
 
     Raises:
         FileNotFoundError: A json, table, folder or image is missing.
-        ValueError: A source that says something else than the above.
+        ValueError: A source is none of the above.
+
+    Examples:
+        >>> dataset = ContrastiveDataset(
+        ...     [
+        ...         dict(img_folder='unlabeled', dataset_ids='image'),
+        ...         dict(
+        ...             ann_file='train.json',
+        ...             img_prefix='images',
+        ...             dataset_ids='class',
+        ...             share=0.25,
+        ...         ),
+        ...     ]
+        ... )
     """
 
     def __init__(
@@ -77,14 +106,9 @@ class ContrastiveDataset(BaseDataset):
         super().__init__(pipeline=list(pipeline), lazy_init=lazy_init)
 
     def load_data_list(self) -> list[dict]:
-        """Reads all sources.
-
-        Returns:
-            list[dict]: The samples, see the class; in the order of the
-            sources.
-        """
+        """Lists the samples, in the order of the sources."""
         sources = [read_source(source) for source in self.sources]
-        samples = mix(sources)
+        samples = _mix(sources)
         names = set().union(*(source.classes for source in sources))
         if any(sample.dataset == BACKGROUND for sample in samples):
             names.add(BACKGROUND)
@@ -96,15 +120,93 @@ class ContrastiveDataset(BaseDataset):
         for sample in samples:
             file = os.path.realpath(sample.path)
             image_id = image_ids.setdefault(file, len(image_ids))
-            alone = sample.dataset is None
+            if sample.dataset is None:
+                dataset_id = len(classes) + image_id
+            else:
+                dataset_id = class_ids[sample.dataset]
             data_list.append(
                 dict(
                     img_path=str(sample.path),
                     crop=sample.crop,
-                    dataset_id=len(classes) + image_id
-                    if alone
-                    else class_ids[sample.dataset],
+                    dataset_id=dataset_id,
                     image_id=image_id,
                 )
             )
         return data_list
+
+
+@dataclass(frozen=True)
+class Source:
+    """The samples of one source.
+
+    Attributes:
+        samples (list[Sample]): In the order of its files.
+        classes (tuple[str, ...]): Its classes, with or without samples.
+        share (float | None): The share of an epoch that it makes up; None
+            takes all samples.
+    """
+
+    samples: list[Sample]
+    classes: tuple[str, ...]
+    share: float | None
+
+
+def read_source(source: dict) -> Source:
+    """Lists the samples of one source.
+
+    Args:
+        source (dict): As :class:`ContrastiveDataset` describes it.
+
+    Returns:
+        Source: Its samples and classes.
+
+    Raises:
+        FileNotFoundError: A json, a table, a folder or an image is missing.
+        ValueError: An unknown or missing option, or one out of range.
+    """
+    source = dict(source)
+    dataset_ids = source.pop('dataset_ids', None)
+    repeat, share = source.pop('repeat', 1), source.pop('share', None)
+    kind = next((key for key in _LISTINGS if key in source), '')
+    required, optional = _OPTIONS.get((kind, dataset_ids), (set(), set()))
+    if not required or not required <= set(source) <= required | optional:
+        msg = (
+            f'cannot read the source {source}, dataset_ids={dataset_ids!r}: '
+            "a source has ann_file and img_prefix with dataset_ids='image' "
+            "or 'class' (and crop, context, min_size, background), "
+            "img_folder with dataset_ids='image' or 'folder', or table, "
+            "img_prefix and column with dataset_ids='column'"
+        )
+        raise InputError(msg)
+    check_arguments(locals(), repeat=(repeat >= 1, 'at least 1'))
+    if share is not None and (not 0 < share < 1 or repeat != 1):
+        msg = (
+            f'share of a source must be in (0, 1), and repeat not given with '
+            f'it, got share={share} and repeat={repeat}'
+        )
+        raise InputError(msg)
+    samples, classes = _LISTINGS[kind](dataset_ids, **source)
+    return Source(samples * repeat, classes, share)
+
+
+def _mix(sources: Sequence[Source]) -> list[Sample]:
+    """Joins sources, those with a ``share`` evenly repeated or thinned."""
+    shares = sum(s.share or 0 for s in sources)
+    fixed = sum(len(s.samples) for s in sources if s.share is None)
+    if shares and (shares >= 1 or not fixed):
+        msg = (
+            f'the shares of the sources sum to {shares:g}, which leaves no '
+            'place for one without a share; name such a source, and shares '
+            'that sum to less than 1'
+        )
+        raise InputError(msg)
+    mixed = []
+    for source in sources:
+        samples = source.samples
+        if source.share is not None and samples:
+            number = round(source.share / (1 - shares) * fixed)
+            samples = [
+                samples[i * len(samples) // number] for i in range(number)
+            ]
+        mixed += samples
+    return mixed

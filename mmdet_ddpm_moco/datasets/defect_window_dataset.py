@@ -12,7 +12,7 @@ from ..utils.errors import InputError
 from .labeled_images import BACKGROUND, Defect, LabeledImages
 from .window_geometry import (
     defect_alpha,
-    free_place,
+    find_free_box,
     place_window,
     window_size,
 )
@@ -169,7 +169,9 @@ class DefectWindowDataset(Dataset):
             size = self._size(shape_of.box, image.size, rng)
             # Of a defect larger than the window, as much as it shows.
             shown = [min(b, s - 2) for b, s in zip(shape_of.box[2:], size)]
-            place = free_place(shown, image.size, image.taken, rng, tries=10)
+            place = find_free_box(
+                shown, image.size, image.taken, rng, tries=10
+            )
             if place is not None:
                 return _Choice(len(self.data.classes), index, place, size)
         return None

@@ -1,4 +1,4 @@
-"""Samples of the contrastive stage, listed from files of several forms."""
+"""Samples of the contrastive stage, from COCO jsons, folders and tables."""
 
 import csv
 import json
@@ -6,55 +6,18 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..bank.compositing import Box
+from ..utils.checks import check_arguments
 from ..utils.errors import InputError, MissingFileError
 from .labeled_images import BACKGROUND, LabeledImage, LabeledImages
-from .window_geometry import free_place
+from .window_geometry import find_free_box
 
-# Sizes tried before an image is taken to have no room.
-_SIZES = 10
-
-
-def background_windows(
-    labeled: LabeledImages,
-    window_of: Callable[[Box, LabeledImage], Box],
-    number: int,
-) -> Iterator[tuple[int, Box]]:
-    """Finds windows on ground that is clear of every labeled box.
-
-    They are as large as those around defects, so that size does not tell
-    the two apart. The same images give the same windows.
-
-    Args:
-        labeled (LabeledImages): The images.
-        window_of (Callable): Window around a box ``(x, y, w, h)`` in an
-            image; its size is what counts.
-        number (int): Windows of each image, >= 0; fewer where there is no
-            room.
-
-    Yields:
-        tuple[int, tuple]: Index of the image and ``(x, y, w, h)`` in pixels.
-    """
-    rng = np.random.RandomState(0)
-    boxes = [d.box for image in labeled.images for d in image.defects]
-    for index, image in enumerate(labeled.images):
-        found = 0
-        for _ in range(_SIZES * number):
-            if found == number or not boxes:
-                break
-            w, h = boxes[rng.randint(len(boxes))][2:]
-            # The box of another image may be larger than this one.
-            w, h = min(w, image.size[0]), min(h, image.size[1])
-            size = window_of((0, 0, w, h), image)[2:]
-            place = free_place(size, image.size, image.taken, rng)
-            if place is not None:
-                found += 1
-                yield index, place
-
-
+# Sizes tried per window before an image is considered full.
+_TRIES = 10
 IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
 
 
@@ -66,8 +29,8 @@ class Sample:
         path (Path): The image file.
         crop (tuple[int, int, int, int] | None): ``(x, y, w, h)`` in pixels;
             None is the whole image.
-        dataset (str | None): Name of the class; None where the image stands
-            alone.
+        dataset (str | None): Name of its dataset; None where that is the
+            image itself.
     """
 
     path: Path
@@ -75,43 +38,16 @@ class Sample:
     dataset: str | None = None
 
 
-def enlarged_box(
-    box: Box, image_size: tuple[int, int], context: float, min_size: int
-) -> Box:
-    """Enlarges a box around its center, and moves it to stay in the image.
-
-    Args:
-        box (tuple[int, int, int, int]): ``(x, y, w, h)`` in pixels, inside
-            the image.
-        image_size (tuple[int, int]): ``(width, height)`` in pixels.
-        context (float): What is added to each side, as a share of it; not
-            negative.
-        min_size (int): Shortest side of the result in pixels, where the
-            image is that large.
-
-    Returns:
-        tuple[int, int, int, int]: ``(x, y, w, h)``; holds ``box``.
-    """
-    starts, lengths = [], []
-    for start, length, limit in zip(box[:2], box[2:], image_size, strict=True):
-        new = max(math.ceil(length * (1 + context)), min_size)
-        new = min(new, limit)
-        first = start + (length - new) // 2
-        starts.append(min(max(first, 0), limit - new))
-        lengths.append(new)
-    return (*starts, *lengths)
-
-
 def list_annotated(
-    dataset_ids: str, ann_file: str, img_prefix: str, **options
+    dataset_ids: str, ann_file: str, img_prefix: str, **options: Any
 ) -> tuple[list[Sample], tuple[str, ...]]:
-    """Lists the images of a COCO json, or what its boxes show.
+    """Lists the images of a COCO json, or crops of its boxes.
 
     Args:
-        dataset_ids (str): 'alone' or 'class'.
+        dataset_ids (str): ``'image'`` or ``'class'``.
         ann_file (str): The json.
         img_prefix (str): Folder that its file names start from.
-        **options: With 'class' ``crop``, ``context``, ``min_size`` and
+        **options: With ``'class'`` ``crop``, ``context``, ``min_size`` and
             ``background``, see :class:`ContrastiveDataset`.
 
     Returns:
@@ -124,7 +60,7 @@ def list_annotated(
     if dataset_ids == 'class':
         return _by_class(ann_file, img_prefix, **options)
     if not Path(ann_file).is_file():
-        msg = f'no annotations at {ann_file}, a source of contrast'
+        msg = f'no annotations at {ann_file}, a source of images'
         raise MissingFileError(msg)
     images = json.loads(Path(ann_file).read_text(encoding='utf-8'))['images']
     paths = [Path(img_prefix) / image['file_name'] for image in images]
@@ -140,53 +76,120 @@ def _by_class(
     min_size: int = 32,
     background: int = 0,
 ) -> tuple[list[Sample], tuple[str, ...]]:
-    if context < 0 or min_size < 1 or background < 0:
-        msg = (
-            f'context and background must be at least 0 and min_size at '
-            f'least 1, got {context}, {background} and {min_size}'
-        )
-        raise InputError(msg)
+    check_arguments(
+        locals(),
+        context=(context >= 0, 'at least 0'),
+        min_size=(min_size >= 1, 'at least 1'),
+        background=(background >= 0, 'at least 0'),
+    )
     if background and not crop:
         msg = (
-            'background is cut from images of which each box is a sample; '
-            'it cannot be given with crop=False'
+            'background windows are cropped, as the boxes are; '
+            'background cannot be given with crop=False'
         )
         raise InputError(msg)
     labeled = LabeledImages(ann_file, img_prefix)
     _check_files([i.path for i in labeled.images], ann_file, img_prefix)
     classes = labeled.classes
     if not crop:
-        return [_window(i, classes) for i in labeled.images], classes
+        return [_whole_image(i, classes) for i in labeled.images], classes
 
-    def cut(box: Box, image: LabeledImage) -> Box:
+    def window_of(box: Box, image: LabeledImage) -> Box:
         return enlarged_box(box, image.size, context, min_size)
 
     samples = [
-        Sample(image.path, cut(defect.box, image), classes[defect.label])
+        Sample(image.path, window_of(defect.box, image), classes[defect.label])
         for image in labeled.images
         for defect in image.defects
     ]
     samples += [
         Sample(labeled.images[index].path, window, BACKGROUND)
-        for index, window in background_windows(labeled, cut, background)
+        for index, window in _background_windows(
+            labeled, window_of, background
+        )
     ]
     return samples, classes
 
 
-def _window(image: LabeledImage, classes: tuple[str, ...]) -> Sample:
+def _whole_image(image: LabeledImage, classes: tuple[str, ...]) -> Sample:
     if not image.defects:
         return Sample(image.path, dataset=BACKGROUND)
     largest = max(image.defects, key=lambda d: d.box[2] * d.box[3])
     return Sample(image.path, dataset=classes[largest.label])
 
 
+def _background_windows(
+    labeled: LabeledImages,
+    window_of: Callable[[Box, LabeledImage], Box],
+    number: int,
+) -> Iterator[tuple[int, Box]]:
+    """Finds windows in areas without any labeled box.
+
+    They are as large as those around defects, so that size does not separate
+    the two. The same images give the same windows.
+
+    Args:
+        labeled (LabeledImages): The images.
+        window_of (Callable): Gives the window around a box ``(x, y, w, h)``
+            in an image; only its size is used.
+        number (int): Windows of each image, >= 0; fewer where there is no
+            room.
+
+    Yields:
+        tuple[int, tuple]: Index of the image and ``(x, y, w, h)`` in pixels.
+    """
+    rng = np.random.RandomState(0)
+    boxes = [d.box for image in labeled.images for d in image.defects]
+    for index, image in enumerate(labeled.images):
+        found = 0
+        for _ in range(_TRIES * number):
+            if found == number or not boxes:
+                break
+            w, h = boxes[rng.randint(len(boxes))][2:]
+            # The box of another image may be larger than this one.
+            w, h = min(w, image.size[0]), min(h, image.size[1])
+            size = window_of((0, 0, w, h), image)[2:]
+            window = find_free_box(size, image.size, image.taken, rng)
+            if window is not None:
+                found += 1
+                yield index, window
+
+
+def enlarged_box(
+    box: Box, image_size: tuple[int, int], context: float, min_size: int
+) -> Box:
+    """Enlarges a box around its center, and moves it to stay in the image.
+
+    Args:
+        box (tuple[int, int, int, int]): ``(x, y, w, h)`` in pixels, inside
+            the image.
+        image_size (tuple[int, int]): ``(width, height)`` in pixels.
+        context (float): Share that is added to each side, >= 0.
+        min_size (int): Shortest side of the result in pixels, where the
+            image is that large.
+
+    Returns:
+        tuple[int, int, int, int]: ``(x, y, w, h)``; contains ``box``.
+    """
+
+    def enlarge(start: int, length: int, limit: int) -> tuple[int, int]:
+        new = max(math.ceil(length * (1 + context)), min_size)
+        new = min(new, limit)
+        first = start + (length - new) // 2
+        return min(max(first, 0), limit - new), new
+
+    x, w = enlarge(box[0], box[2], image_size[0])
+    y, h = enlarge(box[1], box[3], image_size[1])
+    return x, y, w, h
+
+
 def list_folder(
     dataset_ids: str, img_folder: str
 ) -> tuple[list[Sample], tuple[str, ...]]:
-    """Lists all images in a folder and below it.
+    """Lists all images in a folder and its subfolders.
 
     Args:
-        dataset_ids (str): 'alone' or 'folder'.
+        dataset_ids (str): ``'image'`` or ``'folder'``.
         img_folder (str): The folder.
 
     Returns:
@@ -204,13 +207,13 @@ def list_folder(
     if not paths:
         msg = (
             f'no image ({", ".join(IMAGE_SUFFIXES)}) in {img_folder} or '
-            'below it'
+            'its subfolders'
         )
         raise MissingFileError(msg)
-    if dataset_ids == 'alone':
+    if dataset_ids == 'image':
         return [Sample(path) for path in paths], ()
     names = [path.parent.relative_to(root).as_posix() for path in paths]
-    # Images right in the folder are of its own kind.
+    # Images directly in the folder are a dataset of its name.
     names = [root.resolve().name if n == '.' else n for n in names]
     return [
         Sample(path, dataset=name)
@@ -224,7 +227,7 @@ def list_table(
     """Lists the images of a CSV file.
 
     Args:
-        dataset_ids (str): 'column'.
+        dataset_ids (str): ``'column'``.
         table (str): The CSV file, with a header.
         img_prefix (str): Folder that its file names start from.
         column (str): Its column of datasets.
@@ -237,7 +240,7 @@ def list_table(
         ValueError: A column is missing, or there is no row.
     """
     if not Path(table).is_file():
-        msg = f'no table at {table}, a source of contrast'
+        msg = f'no table at {table}, a source of images'
         raise MissingFileError(msg)
     with Path(table).open(encoding='utf-8-sig', newline='') as file:
         reader = csv.DictReader(file)
@@ -252,7 +255,7 @@ def list_table(
         raise InputError(msg)
     paths = [Path(img_prefix) / row['file_name'] for row in rows]
     _check_files(paths, table, img_prefix)
-    # An empty cell: nobody knows, the image stands alone.
+    # With an empty cell the image is its own dataset.
     names = [row[column] or None for row in rows]
     samples = [
         Sample(path, dataset=name)
@@ -266,7 +269,6 @@ def _check_files(paths: list[Path], ann_file: str, img_prefix: str) -> None:
     if missing:
         msg = (
             f'{len(missing)} of {len(paths)} images of {ann_file} are not '
-            f'where img_prefix={img_prefix!r} puts them, {missing[0]} the '
-            'first'
+            f'in img_prefix={img_prefix!r}, {missing[0]} the first'
         )
         raise MissingFileError(msg)

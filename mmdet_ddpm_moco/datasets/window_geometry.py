@@ -150,7 +150,7 @@ def grow(box: Box, by: int, image_size: tuple[int, int]) -> Box:
     )
 
 
-def free_place(
+def find_free_box(
     size: tuple[int, int],
     image_size: tuple[int, int],
     taken: list[Box],

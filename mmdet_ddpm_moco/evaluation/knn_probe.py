@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..checkpoints.backbone_file import read_backbone
-from ..datasets.contrastive_sources import read_source
+from ..datasets.contrastive_dataset import read_source
 from ..datasets.sample_lists import Sample
 from ..datasets.transforms.crop_to_sample import CropToSample
 from ..models.moco import DatasetMoCo

@@ -1,4 +1,4 @@
-"""What the U-Net is shown."""
+"""What the U-Net is conditioned on."""
 
 import torch
 
@@ -6,44 +6,21 @@ MASK, CLASS, NONE = 'mask', 'class', 'none'
 CONDITIONINGS = (MASK, CLASS, NONE)
 
 
-def input_channels(conditioning: str, channels: int) -> int:
-    """Channels of the U-Net's input.
+def masked_image(image: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """The mask and the window around it, as further input channels.
+
+    As in the inpainting U-Net of latent diffusion (arXiv 2112.10752) they
+    are concatenated to the noisy window.
 
     Args:
-        conditioning (str): One of ``CONDITIONINGS``.
-        channels (int): Channels of a window, 1 or 3.
+        image (torch.Tensor): float (N, C, H, W), the normalized window; its
+            pixels under the mask are removed here.
+        mask (torch.Tensor): float (N, 1, H, W) in [0, 1].
 
     Returns:
-        int: ``2 * channels + 1`` for ``'mask'``, ``channels`` otherwise.
-    """
-    return 2 * channels + 1 if conditioning == MASK else channels
-
-
-def unet_input(noisy: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
-    """Joins the noisy window with what is known of it.
-
-    Args:
-        noisy (torch.Tensor): float (N, C, H, W), the window at some step.
-        known (torch.Tensor): float (N, C + 1, H, W), of :func:`masked_image`.
-
-    Returns:
-        torch.Tensor: float (N, 2C + 1, H, W).
-    """
-    return torch.cat([noisy, known], dim=1)
-
-
-def masked_image(image: torch.Tensor, alpha: torch.Tensor) -> torch.Tensor:
-    """What is known of a window before its defect is painted.
-
-    Args:
-        image (torch.Tensor): float (N, C, H, W), the window in units of its
-            ground's contrast; what lies under the alpha is removed here.
-        alpha (torch.Tensor): float (N, 1, H, W) in [0, 1].
-
-    Returns:
-        torch.Tensor: float (N, C + 1, H, W): alpha, and the window with 0,
-        which is the tone of the ground, wherever alpha is above 0. The
-        fading rim is hidden, too: a real defect's edge reaches into it, and
+        torch.Tensor: float (N, C + 1, H, W): the mask, and the window, 0
+        (the median of the background) wherever the mask is above 0. The
+        fading rim is removed too: a real defect's edge reaches into it, and
         a generator that sees it learns to paint nothing where it is missing.
     """
-    return torch.cat([alpha, image * (alpha == 0)], dim=1)
+    return torch.cat([mask, image * (mask == 0)], dim=1)

@@ -5,16 +5,10 @@ from diffusers import UNet2DModel
 from mmengine.model import BaseModel
 from mmengine.registry import MODELS
 
+from ..utils.checks import check_arguments
 from ..utils.errors import InputError
-from .background_norm import background_norm, encode
-from .conditioning import (
-    CONDITIONINGS,
-    MASK,
-    NONE,
-    input_channels,
-    masked_image,
-    unet_input,
-)
+from .background_norm import background_statistics, normalize
+from .conditioning import CONDITIONINGS, MASK, NONE, masked_image
 from .losses.denoising_loss import denoising_loss, min_snr_weight
 from .noise_schedule import build_schedule
 
@@ -23,41 +17,53 @@ from .noise_schedule import build_schedule
 class DefectDDPM(BaseModel):
     """Denoising diffusion model that paints a defect into a window.
 
-    Its U-Net sees the noisy window, the alpha of the defect and the window
-    with the masked part removed, and the class as an embedding; windows are
-    in units of their ground's contrast, see :func:`encode`. It is fully
-    convolutional: windows of any size whose sides are multiples of
-    ``2 ** (levels - 1)`` go through it.
+    A DDPM (Ho et al., arXiv 2006.11239) with the cosine schedule of improved
+    DDPM (arXiv 2102.09672, eq. 17) and v-prediction (arXiv 2202.00512,
+    appendix D) by default. Its U-Net gets the noisy window, the mask of the
+    defect, the window without the masked part, and an embedding of the class;
+    windows are normalized by :func:`normalize`. It is fully convolutional:
+    windows of any size whose sides are multiples of ``2 ** (levels - 1)``
+    pass through it.
 
-    It may be told less: with ``conditioning='class'`` only the class of a
-    window, with ``'none'`` nothing, as in the DDPM-MoCo paper. It then
-    paints whole windows, and nobody knows where in them the defect is.
-
-    Ho et al., Denoising Diffusion Probabilistic Models, 2020, with
-    v-prediction (Salimans and Ho, 2022) by default.
+    With ``conditioning='class'`` the U-Net gets only the class of a window,
+    with ``'none'`` nothing, as in DDPM-MoCo (arXiv 2407.03332). It then
+    paints whole windows, and where in them the defect is stays unknown.
 
     Args:
         num_classes (int): Number of defect classes. One more, the last, is
             ``background``.
-        channels (int): 1 for gray windows, 3 for color. Defaults to 1.
         unet (dict): Arguments of diffusers' ``UNet2DModel``; channels and
             class embedding are filled in.
-        scheduler (dict, optional): The schedule, see :func:`build_schedule`.
-            Defaults to None, a cosine schedule of 1000 steps with
-            v-prediction.
+        channels (int): 1 for gray windows, 3 for color. Defaults to 1.
+        scheduler (dict, optional): The noise schedule, see
+            :func:`build_schedule`. Defaults to None, a cosine schedule of
+            1000 steps with v-prediction.
         conditioning (str): ``'mask'``, ``'class'`` or ``'none'``. Defaults
             to ``'mask'``.
-        background_weight (float): Weight of errors outside the defect, see
-            :func:`denoising_loss`; of no meaning without masks. Defaults to
-            0.1.
-        snr_gamma (float, optional): Weighs the steps by
-            :func:`min_snr_weight`. Defaults to None, all alike.
-        class_dropout (float): Share of windows whose class is hidden in
-            training, in [0, 1). Above 0 synthesis can be guided, see
-            :func:`sample_windows`. Defaults to 0.
+        background_weight (float): Weight in (0, 1] of errors outside the
+            defect, see :func:`denoising_loss`; unused without masks.
+            Defaults to 0.1.
+        snr_gamma (float, optional): Weights the timesteps by
+            :func:`min_snr_weight`; above 0. Defaults to None, all alike.
+        class_dropout (float): Share of windows trained with the null label
+            instead of their class, in [0, 1): joint training for
+            classifier-free guidance (Ho and Salimans, arXiv 2207.12598,
+            algorithm 1), see :func:`sample_windows`. Defaults to 0.
 
     Raises:
         ValueError: An argument is out of range.
+
+    Examples:
+        >>> model = DefectDDPM(
+        ...     num_classes=6,
+        ...     unet=dict(
+        ...         block_out_channels=(32, 64),
+        ...         down_block_types=('DownBlock2D', 'DownBlock2D'),
+        ...         up_block_types=('UpBlock2D', 'UpBlock2D'),
+        ...     ),
+        ... )
+        >>> image, mask = torch.rand(2, 1, 64, 64), torch.zeros(2, 1, 64, 64)
+        >>> model(image, mask, torch.tensor([0, 6]), mode='loss')['loss']
     """
 
     def __init__(
@@ -72,29 +78,18 @@ class DefectDDPM(BaseModel):
         class_dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        if num_classes < 1:
-            msg = f'num_classes must be at least 1, got {num_classes}'
-            raise InputError(msg)
-        if channels not in (1, 3):
-            msg = f'channels must be 1 (gray) or 3 (color), got {channels}'
-            raise InputError(msg)
-        if not 0 < background_weight <= 1:
-            msg = (
-                f'background_weight must be in (0, 1], got {background_weight}'
-            )
-            raise InputError(msg)
-        if conditioning not in CONDITIONINGS:
-            msg = (
-                f'conditioning must be one of {CONDITIONINGS}, '
-                f'got {conditioning!r}'
-            )
-            raise InputError(msg)
-        if snr_gamma is not None and not snr_gamma > 0:
-            msg = f'snr_gamma must be above 0, got {snr_gamma}'
-            raise InputError(msg)
-        if not 0 <= class_dropout < 1:
-            msg = f'class_dropout must be in [0, 1), got {class_dropout}'
-            raise InputError(msg)
+        check_arguments(
+            locals(),
+            num_classes=(num_classes >= 1, 'at least 1'),
+            channels=(channels in (1, 3), '1 (gray) or 3 (color)'),
+            background_weight=(0 < background_weight <= 1, 'in (0, 1]'),
+            conditioning=(
+                conditioning in CONDITIONINGS,
+                f'one of {CONDITIONINGS}',
+            ),
+            snr_gamma=(snr_gamma is None or snr_gamma > 0, 'above 0'),
+            class_dropout=(0 <= class_dropout < 1, 'in [0, 1)'),
+        )
         if class_dropout and conditioning == NONE:
             msg = "class_dropout needs a class: conditioning is 'none'"
             raise InputError(msg)
@@ -104,13 +99,13 @@ class DefectDDPM(BaseModel):
         self.background_weight = background_weight
         self.snr_gamma = snr_gamma
         self.class_dropout = class_dropout
-        # After the defects' classes come background and, for windows whose
-        # class is hidden, no class.
-        classes = num_classes + 1 + (class_dropout > 0)
+        # Labels: the defect classes, background, with dropout the null label.
+        num_labels = num_classes + 1 + (class_dropout > 0)
         self.unet = UNet2DModel(
-            in_channels=input_channels(conditioning, channels),
+            # The noisy window; with masks, masked_image() too.
+            in_channels=channels + (conditioning == MASK) * (channels + 1),
             out_channels=channels,
-            num_class_embeds=None if conditioning == NONE else classes,
+            num_class_embeds=None if conditioning == NONE else num_labels,
             **unet,
         )
         self.scheduler = build_schedule(scheduler)
@@ -122,7 +117,10 @@ class DefectDDPM(BaseModel):
         label: torch.Tensor,
         mode: str = 'tensor',
     ) -> torch.Tensor | dict[str, torch.Tensor]:
-        """Noises the windows to random steps and predicts.
+        """Adds noise of random timesteps to windows and predicts.
+
+        Noise is added by eq. 4 of arXiv 2006.11239; the loss is its
+        L_simple (eq. 14), weighted by :func:`denoising_loss`.
 
         Args:
             image (torch.Tensor): float32 (N, C, H, W) in [-1, 1].
@@ -138,48 +136,49 @@ class DefectDDPM(BaseModel):
         Raises:
             ValueError: Another ``mode``.
         """
-        if mode not in ('loss', 'tensor'):
-            msg = f"mode must be 'loss' or 'tensor', got {mode!r}"
-            raise InputError(msg)
+        modes = ('loss', 'tensor')
+        check_arguments(locals(), mode=(mode in modes, f'one of {modes}'))
         if self.conditioning == MASK:
-            image = encode(image, *background_norm(image, mask))
+            image = normalize(image, *background_statistics(image, mask))
         noise = torch.randn_like(image)
-        steps = torch.randint(
+        timesteps = torch.randint(
             self.scheduler.config.num_train_timesteps,
             (len(image),),
             device=image.device,
         )
-        noisy = self.scheduler.add_noise(image, noise, steps)
-        if self.conditioning == NONE:
-            label = None
-        elif self.class_dropout and self.training:
-            hidden = torch.rand(len(label), device=label.device)
+        unet_input = self.scheduler.add_noise(image, noise, timesteps)
+        if self.class_dropout and self.training:
+            dropped = torch.rand(len(label), device=label.device)
             label = label.masked_fill(
-                hidden < self.class_dropout, self.num_classes + 1
+                dropped < self.class_dropout, self.num_classes + 1
             )
         if self.conditioning == MASK:
-            shown = unet_input(noisy, masked_image(image, mask))
+            unet_input = torch.cat(
+                [unet_input, masked_image(image, mask)], dim=1
+            )
         else:
-            # All of the window is painted, so all of it counts.
-            shown, mask = noisy, torch.ones_like(mask)
-        prediction = self.unet(shown, steps, class_labels=label).sample
+            # The whole window is painted, so all of it counts.
+            mask = torch.ones_like(mask)
+        prediction = self.unet(
+            unet_input,
+            timesteps,
+            class_labels=None if self.conditioning == NONE else label,
+        ).sample
         if mode == 'tensor':
             return prediction
-        return dict(
-            loss=denoising_loss(
-                prediction,
-                self._target(image, noise, steps),
-                mask,
-                self.background_weight,
-                self.snr_gamma
-                and min_snr_weight(self.scheduler, steps, self.snr_gamma),
-            )
+        weight = None
+        if self.snr_gamma is not None:
+            weight = min_snr_weight(self.scheduler, timesteps, self.snr_gamma)
+        target = self._target(image, noise, timesteps)
+        loss = denoising_loss(
+            prediction, target, mask, self.background_weight, weight
         )
+        return dict(loss=loss)
 
     def _target(
-        self, image: torch.Tensor, noise: torch.Tensor, steps: torch.Tensor
+        self, image: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor
     ) -> torch.Tensor:
-        kind = self.scheduler.config.prediction_type
-        if kind == 'v_prediction':
-            return self.scheduler.get_velocity(image, noise, steps)
-        return noise if kind == 'epsilon' else image
+        prediction_type = self.scheduler.config.prediction_type
+        if prediction_type == 'v_prediction':
+            return self.scheduler.get_velocity(image, noise, timesteps)
+        return noise if prediction_type == 'epsilon' else image

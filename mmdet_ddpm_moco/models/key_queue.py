@@ -1,41 +1,50 @@
-"""The queue of DatasetMoCo: keys of earlier steps, and where they are from."""
+"""The queue of DatasetMoCo: keys of earlier steps, and their ids."""
 
 from typing import Any
 
 import torch
 from mmengine.dist import get_world_size
-from torch import Tensor
+from torch import Tensor, nn
 
 
-class KeyQueue:
-    """What mmpretrain's ``MoCo`` needs for ids, any batch size and resumes.
+class KeyQueue(nn.Module):
+    """Queue of keys (MoCo, arXiv 1911.05722, section 3.2) with their ids.
 
-    In persistent buffers: ``queue`` (D, K) float and ``queue_ptr`` (1, ),
-    the slot written next, both of ``MoCo``; ``queue_dataset_ids`` and
-    ``queue_image_ids`` (K, ) int64, -1 where nothing is; ``queue_fill``
-    (1, ), how many slots were ever written.
+    A mixin of mmpretrain's ``MoCo``, for dataset and image ids, any batch
+    size and exact resumes. In persistent buffers: ``queue`` (D, K) float and
+    ``queue_ptr`` (1, ), the next slot to write, both of ``MoCo``;
+    ``queue_dataset_ids`` and ``queue_image_ids`` (K, ) int64, -1 in empty
+    slots; ``queue_fill`` (1, ), how many slots were ever written.
     """
 
-    def _add_ids_to_queue(self) -> None:
-        no_ids = torch.full((self.queue_len,), -1, dtype=torch.long)
-        self.register_buffer('queue_dataset_ids', no_ids)
-        self.register_buffer('queue_image_ids', no_ids.clone())
+    queue_len: int
+    keys_per_sample: int
+    queue: Tensor
+    queue_ptr: Tensor
+    queue_dataset_ids: Tensor
+    queue_image_ids: Tensor
+    queue_fill: Tensor
+
+    def _register_ids(self) -> None:
+        empty = torch.full((self.queue_len,), -1, dtype=torch.long)
+        self.register_buffer('queue_dataset_ids', empty)
+        self.register_buffer('queue_image_ids', empty.clone())
         self.register_buffer('queue_fill', torch.zeros(1, dtype=torch.long))
-        # (dataset, image) of the last batch; only a short cut, see
-        # _negatives_are_sure.
+        # (dataset, image) of the last batch; only an optimization, see
+        # _negatives_guaranteed.
         self._last_ids: list[tuple[int, int]] = []
 
     @torch.no_grad()
     def _enqueue(
         self, keys: Tensor, dataset_ids: Tensor, image_ids: Tensor
     ) -> Tensor:
-        """Writes keys (M, D) over the oldest ones; returns the rest's mask.
+        """Overwrites the oldest keys with keys (M, D); masks the others.
 
-        The keys go in *before* the logits are computed, and the mask, bool
-        (K, ), leaves them out of the negatives. Autograd keeps the queue
-        itself for the backward pass, so that writing after the loss would
-        need a copy of the whole queue at each step. The price: with a full
-        queue K - M keys are negatives, not K.
+        The keys are written *before* the logits are computed, and the mask
+        returned, bool (K, ), excludes them from the negatives. Autograd
+        keeps the queue itself for the backward pass, so that writing after
+        the loss would need a copy of the whole queue at each step. The
+        price: with a full queue K - M keys are negatives, not K.
 
         Everything stays on the device: pointer and fill are never read.
         """
@@ -45,25 +54,25 @@ class KeyQueue:
         device = self.queue.device
         slots = self.queue_ptr + torch.arange(number, device=device)
         slots %= self.queue_len
-        counts = torch.arange(self.queue_len, device=device) < self.queue_fill
-        counts.index_fill_(0, slots, False)
+        mask = torch.arange(self.queue_len, device=device) < self.queue_fill
+        mask.index_fill_(0, slots, False)
         self.queue.index_copy_(1, slots, keys.T.to(self.queue.dtype))
         self.queue_dataset_ids.index_copy_(0, slots, dataset_ids[-number:])
         self.queue_image_ids.index_copy_(0, slots, image_ids[-number:])
         self.queue_ptr.add_(number).remainder_(self.queue_len)
         self.queue_fill.add_(number).clamp_(max=self.queue_len)
-        return counts
+        return mask
 
-    def _negatives_are_sure(
+    def _negatives_guaranteed(
         self, ids: list[tuple[int, int]], number: int
     ) -> bool:
-        """Whether each sample is known to have a negative.
+        """Whether each sample has a negative whatever the loss masks.
 
         The last batch of this process is still in the queue. If it holds,
         for each sample, a key of another dataset *and* image, no option of
-        the loss can mask them all. Then the loss need not look, which would
-        make the host wait for the device. After a start or a resume there
-        is no last batch and the loss looks.
+        the loss can mask them all. Then the loss need not check, which would
+        synchronize host and device. After a start or a resume there is no
+        last batch and the loss checks.
 
         Args:
             ids (list[tuple[int, int]]): (dataset, image) of this batch.
@@ -79,6 +88,6 @@ class KeyQueue:
         )
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
-        # Another queue comes in: the last batch is not in it.
+        # The last batch is not in the queue that is loaded.
         self._last_ids = []
         super()._load_from_state_dict(*args, **kwargs)

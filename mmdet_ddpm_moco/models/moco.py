@@ -1,14 +1,15 @@
-"""MoCo with dataset-level contrast: the stage that trains a backbone.
+"""MoCo with the dataset-level loss, which pretrains a backbone.
 
-Beside dataset ids, this differs from mmpretrain's MoCo in what small data
-sets and single GPUs need: queue entries that were never filled do not count,
-any batch size fits the queue, and batch normalization does not give the
-positive away on one process.
+Apart from dataset ids, it differs from mmpretrain's MoCo in what small data
+sets and single GPUs need: queue slots that were never filled are masked, the
+batch size need not divide the queue's length, and on one process batch
+normalization does not leak the positive.
 """
 
 import torch
 import torch.nn.functional as F
 from mmengine.dist import all_gather, get_rank, get_world_size
+from mmengine.model import BaseAveragedModel
 from mmpretrain.models.selfsup import MoCo
 from mmpretrain.models.utils import (
     CosineEMA,
@@ -19,10 +20,9 @@ from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
+from ..utils.checks import check_arguments
 from ..utils.errors import InputError
-from .heads.dataset_contrastive_head import (  # noqa: F401, registers it
-    DatasetContrastiveHead,
-)
+from .heads.dataset_contrastive_head import DatasetContrastiveHead
 from .key_queue import KeyQueue
 from .split_batch_norm import split_batch_norm
 
@@ -31,8 +31,10 @@ from .split_batch_norm import split_batch_norm
 class DatasetMoCo(KeyQueue, MoCo):
     """MoCo v2 with the dataset-level contrastive loss of DDPM-MoCo.
 
-    All state is in persistent buffers beside the weights, so that a resumed
-    run goes on where it stopped: see :class:`KeyQueue`.
+    DDPM-MoCo: arXiv 2407.03332; MoCo: 1911.05722, algorithm 1; MoCo v2, with
+    an MLP projector: 2003.04297. All state is in weights and persistent
+    buffers, so that a resumed run equals one without a stop, see
+    :class:`KeyQueue`.
 
     Args:
         backbone (dict): Config of the backbone; one feature map.
@@ -41,25 +43,26 @@ class DatasetMoCo(KeyQueue, MoCo):
         queue_len (int): Number K of keys kept, those of the current batch
             included. Defaults to 8192.
         feat_dim (int): Length D of the keys. Defaults to 128.
-        momentum (float): Weight of the *new* weights in the key encoder,
-            in (0, 1): 0.001 is what the literature calls 0.999. Defaults
-            to 0.001.
-        bn_splits (int): On one process the key encoder sees the batch in
-            this many random groups, of two images at least, each normalized
-            by its own statistics. With 1 the positive leaks: query and key
-            are normalized by the same images. Defaults to 8.
+        momentum (float): Weight of the *query* encoder in the update of the
+            key encoder (MoCo, eq. 2), in (0, 1), which is mmpretrain's
+            convention: 0.001 is the paper's m = 0.999. Defaults to 0.001.
+        bn_splits (int): On one process the key encoder normalizes the batch
+            in this many random groups, of at least two images, each by its
+            own statistics. It replaces MoCo's shuffled batch normalization
+            (section 3.3): with 1 query and key are normalized by the same
+            images, which leaks the positive. Defaults to 8.
         channels_last (bool): Keep the weights of the convolutions in this
             layout, which is faster on CPUs and, in mixed precision, on
             GPUs. Defaults to True.
         symmetric (bool): Each view is both query and key: the loss is the
             mean over both directions, and the keys of both views enter the
-            queue, which then lasts half as many steps, as in the symmetric
+            queue, which then covers half as many steps, as in the symmetric
             form of the MoCo authors' CIFAR-10 demo (which sums). Costs
             twice the time. Defaults to False: the first view is the query.
-        end_momentum (float, optional): ``momentum`` falls to this value by
-            the end of training, as half a cosine wave, in [0, momentum]. 0
-            is the schedule of BYOL and MoCo v3, whose key encoder stands
-            still in the end. Defaults to None, no schedule.
+        end_momentum (float, optional): Value in [0, momentum] to which
+            ``momentum`` decays over the training, by half a cosine wave. 0
+            is the schedule of BYOL (arXiv 2006.07733) and MoCo v3
+            (2104.02057). Defaults to None, no schedule.
         data_preprocessor (dict, optional): Defaults to None, mmpretrain's
             ``SelfSupDataPreprocessor``.
         init_cfg (dict | list[dict], optional): Defaults to None.
@@ -67,7 +70,31 @@ class DatasetMoCo(KeyQueue, MoCo):
     Raises:
         ValueError: ``queue_len``, ``feat_dim`` or ``bn_splits`` below 1, or
             ``momentum`` or ``end_momentum`` out of range.
+
+    Examples:
+        >>> loss = dict(type='mmdet_ddpm_moco.DatasetContrastiveLoss')
+        >>> model = MODELS.build(
+        ...     dict(
+        ...         type='mmdet_ddpm_moco.DatasetMoCo',
+        ...         backbone=dict(type='ResNet', depth=18),
+        ...         neck=dict(
+        ...             type='MoCoV2Neck',
+        ...             in_channels=512,
+        ...             hid_channels=512,
+        ...             out_channels=128,
+        ...         ),
+        ...         head=dict(
+        ...             type='mmdet_ddpm_moco.DatasetContrastiveHead',
+        ...             loss=loss,
+        ...         ),
+        ...     )
+        ... )
     """
+
+    backbone: nn.Module
+    neck: nn.Module
+    head: DatasetContrastiveHead
+    encoder_k: BaseAveragedModel
 
     def __init__(
         self,
@@ -84,23 +111,17 @@ class DatasetMoCo(KeyQueue, MoCo):
         data_preprocessor: dict | None = None,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
-        for name, value in (
-            ('queue_len', queue_len),
-            ('feat_dim', feat_dim),
-            ('bn_splits', bn_splits),
-        ):
-            if value < 1:
-                msg = f'{name} must be at least 1, got {value}'
-                raise InputError(msg)
-        if not 0 < momentum < 1:
-            msg = f'momentum must be between 0 and 1, got {momentum}'
-            raise InputError(msg)
-        if end_momentum is not None and not 0 <= end_momentum <= momentum:
-            msg = (
-                f'end_momentum must be between 0 and momentum={momentum}, '
-                f'got {end_momentum}'
-            )
-            raise InputError(msg)
+        check_arguments(
+            locals(),
+            queue_len=(queue_len >= 1, 'at least 1'),
+            feat_dim=(feat_dim >= 1, 'at least 1'),
+            bn_splits=(bn_splits >= 1, 'at least 1'),
+            momentum=(0 < momentum < 1, 'in (0, 1)'),
+            end_momentum=(
+                end_momentum is None or 0 <= end_momentum <= momentum,
+                f'in [0, momentum={momentum}]',
+            ),
+        )
         super().__init__(
             backbone=backbone,
             neck=neck,
@@ -121,12 +142,12 @@ class DatasetMoCo(KeyQueue, MoCo):
         split_batch_norm(self.encoder_k, bn_splits)
         if channels_last:
             self.to(memory_format=torch.channels_last)
-        self._add_ids_to_queue()
+        self._register_ids()
 
     def loss(
         self, inputs: list[Tensor], data_samples: list[DataSample], **kwargs
     ) -> dict[str, Tensor]:
-        """Computes the loss of a batch and puts its keys into the queue.
+        """Computes the loss of a batch and adds its keys to the queue.
 
         Args:
             inputs (list[Tensor]): Two views, each float (B, 3, H, W).
@@ -153,14 +174,13 @@ class DatasetMoCo(KeyQueue, MoCo):
                 torch.cat(all_gather(self._encode_keys(inputs[k])))  # (M, D)
                 for _, k in directions
             ]
-            # One tensor in two steps: with device=, torch would wait for
-            # the GPU.
+            # In two steps: with device=, torch would synchronize.
             id_pairs = torch.tensor(ids)
             id_pairs = id_pairs.to(keys[0].device, non_blocking=True)
             id_pairs = torch.cat(all_gather(id_pairs))  # (M, 2)
         dataset_ids, image_ids = id_pairs.unbind(1)
         written = len(id_pairs) * len(directions)
-        check = not self._negatives_are_sure(ids, written)
+        check = not self._negatives_guaranteed(ids, written)
         queue_mask = self._enqueue(
             torch.cat(keys),
             dataset_ids.repeat(len(directions)),
@@ -182,7 +202,7 @@ class DatasetMoCo(KeyQueue, MoCo):
             )
             for query, key in zip(queries, keys, strict=True)
         ]
-        return dict(loss=sum(losses) / len(losses))
+        return dict(loss=torch.stack(losses).mean())
 
     def _encode_queries(self, images: Tensor) -> Tensor:
         """Unit queries (B, D) of views (B, 3, H, W)."""
@@ -193,9 +213,8 @@ class DatasetMoCo(KeyQueue, MoCo):
         """Unit keys (B, D) of views (B, 3, H, W), in their order.
 
         A query and its key must not be normalized by the same images, else
-        the batch statistics tell which key is its own. Over several
-        processes a shuffle between them sees to that, on one process the
-        random groups do.
+        the batch statistics identify its key. Several processes shuffle
+        their images (MoCo, section 3.3); one process has random groups.
         """
         if get_world_size() > 1:
             images, unshuffle = batch_shuffle_ddp(images)

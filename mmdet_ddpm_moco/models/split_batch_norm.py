@@ -1,8 +1,12 @@
 """Batch normalization by the statistics of parts of a batch.
 
-The key encoder of MoCo needs it. Sending each part through the whole encoder
-would do too, but reads, and under autocast converts, all weights for each.
+For the key encoder of MoCo on one process, as in the MoCo authors' CIFAR-10
+demo; it replaces the shuffling of arXiv 1911.05722, section 3.3. Encoding one
+part after the other would be equivalent, but would read, and under autocast
+convert, all weights for each.
 """
+
+from typing import Any
 
 import torch
 from mmengine.dist import get_world_size
@@ -11,18 +15,19 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 
 class SplitBatchNorm(_BatchNorm):
-    """Normalizes consecutive parts of a batch, each by itself.
+    """Normalizes consecutive parts of a batch, each by its own statistics.
 
-    Only in training, and only on one process: several have parts already.
+    Only in training, and only on one process: several process parts anyway.
 
     Args:
         num_features (int): Channels.
-        splits (int): Parts, of two samples at least. Defaults to 8.
-        **kwargs: Of ``torch.nn.BatchNorm2d``.
+        splits (int): Number of parts, each of at least two samples.
+            Defaults to 8.
+        **kwargs: Those of ``torch.nn.BatchNorm2d``.
     """
 
     def __init__(
-        self, num_features: int, splits: int = 8, **kwargs: object
+        self, num_features: int, splits: int = 8, **kwargs: Any
     ) -> None:
         super().__init__(num_features, **kwargs)
         self.splits = splits
@@ -34,10 +39,16 @@ class SplitBatchNorm(_BatchNorm):
         if not self.training or number < 2 or get_world_size() > 1:
             return super().forward(inputs)
         parts = inputs.tensor_split(number)
-        if torch.is_grad_enabled() or not self._is_plain():
+        if (
+            torch.is_grad_enabled()
+            or self.num_batches_tracked is None
+            or self.momentum is None
+            or not self.affine
+            or self.weight.dtype != torch.float32
+        ):
             normalize = super().forward
             return torch.cat([normalize(part) for part in parts])
-        # The same, written where it belongs at once.
+        # The same without the copy of torch.cat.
         self.num_batches_tracked.add_(number)
         outputs = torch.empty_like(inputs)
         unused = torch.empty_like(self.weight), torch.empty_like(self.weight)
@@ -55,16 +66,8 @@ class SplitBatchNorm(_BatchNorm):
             )
         return outputs
 
-    def _is_plain(self) -> bool:
-        return (
-            self.affine
-            and self.track_running_stats
-            and self.momentum is not None
-            and self.weight.dtype == torch.float32
-        )
-
     def _check_input_dim(self, inputs: Tensor) -> None:
-        """Any will do."""
+        """Accepts any number of dimensions."""
 
     def extra_repr(self) -> str:
         """Shows the options where the module is printed."""
@@ -72,7 +75,7 @@ class SplitBatchNorm(_BatchNorm):
 
 
 def split_batch_norm(module: nn.Module, splits: int) -> nn.Module:
-    """Puts :class:`SplitBatchNorm` in the place of batch normalization.
+    """Replaces batch normalization by :class:`SplitBatchNorm`.
 
     Args:
         module (nn.Module): Changed in place. Parameters and buffers stay the
@@ -80,7 +83,7 @@ def split_batch_norm(module: nn.Module, splits: int) -> nn.Module:
         splits (int): Parts of a batch.
 
     Returns:
-        nn.Module: The module, or what stands in its place.
+        nn.Module: The module, or its replacement.
     """
     for name, child in module.named_children():
         setattr(module, name, split_batch_norm(child, splits))

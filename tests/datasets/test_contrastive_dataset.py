@@ -1,4 +1,4 @@
-"""Which samples there are, and which dataset each is told it belongs to."""
+"""Samples of each kind of source, and their dataset and image ids."""
 
 import subprocess
 import sys
@@ -32,8 +32,8 @@ def names(rows):
 
 
 class TestSources:
-    def test_alone(self, steel):
-        classes, rows = read(steel['alone'])
+    def test_images(self, steel):
+        classes, rows = read(steel['images'])
         assert classes == ()
         assert names(rows) == ['a.png', 'b.png', 'c.png']
         assert column(rows, 'dataset_id') == [0, 1, 2]
@@ -59,26 +59,26 @@ class TestSources:
         assert column(rows, 'crop') == [None] * 3
 
     def test_folder(self, steel):
-        classes, rows = read(steel['plain'])
+        classes, rows = read(steel['folder'])
         assert classes == ()
         assert names(rows) == ['1.jpg', '2.PNG']
         assert column(rows, 'dataset_id') == [0, 1]
 
-    def test_together(self, steel):
+    def test_several_sources(self, steel):
         classes, rows = read(
-            steel['alone'], steel['shots'], steel['bank'], steel['plain']
+            steel['images'], steel['shots'], steel['bank'], steel['folder']
         )
         # By name, whatever ids the jsons give: dent is the first class.
         assert classes == ('background', 'dent', 'scratch', 'stain')
         a, b, c = 0, 1, 2
-        bank, plain = [3, 4, 5], [6, 7]
-        assert column(rows, 'image_id') == [a, b, c, a, a, c, *bank, *plain]
-        alone = [4 + i for i in (a, b, c)]
+        bank, folder = [3, 4, 5], [6, 7]
+        assert column(rows, 'image_id') == [a, b, c, a, a, c, *bank, *folder]
+        own = [4 + i for i in (a, b, c)]
         assert column(rows, 'dataset_id') == [
-            *alone,
+            *own,
             *[2, 1, 1],
             *[3, 0, 1],
-            *[4 + i for i in plain],
+            *[4 + i for i in folder],
         ]
 
     def test_order_of_sources_does_not_change_class_ids(self, steel):
@@ -95,7 +95,7 @@ class TestSources:
         )
 
     def test_repeat(self, steel):
-        _, rows = read(dict(steel['plain'], repeat=2), steel['plain'])
+        _, rows = read(dict(steel['folder'], repeat=2), steel['folder'])
         assert column(rows, 'dataset_id') == [0, 1] * 3
         assert column(rows, 'image_id') == [0, 1] * 3
 
@@ -106,19 +106,19 @@ class TestSources:
         assert classes == ('background', 'dent', 'scratch')
         _, again = read(source)
         assert rows == again
-        ground = [row for row in rows if row['dataset_id'] == 0]
-        assert names(ground) == ['a.png'] * 3 + ['c.png'] * 3
+        background = [row for row in rows if row['dataset_id'] == 0]
+        assert names(background) == ['a.png'] * 3 + ['c.png'] * 3
         boxes = {
             'a.png': [(0, 0, 9, 9), (20, 20, 8, 4)],
             'c.png': [(1, 1, 9, 9)],
         }
         sizes = {(9, 9), (8, 4)}
-        for row, name in zip(ground, names(ground)):
+        for row, name in zip(background, names(background)):
             assert row['crop'][2:] in sizes
             assert not any(overlaps(row['crop'], b) for b in boxes[name])
-        assert len(set(column(ground, 'crop'))) > 3
+        assert len(set(column(background, 'crop'))) > 3
 
-    def test_no_ground_is_free(self, tmp_path):
+    def test_no_background_without_a_defect_free_area(self, tmp_path):
         full = write_coco(
             tmp_path, {'a.png': [('dent', (0, 0, 40, 40))]}, ['dent']
         )
@@ -126,15 +126,15 @@ class TestSources:
         assert len(rows) == 1
 
     def test_folder_names(self, steel, tmp_path):
-        write_image(tmp_path / 'plain' / '3.png')
-        classes, rows = read(dict(steel['plain'], dataset_ids='folder'))
-        assert classes == ('plain', 'x', 'x/y')
+        write_image(tmp_path / 'folder' / '3.png')
+        classes, rows = read(dict(steel['folder'], dataset_ids='folder'))
+        assert classes == ('folder', 'x', 'x/y')
         assert names(rows) == ['3.png', '1.jpg', '2.PNG']
         assert column(rows, 'dataset_id') == [0, 1, 2]
 
-    def test_a_folder_joins_the_class_of_its_name(self, steel, tmp_path):
-        write_image(tmp_path / 'plain' / 'dent' / '3.png')
-        weak = dict(steel['plain'], dataset_ids='folder')
+    def test_a_folder_is_the_class_of_its_name(self, steel, tmp_path):
+        write_image(tmp_path / 'folder' / 'dent' / '3.png')
+        weak = dict(steel['folder'], dataset_ids='folder')
         classes, rows = read(steel['shots'], weak)
         dents = [r for r in rows if r['dataset_id'] == classes.index('dent')]
         assert names(dents) == ['a.png', 'c.png', '3.png']
@@ -145,20 +145,20 @@ class TestSources:
         classes, rows = read(
             dict(
                 table=str(table),
-                img_prefix=steel['alone']['img_prefix'],
+                img_prefix=steel['images']['img_prefix'],
                 dataset_ids='column',
                 column='line',
             )
         )
         assert classes == ('L1', 'L2')
         assert names(rows) == ['b.png', 'a.png', 'c.png']
-        # c.png's line is unknown: it stands alone.
+        # The line of c.png is unknown: it is a dataset of its own.
         assert column(rows, 'dataset_id') == [1, 0, 4]
 
     @pytest.mark.parametrize('share', [0.1, 0.25, 0.5, 0.8])
     def test_share(self, steel, share):
         _, rows = read(
-            dict(steel['alone'], repeat=10), dict(steel['bank'], share=share)
+            dict(steel['images'], repeat=10), dict(steel['bank'], share=share)
         )
         found = Counter(names(rows))
         shared = [found[name] for name in ('0.png', '1.png', '2.png')]
@@ -169,17 +169,17 @@ class TestSources:
     def test_two_shares(self, steel):
         _, rows = read(
             dict(steel['bank'], share=0.25),
-            dict(steel['alone'], repeat=4),
-            dict(steel['plain'], share=0.5),
+            dict(steel['images'], repeat=4),
+            dict(steel['folder'], share=0.5),
         )
         folders = Counter(r['img_path'].split('/')[-2] for r in rows)
         assert len(rows) == 48
         assert folders['bank'] == folders['steel'] == 12
 
     def test_links_to_one_file_are_one_image(self, steel, tmp_path):
-        (tmp_path / 'other').symlink_to(tmp_path / 'plain')
-        other = dict(img_folder=str(tmp_path / 'other'), dataset_ids='alone')
-        _, rows = read(steel['plain'], other)
+        (tmp_path / 'other').symlink_to(tmp_path / 'folder')
+        other = dict(img_folder=str(tmp_path / 'other'), dataset_ids='image')
+        _, rows = read(steel['folder'], other)
         assert column(rows, 'image_id') == [0, 1, 0, 1]
 
 

@@ -1,4 +1,4 @@
-"""Sources that cannot be read are told in one line."""
+"""Errors of sources that cannot be read are one line."""
 
 import pytest
 
@@ -11,7 +11,7 @@ def steel(tmp_path):
     return steel_sources(tmp_path)
 
 
-class TestFaults:
+class TestRefusals:
     def test_no_sources(self):
         with pytest.raises(ValueError, match='sources is empty'):
             ContrastiveDataset([])
@@ -28,7 +28,7 @@ class TestFaults:
     )
     def test_unknown_kind(self, steel, changes):
         with pytest.raises(ValueError, match='a source has ann_file') as e:
-            ContrastiveDataset([dict(steel['alone'], **changes)])
+            ContrastiveDataset([dict(steel['images'], **changes)])
         assert '\n' not in str(e.value)
 
     @pytest.mark.parametrize('missing', ['ann_file', 'img_prefix'])
@@ -68,8 +68,8 @@ class TestFaults:
             ContrastiveDataset([steel['shots'], source])
 
     @pytest.mark.parametrize('shares', [(0.5, 0.5), (0.7, 0.6), (0.2,)])
-    def test_shares_that_leave_nothing_to_share_with(self, steel, shares):
-        others = [steel['alone']] if len(shares) > 1 else []
+    def test_shares_without_a_source_to_share_with(self, steel, shares):
+        others = [steel['images']] if len(shares) > 1 else []
         sources = [dict(steel['bank'], share=share) for share in shares]
         with pytest.raises(ValueError, match='shares of the sources sum to'):
             ContrastiveDataset([*others, *sources])
@@ -83,12 +83,12 @@ class TestFaults:
             ('file_name,line\n', 'no row'),
         ],
     )
-    def test_poor_table(self, steel, tmp_path, text, message):
+    def test_incomplete_table(self, steel, tmp_path, text, message):
         table = tmp_path / 'lines.csv'
         table.write_text(text)
         source = dict(
             table=str(table),
-            img_prefix=steel['alone']['img_prefix'],
+            img_prefix=steel['images']['img_prefix'],
             dataset_ids='column',
             column='line',
         )
@@ -98,13 +98,13 @@ class TestFaults:
         with pytest.raises(FileNotFoundError, match=r'lines\.csv'):
             ContrastiveDataset([source])
 
-    @pytest.mark.parametrize('kind', ['alone', 'shots', 'bank'])
+    @pytest.mark.parametrize('kind', ['images', 'shots', 'bank'])
     def test_missing_json(self, steel, kind):
         source = dict(steel[kind], ann_file='/nowhere/x.json')
         with pytest.raises(FileNotFoundError, match=r'/nowhere/x\.json'):
             ContrastiveDataset([source])
 
-    @pytest.mark.parametrize('kind', ['alone', 'shots', 'bank'])
+    @pytest.mark.parametrize('kind', ['images', 'shots', 'bank'])
     def test_missing_images(self, steel, kind, tmp_path):
         source = dict(steel[kind], img_prefix=str(tmp_path / 'gone'))
         with pytest.raises(FileNotFoundError, match=r'gone.* first$') as e:
@@ -114,9 +114,9 @@ class TestFaults:
     def test_one_missing_image_is_named(self, steel, tmp_path):
         (tmp_path / 'steel' / 'b.png').unlink()
         with pytest.raises(FileNotFoundError, match=r'1 of 3 .*b\.png'):
-            ContrastiveDataset([steel['alone']])
+            ContrastiveDataset([steel['images']])
 
     def test_folder_without_images(self, tmp_path):
-        source = dict(img_folder=str(tmp_path), dataset_ids='alone')
+        source = dict(img_folder=str(tmp_path), dataset_ids='image')
         with pytest.raises(FileNotFoundError, match='no image'):
             ContrastiveDataset([source])

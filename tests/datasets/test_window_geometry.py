@@ -9,8 +9,8 @@ from mmdet_ddpm_moco.bank.compositing import crop, intersect
 from mmdet_ddpm_moco.datasets.window_geometry import (
     FEATHER,
     defect_alpha,
+    find_free_box,
     fits_whole,
-    free_place,
     grow,
     place_window,
     window_size,
@@ -205,7 +205,7 @@ class TestFreePlace:
         self, size, image_size, taken, seed
     ):
         rng = np.random.RandomState(seed)
-        place = free_place(size, image_size, taken, rng)
+        place = find_free_box(size, image_size, taken, rng)
         if place is None:
             return
         assert place[2:] == size
@@ -225,7 +225,7 @@ class TestFreePlace:
     def test_it_finds_the_one_place_there_is(self):
         # A free strip at the right, as wide as the defect and its rim.
         taken = [(0, 0, 40, 60)]
-        place = free_place(
+        place = find_free_box(
             (15, 60), (60, 60), taken, np.random.RandomState(0), tries=500
         )
         assert place == (45, 0, 15, 60)
@@ -233,15 +233,15 @@ class TestFreePlace:
     @pytest.mark.parametrize('size', [(61, 5), (5, 61)])
     def test_what_is_larger_than_the_image_has_no_place(self, size):
         rng = np.random.RandomState(0)
-        assert free_place(size, (60, 60), [], rng) is None
+        assert find_free_box(size, (60, 60), [], rng) is None
 
     def test_none_where_all_is_taken(self):
         rng = np.random.RandomState(0)
-        assert free_place((4, 4), (60, 60), [(0, 0, 60, 60)], rng) is None
+        assert find_free_box((4, 4), (60, 60), [(0, 0, 60, 60)], rng) is None
 
     def test_as_large_as_the_image(self):
         rng = np.random.RandomState(0)
-        assert free_place((60, 50), (60, 50), [], rng) == (0, 0, 60, 50)
+        assert find_free_box((60, 50), (60, 50), [], rng) == (0, 0, 60, 50)
 
 
 def sizes_of(box, max_window):

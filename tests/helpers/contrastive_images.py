@@ -57,9 +57,9 @@ def write_coco(folder, images, categories, json_name='annotations.json'):
 
 
 def steel_sources(tmp_path):
-    """Two jsons over one folder of images, a bank, and a plain folder."""
+    """Two jsons over one folder of images, a bank, and a folder without json."""
     folder = tmp_path / 'steel'
-    alone = write_coco(
+    images = write_coco(
         folder,
         {
             'a.png': [('scratch', (0, 0, 9, 9))],
@@ -88,13 +88,13 @@ def steel_sources(tmp_path):
         ['stain', 'dent'],
     )
     for name in ('x/1.jpg', 'x/y/2.PNG'):
-        write_image(tmp_path / 'plain' / name)
-    (tmp_path / 'plain' / 'readme.txt').write_text('no image')
+        write_image(tmp_path / 'folder' / name)
+    (tmp_path / 'folder' / 'readme.txt').write_text('no image')
     return dict(
-        alone=dict(alone, dataset_ids='alone'),
+        images=dict(images, dataset_ids='image'),
         shots=dict(shots, dataset_ids='class'),
         bank=dict(bank, dataset_ids='class', crop=False),
-        plain=dict(img_folder=str(tmp_path / 'plain'), dataset_ids='alone'),
+        folder=dict(img_folder=str(tmp_path / 'folder'), dataset_ids='image'),
     )
 
 

@@ -2,7 +2,10 @@
 
 import torch
 
-from mmdet_ddpm_moco.models.background_norm import background_norm, encode
+from mmdet_ddpm_moco.models.background_norm import (
+    background_statistics,
+    normalize,
+)
 
 
 def batch(number=2, size=16, seed=0):
@@ -27,8 +30,8 @@ class Oracle(torch.nn.Module):
         super().__init__()
         data = batch(len(clean), clean.shape[-1]) if data is None else data
         self.image = clean
-        ground = background_norm(data['image'], data['mask'])
-        self.clean = encode(clean, *ground)
+        ground = background_statistics(data['image'], data['mask'])
+        self.clean = normalize(clean, *ground)
         self.alpha_bar = trained.alphas_cumprod
         self.kind = trained.config.prediction_type
         self.calls = []

@@ -12,7 +12,7 @@ def write_pretrain(root, **changes):
     """A config file of three images; ``changes`` are top-level settings."""
     ann_file, folder = write_images(root / 'data')
     source = dict(
-        ann_file=str(ann_file), img_prefix=str(folder), dataset_ids='alone'
+        ann_file=str(ann_file), img_prefix=str(folder), dataset_ids='image'
     )
     dataset = dict(
         type='mmdet_ddpm_moco.ContrastiveDataset',

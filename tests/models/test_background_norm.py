@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmdet_ddpm_moco.models.background_norm import (
-    MIN_SPREAD,
-    background_norm,
-    decode,
-    encode,
+    MIN_SCALE,
+    background_statistics,
+    denormalize,
+    normalize,
 )
 
 
@@ -22,7 +22,7 @@ def window(channels=1, size=12, seed=0):
 @pytest.mark.parametrize('channels', [1, 3])
 def test_it_is_the_median_and_the_range_of_the_middle_pixels(channels):
     image, alpha = window(channels)
-    tone, spread = background_norm(image, alpha)
+    tone, spread = background_statistics(image, alpha)
     for i in range(2):
         known = alpha[i, 0].numpy() == 0
         ranges = []
@@ -39,7 +39,7 @@ def test_of_normal_grain_the_spread_is_the_standard_deviation():
     grain = 0.3 + 0.07 * torch.randn(
         1, 1, 256, 256, generator=torch.Generator().manual_seed(0)
     )
-    tone, spread = background_norm(grain, torch.zeros(1, 1, 256, 256))
+    tone, spread = background_statistics(grain, torch.zeros(1, 1, 256, 256))
     assert tone.item() == pytest.approx(0.3, abs=0.002)
     assert spread.item() == pytest.approx(0.07, rel=0.02)
 
@@ -51,9 +51,9 @@ def test_a_bright_neighbor_hardly_counts():
     )
     alpha = torch.zeros(1, 1, 64, 64)
     alpha[..., 10:16] = 1
-    alone = background_norm(grain, alpha)[1]
+    alone = background_statistics(grain, alpha)[1]
     grain[..., 30:33] = 0.8
-    beside = background_norm(grain, alpha)[1]
+    beside = background_statistics(grain, alpha)[1]
     assert alone < beside < 1.15 * alone
     assert grain[alpha == 0].std() > 3 * alone
 
@@ -63,7 +63,8 @@ def test_what_is_masked_does_not_count():
     other = torch.where(alpha > 0, 0.9, image)
     assert not torch.equal(other, image)
     for a, b in zip(
-        background_norm(image, alpha), background_norm(other, alpha)
+        background_statistics(image, alpha),
+        background_statistics(other, alpha),
     ):
         assert torch.equal(a, b)
 
@@ -71,31 +72,31 @@ def test_what_is_masked_does_not_count():
 def test_where_nothing_is_known_the_window_itself_is_measured():
     image, alpha = window()
     alpha[1] = 1
-    tone, spread = background_norm(image, alpha)
+    tone, spread = background_statistics(image, alpha)
     pixels = image[1].numpy()
     low, median, high = np.quantile(pixels, [0.1, 0.5, 0.9])
     assert tone[1].item() == pytest.approx(median)
     assert spread[1].item() == pytest.approx((high - low) / 2.5631)
-    alone = background_norm(image[:1], alpha[:1])
+    alone = background_statistics(image[:1], alpha[:1])
     assert torch.equal(tone[:1], alone[0])
     assert torch.equal(spread[:1], alone[1])
 
 
 def test_ground_of_one_tone_has_the_least_spread():
     image = torch.full((1, 3, 8, 8), -0.4)
-    tone, spread = background_norm(image, torch.zeros(1, 1, 8, 8))
+    tone, spread = background_statistics(image, torch.zeros(1, 1, 8, 8))
     torch.testing.assert_close(tone, torch.full((1, 3, 1, 1), -0.4))
-    assert spread.item() == pytest.approx(MIN_SPREAD)
+    assert spread.item() == pytest.approx(MIN_SCALE)
 
 
-@given(st.floats(-1, 1), st.floats(-1, 1), st.floats(MIN_SPREAD, 1))
+@given(st.floats(-1, 1), st.floats(-1, 1), st.floats(MIN_SCALE, 1))
 def test_decoding_undoes_encoding(value, mean, spread):
     """For every pair of pixel and ground that an image can hold."""
     value, mean, spread = (
         torch.full((1, 1, 1, 1), v, dtype=torch.float64)
         for v in (value, mean, spread)
     )
-    back = decode(encode(value, mean, spread), mean, spread)
+    back = denormalize(normalize(value, mean, spread), mean, spread)
     limit = mean + spread * np.sinh(6) * torch.sign(value - mean)
     beyond = (value - mean).abs() > (limit - mean).abs()
     torch.testing.assert_close(back, torch.where(beyond, limit, value))
@@ -104,13 +105,13 @@ def test_decoding_undoes_encoding(value, mean, spread):
 def test_grain_of_any_contrast_looks_alike():
     grain = torch.randn(1, 1, 32, 32) * 0.05
     mask = torch.zeros(1, 1, 32, 32)
-    first = encode(grain, *background_norm(grain, mask))
+    first = normalize(grain, *background_statistics(grain, mask))
     finer = grain * 0.4 - 0.6
-    second = encode(finer, *background_norm(finer, mask))
+    second = normalize(finer, *background_statistics(finer, mask))
     torch.testing.assert_close(first, second, rtol=1e-4, atol=1e-4)
 
 
 def test_what_runs_away_stays_finite():
     mean, spread = torch.zeros(1, 1, 1, 1), torch.full((1, 1, 1, 1), 0.01)
     wild = torch.tensor([1e4, -1e4]).view(1, 1, 1, 2)
-    assert torch.isfinite(decode(wild, mean, spread)).all()
+    assert torch.isfinite(denormalize(wild, mean, spread)).all()

@@ -5,8 +5,11 @@ import torch
 from mmengine.registry import MODELS
 
 from helpers.tiny_ddpm import UNET, batch, build
-from mmdet_ddpm_moco.models.background_norm import background_norm, encode
-from mmdet_ddpm_moco.models.conditioning import masked_image, unet_input
+from mmdet_ddpm_moco.models.background_norm import (
+    background_statistics,
+    normalize,
+)
+from mmdet_ddpm_moco.models.conditioning import masked_image
 from mmdet_ddpm_moco.models.ddpm import DefectDDPM
 
 STEPS = 1000
@@ -69,7 +72,7 @@ def slow_input(noisy, image, mask):
 
 
 def encoded(image, mask):
-    return encode(image, *background_norm(image, mask))
+    return normalize(image, *background_statistics(image, mask))
 
 
 def slow_loss(model, image, mask, label, seed, kind):
@@ -145,7 +148,7 @@ def test_what_lies_under_the_alpha_is_not_shown():
     noisy = torch.zeros_like(changed)
 
     def shown(image):
-        return unet_input(noisy, masked_image(image, data['mask']))
+        return torch.cat([noisy, masked_image(image, data['mask'])], dim=1)
 
     assert torch.equal(shown(data['image']), shown(changed))
     assert not torch.equal(data['image'], changed)
@@ -218,7 +221,7 @@ def test_min_snr_counts_an_error_of_the_window_alike_in_every_target(
         image = encoded(data['image'], data['mask'])
         noisy = signal * image + spread * noise
         out = model.unet(
-            unet_input(noisy, masked_image(image, data['mask'])),
+            torch.cat([noisy, masked_image(image, data['mask'])], dim=1),
             step,
             class_labels=data['label'],
         ).sample

@@ -249,26 +249,26 @@ class TestNegatives:
         inputs, data = batch(4)
         model(inputs, data, mode='loss')
         same = samples([500] * 4, range(4))
-        for _ in range(3):  # until the queue holds dataset 500 alone
+        for _ in range(3):  # until the queue holds only dataset 500
             model(inputs, same, mode='loss')
         with pytest.raises(ValueError, match='mask_same_dataset=False'):
             model(inputs, same, mode='loss')
 
-    def test_loss_looks_only_when_unsure(self):
+    def test_loss_checks_only_without_a_guarantee(self):
         model = build()
-        looked = []
+        checked = []
         loss = model.head.loss
 
         def spy(*args, check_negatives, **kwargs):
-            looked.append(check_negatives)
+            checked.append(check_negatives)
             return loss(*args, check_negatives=check_negatives, **kwargs)
 
         model.head.loss = spy
         train(model, range(4))
-        assert looked == [True, False, False, False]
+        assert checked == [True, False, False, False]
         model.load_state_dict(model.state_dict())
         train(model, range(4, 6))
-        assert looked[4:] == [True, False]
+        assert checked[4:] == [True, False]
 
     @settings(max_examples=100, deadline=None)
     @given(
@@ -284,17 +284,19 @@ class TestNegatives:
         ),
         views=st.sampled_from([1, 2]),
     )
-    def test_sure_means_sure(self, queue_len, batches, views):
+    def test_guaranteed_negatives_survive_every_mask(
+        self, queue_len, batches, views
+    ):
         model = build_queue(queue_len)
         model.keys_per_sample = views  # two if symmetric
         model._last_ids = []
         for ids in batches:
             keys = F.normalize(torch.ones(len(ids), 2), dim=1)
             dataset_ids, image_ids = torch.tensor(ids).unbind(1)
-            sure = model._negatives_are_sure(ids, len(ids) * views)
+            guaranteed = model._negatives_guaranteed(ids, len(ids) * views)
             written = (keys, dataset_ids, image_ids)
             mask = model._enqueue(*[torch.cat([x] * views) for x in written])
-            if sure:  # no ValueError whatever is masked
+            if guaranteed:  # no ValueError whatever is masked
                 dataset_contrastive_loss(
                     keys,
                     keys,

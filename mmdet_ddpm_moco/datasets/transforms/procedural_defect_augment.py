@@ -15,7 +15,7 @@ from ...bank.compositing import (
     soft_alpha,
 )
 from ...utils.errors import InputError
-from ..window_geometry import FEATHER, free_place, grow
+from ..window_geometry import FEATHER, find_free_box, grow
 
 # A box this much longer than wide holds a line.
 LINE = 3.0
@@ -222,7 +222,7 @@ class ProceduralDefectAugment(BaseTransform):
             max(4, round(side * rng.uniform(2 / 3, 4 / 3)))
             for side in source[2:]
         )
-        place = free_place((w, h), image.shape[1::-1], taken, rng)
+        place = find_free_box((w, h), image.shape[1::-1], taken, rng)
         if place is None:
             return None
         x, y = place[:2]

@@ -1,4 +1,6 @@
-"""The head of DatasetMoCo: scores queries against keys and the queue."""
+"""The head of DatasetMoCo, which holds its loss."""
+
+from typing import Any
 
 from mmengine.model import BaseModule
 from mmpretrain.registry import MODELS
@@ -11,11 +13,11 @@ from ..losses.dataset_contrastive_loss import (  # noqa: F401, registers it
 
 @MODELS.register_module()
 class DatasetContrastiveHead(BaseModule):
-    """Holds the loss module of dataset-level contrast.
+    """Passes queries, keys and queue to the loss.
 
-    mmpretrain's ``ContrastiveHead`` takes finished logits, with one positive
-    each. Which keys are positives is here a matter of the loss, so that this
-    head hands it the vectors.
+    mmpretrain's ``ContrastiveHead`` computes logits with one positive each.
+    Here the loss decides which keys are positives, so that it takes the
+    vectors.
 
     Args:
         loss (dict): Config of the loss, such as
@@ -29,26 +31,9 @@ class DatasetContrastiveHead(BaseModule):
         super().__init__(init_cfg)
         self.loss_module = MODELS.build(loss)
 
-    def loss(
-        self,
-        query: Tensor,
-        keys: Tensor,
-        dataset_ids: Tensor,
-        image_ids: Tensor,
-        **kwargs: Tensor | bool | None,
-    ) -> Tensor:
-        """Computes the loss of the queries.
+    def loss(self, *args: Tensor, **kwargs: Any) -> Tensor:
+        """Computes the loss, a scalar.
 
-        Args:
-            query (Tensor): Unit vectors, float (B, D).
-            keys (Tensor): Unit vectors, float (M, D).
-            dataset_ids (Tensor): Of the keys, int64 (M, ).
-            image_ids (Tensor): Of the keys, int64 (M, ).
-            **kwargs: The rest of the arguments of
-                :func:`~mmdet_ddpm_moco.models.losses.\
-dataset_contrastive_loss.dataset_contrastive_loss`.
-
-        Returns:
-            Tensor: Scalar.
+        Takes the arguments of :class:`DatasetContrastiveLoss`.
         """
-        return self.loss_module(query, keys, dataset_ids, image_ids, **kwargs)
+        return self.loss_module(*args, **kwargs)

@@ -1,16 +1,19 @@
-"""The dataset-level contrastive loss of DDPM-MoCo.
+"""The dataset-level contrastive loss of DDPM-MoCo (arXiv 2407.03332).
 
-MoCo's InfoNCE pulls a query toward one key, that of its own second view.
-Here all keys of the batch that come from the query's *dataset* are pulled
-together, a dataset being whatever the data says it is: a kind of defect, a
-production line, or a single image, in which case this is InfoNCE again.
+MoCo's InfoNCE has one positive per query, the key of its own second view.
+Here all keys of the batch from the query's *dataset* are positives. What a
+dataset is depends on the data: a class of defects, a production line, or a
+single image, in which case this is InfoNCE again.
 """
+
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
+from ...utils.checks import check_arguments
 from ...utils.errors import InputError
 
 
@@ -34,8 +37,10 @@ def dataset_contrastive_loss(
 ) -> Tensor:
     r"""Computes the dataset-level contrastive loss.
 
-    With queries q, keys k, queued keys n, d(i) the dataset of sample i and
-    P(i) the keys of the batch with d(j) = d(i):
+    The loss of DDPM-MoCo (arXiv 2407.03332), as in its research code, on
+    InfoNCE (1807.03748, eq. 4; 1911.05722, eq. 1). With queries q, keys k,
+    queued keys n, d(i) the dataset of sample i and P(i) the keys of the
+    batch with d(j) = d(i):
 
     .. math::
         s_i = \frac{1}{|P(i)|} \sum_{j \in P(i)} q_i \cdot k_j, \qquad
@@ -46,21 +51,20 @@ def dataset_contrastive_loss(
     InfoNCE, the same with P(i) = {i}. As long as the queue is empty, the
     batch's keys of other images are the negatives.
 
-    The loss may be called under autocast: it computes in float32 or better
-    all the same. Nothing is read back from the device, the check excepted.
+    Under autocast too, it is computed in at least float32. Nothing but the
+    check reads values back from the device.
 
     Args:
         query (Tensor): Unit vectors, float (B, D).
         keys (Tensor): Unit vectors, float (M, D) with M >= B: those of this
-            process or of all processes. They get no gradient from here
-            if they are detached.
+            process or of all processes; usually detached.
         dataset_ids (Tensor): Dataset of each key, int64 (M, ).
         image_ids (Tensor): Image of each key, int64 (M, ). Crops of one
             image share it.
         queue (Tensor): Earlier keys, unit vectors, float (D, K).
         queue_dataset_ids (Tensor): int64 (K, ).
         queue_image_ids (Tensor): int64 (K, ).
-        queue_mask (Tensor): Which entries of the queue count, bool (K, ).
+        queue_mask (Tensor): Which of its keys are negatives, bool (K, ).
         positive_idx (Tensor, optional): Index into ``keys`` of each query's
             own second view, int64 (B, ). None means that M = B and key i
             belongs to query i. Defaults to None.
@@ -69,18 +73,17 @@ def dataset_contrastive_loss(
             Defaults to 0, the paper's form; 1 is MoCo.
         average_over_datasets (bool): Average the logits of the n-th samples
             of all datasets of the batch before the cross-entropy, as the
-            paper's research code does. A masked logit is left out of its
-            average. Concerns the dataset term alone. Defaults to False.
-        mask_same_dataset (bool): Negatives of the query's own dataset do
-            not count in the dataset term. In the instance term they do:
-            they are what tells two images of a kind apart. Defaults to
+            paper's research code does. Masked logits are left out of the
+            average. Only in the dataset term. Defaults to False.
+        mask_same_dataset (bool): Mask negatives of the query's own dataset
+            in the dataset term, where they are false negatives. The instance
+            term needs them to separate images of one class. Defaults to
             False.
-        mask_same_image (bool): Negatives of the query's own image do not
-            count. A small data set passes through the queue more than once,
-            and then these are false negatives. Defaults to False.
-        check_negatives (bool): Raise if a query has no negative. This waits
-            for the device; a caller who knows better turns it off.
-            Defaults to True.
+        mask_same_image (bool): Mask negatives of the query's own image,
+            which are false negatives: a small data set passes through the
+            queue more than once. Defaults to False.
+        check_negatives (bool): Raise if a query has no negative. This
+            synchronizes with the device. Defaults to True.
 
     Returns:
         Tensor: Scalar, at least 0.
@@ -108,15 +111,15 @@ def dataset_contrastive_loss(
     if mask_same_image:
         from_queue = from_queue & (queue_image_ids != query_image)
     from_batch = (image_ids != query_image) & ~queue_mask.any()
-    counts = torch.cat((from_queue, from_batch), dim=1)  # (B, K + M) bool
-    counts_in_dataset_term = counts
+    mask = torch.cat((from_queue, from_batch), dim=1)  # (B, K + M) bool
+    dataset_mask = mask
     if mask_same_dataset:
         other = torch.cat((queue_dataset_ids, dataset_ids)) != query_dataset
-        counts_in_dataset_term = counts & other
+        dataset_mask = mask & other
     if check_negatives:
-        # What the dataset term lets count, the instance term does too.
+        # Negatives of the dataset term are negatives of the instance term.
         _check_negatives(
-            counts if instance_weight == 1 else counts_in_dataset_term,
+            mask if instance_weight == 1 else dataset_mask,
             queue_mask,
             mask_same_dataset and instance_weight < 1,
         )
@@ -128,20 +131,18 @@ def dataset_contrastive_loss(
         groups = None
         if average_over_datasets:
             groups = _rank_in_dataset(query_dataset)
-        term = _cross_entropy(
-            positive, negatives, counts_in_dataset_term, groups
-        )
+        term = _cross_entropy(positive, negatives, dataset_mask, groups)
         loss = loss + (1 - instance_weight) * term
     if instance_weight > 0:
         positive = in_batch.gather(1, positive_idx[:, None])[:, 0]
-        term = _cross_entropy(positive, negatives, counts)
+        term = _cross_entropy(positive, negatives, mask)
         loss = loss + instance_weight * term
     return loss
 
 
 @MODELS.register_module()
 class DatasetContrastiveLoss(nn.Module):
-    """:func:`dataset_contrastive_loss` with its options set.
+    """:func:`dataset_contrastive_loss` with fixed options.
 
     Args:
         temperature (float): Defaults to 0.07.
@@ -164,7 +165,7 @@ class DatasetContrastiveLoss(nn.Module):
     ) -> None:
         super().__init__()
         _check_options(temperature, instance_weight)
-        self.options = dict(
+        self.options: dict[str, Any] = dict(
             temperature=temperature,
             instance_weight=instance_weight,
             average_over_datasets=average_over_datasets,
@@ -178,32 +179,20 @@ class DatasetContrastiveLoss(nn.Module):
         keys: Tensor,
         dataset_ids: Tensor,
         image_ids: Tensor,
-        **kwargs: Tensor | bool | None,
+        **kwargs: Any,
     ) -> Tensor:
-        """Computes the loss.
-
-        Args:
-            query (Tensor): float (B, D).
-            keys (Tensor): float (M, D).
-            dataset_ids (Tensor): int64 (M, ).
-            image_ids (Tensor): int64 (M, ).
-            **kwargs: The queue, ``positive_idx`` and ``check_negatives``, as
-                in :func:`dataset_contrastive_loss`.
-
-        Returns:
-            Tensor: Scalar.
-        """
+        """Computes the loss, see :func:`dataset_contrastive_loss`."""
         return dataset_contrastive_loss(
             query, keys, dataset_ids, image_ids, **kwargs, **self.options
         )
 
     def extra_repr(self) -> str:
-        """Shows the options where the module is printed."""
+        """Options, for printing the module."""
         return ', '.join(f'{k}={v}' for k, v in self.options.items())
 
 
 def _exact_matmul(a: Tensor, b: Tensor) -> Tensor:
-    """``a @ b`` in float32 or better, also under autocast."""
+    """``a @ b`` in at least float32, also under autocast."""
     dtype = torch.promote_types(a.dtype, torch.float32)
     with torch.autocast(a.device.type, enabled=False):
         return a.to(dtype) @ b.to(dtype)
@@ -218,25 +207,25 @@ def _rank_in_dataset(query_dataset: Tensor) -> Tensor:
 def _cross_entropy(
     positive: Tensor,
     negatives: Tensor,
-    counts: Tensor,
+    mask: Tensor,
     groups: Tensor | None = None,
 ) -> Tensor:
     """Mean cross-entropy of each positive (B, ) against its negatives (B, N).
 
-    ``counts`` says which negatives do. Rows of one group, an index below B
-    each, are averaged first.
+    Negatives outside the ``mask``, bool (B, N), are left out. Rows of one
+    group, int64 (B, ) below B, are averaged first.
     """
     logits = torch.cat((positive[:, None], negatives), dim=1)
-    counts = F.pad(counts, (1, 0), value=True)
+    mask = F.pad(mask, (1, 0), value=True)
     if groups is None:
-        logits = logits.masked_fill(~counts, float('-inf'))
+        logits = logits.masked_fill(~mask, float('-inf'))
         return -logits.log_softmax(1)[:, 0].mean()
-    # B rows whatever the number of groups, since to count the groups would
-    # wait for the device; the rows left over weigh nothing.
+    # B rows whatever the number of groups, as counting the groups would
+    # synchronize with the device; unused rows get weight 0.
     rows = torch.arange(len(logits), device=logits.device)
     member = (rows[:, None] == groups).to(logits.dtype)  # (group, B)
-    total = _exact_matmul(member, logits.masked_fill(~counts, 0))
-    number = _exact_matmul(member, counts.to(logits.dtype))
+    total = _exact_matmul(member, logits.masked_fill(~mask, 0))
+    number = _exact_matmul(member, mask.to(logits.dtype))
     logits = (total / number.clamp(min=1)).masked_fill(
         number == 0, float('-inf')
     )
@@ -248,25 +237,24 @@ def _cross_entropy(
 
 
 def _check_options(temperature: float, instance_weight: float) -> None:
-    if not temperature > 0:
-        msg = f'temperature must be above 0, got {temperature}'
-        raise InputError(msg)
-    if not 0 <= instance_weight <= 1:
-        msg = f'instance_weight must be in [0, 1], got {instance_weight}'
-        raise InputError(msg)
+    check_arguments(
+        locals(),
+        temperature=(temperature > 0, 'above 0'),
+        instance_weight=(0 <= instance_weight <= 1, 'in [0, 1]'),
+    )
 
 
 def _check_negatives(
-    counts: Tensor, queue_mask: Tensor, mask_same_dataset: bool
+    mask: Tensor, queue_mask: Tensor, mask_same_dataset: bool
 ) -> None:
-    if bool(counts.any(1).all()):
+    without = int((~mask.any(1)).sum())
+    if not without:
         return
-    lonely = int((~counts.any(1)).sum())
     cure = 'use larger batches, of more than one image'
     if mask_same_dataset:
         cure += ' and dataset, or mask_same_dataset=False'
     msg = (
-        f'{lonely} of {len(counts)} samples have no negative among the '
+        f'{without} of {len(mask)} samples have no negative among the '
         f'{int(queue_mask.sum())} keys of the queue: {cure}'
     )
     raise InputError(msg)

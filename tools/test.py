@@ -1,4 +1,4 @@
-"""Tests a detector: prints AP and writes the results leaderboards take.
+"""Tests a detector: prints AP and writes detections as COCO results.
 
 The checkpoint is a local file. It is read as weights only, and refused if it
 holds code.
@@ -35,7 +35,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--show-dir',
         metavar='DIR',
-        help='draw detections beside the truth into pictures, below '
+        help='draw detections beside the ground truth, in images below '
         '<work dir>/<time>/DIR',
     )
     parser.add_argument(
@@ -43,7 +43,7 @@ def parse_args() -> argparse.Namespace:
         nargs='+',
         action=DictAction,
         metavar='KEY=VALUE',
-        help='settings that replace those of the config',
+        help='override settings of the config',
     )
     add_launcher(parser)
     return parser.parse_args()

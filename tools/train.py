@@ -1,12 +1,11 @@
-"""Trains a detector, a generator (configs/ddpm) or a backbone (configs/moco).
+"""Trains a detector, generator (configs/ddpm) or backbone (configs/mocov2).
 
-For a detector whose config says how, what it reads and is missing or stale is
-made first: generator, defect bank, contrastive backbone.
+For a detector whose config has `stages`, what it reads and is missing or stale
+is made first: generator, defect bank, contrastive backbone.
 
 Local files of --resume, of load_from and of Pretrained are read as weights
-only, and refused if they hold code. An address (https://...) in load_from is
-left to MMEngine's loader, which runs what it cannot read otherwise: give one
-of a source that you trust.
+only, and refused if they hold code. A URL (https://...) in load_from is left
+to MMEngine's loader, which may run code in it: give one that you trust.
 """
 
 import argparse
@@ -46,20 +45,20 @@ def parse_args() -> argparse.Namespace:
         nargs='?',
         const='auto',
         metavar='CHECKPOINT',
-        help='go on from a checkpoint; without a name from the newest in the '
+        help='resume from a checkpoint; without a name from the newest in the '
         'work folder',
     )
     parser.add_argument(
         '--no-prepare',
         action='store_true',
-        help='make nothing that is missing; print the commands that do',
+        help='do not make what is missing; print the commands that do',
     )
     parser.add_argument(
         '--cfg-options',
         nargs='+',
         action=DictAction,
         metavar='KEY=VALUE',
-        help='settings that replace those of the config, such as '
+        help='override settings of the config, such as '
         'train_cfg.max_iters=100',
     )
     add_launcher(parser)
@@ -80,7 +79,7 @@ def main() -> None:
 
     setup_cache_size_limit_of_dynamo()
     cfg = apply_options(Config.fromfile(args.config), args)
-    # Before stages are made, which may take days.
+    # Before the stages, which may take days.
     check_checkpoint(cfg)
     check_data(cfg, make=not args.no_prepare)
     if args.no_prepare:

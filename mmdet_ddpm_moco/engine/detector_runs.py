@@ -44,7 +44,9 @@ def train_to_end(
     cfg = fill_hooks(Config.fromfile(file))
     folder = Path(cfg.work_dir)
     train = ['python', str(shipped('tools') / 'train.py'), str(file)]
-    if not is_finished(cfg):
+    if is_finished(cfg):
+        print(f'{folder} is up to date, reused')
+    else:
         if can_resume(cfg):
             train.append('--resume')
         command(train, folder / 'train.log', on_line=on_line)

@@ -1,6 +1,7 @@
-"""Opening and looking into banks, of sizes nobody waits to synthesize.
+"""Opening and searching artificial banks of up to a million windows.
 
-Without torch, since the process that opens a bank should not have it.
+This module does not import torch, so that the memory of the process that opens
+a bank is not torch's.
 """
 
 import json
@@ -27,18 +28,18 @@ SIZES = (1_000, 10_000, 100_000, 1_000_000)
 OPENED = 100_000
 PER_IMAGE = 10
 LOOK_UPS = 200
-# The numbers in /proc/self/status may lag behind.
+# Not /proc/self/status, whose numbers may lag behind.
 STATUS = Path('/proc/self/smaps_rollup')
 CLASSES = ('pit', 'scratch', 'scale')
 
 
 def image_name(number: int) -> str:
-    """Name of a made-up image."""
+    """Name of an artificial image."""
     return f'plate_{number}.png'
 
 
-def write_made_up_bank(root: Path, windows: int) -> Path:
-    """Writes a bank's manifest and index; there are no pictures.
+def write_artificial_bank(root: Path, windows: int) -> Path:
+    """Writes a bank's manifest and index, without any images.
 
     Window ``i`` is one of image ``i // PER_IMAGE``.
 
@@ -65,7 +66,7 @@ def write_made_up_bank(root: Path, windows: int) -> Path:
     index['label'][null] = -1
     index['box'][null] = 0
     root.mkdir(parents=True, exist_ok=True)
-    # Numbers are in order, so a stable sort leaves them so in each image.
+    # A stable sort keeps the numbers of each image in order.
     np.save(
         root / 'index.npy', index[np.argsort(index['source'], kind='stable')]
     )
@@ -78,17 +79,17 @@ def write_made_up_bank(root: Path, windows: int) -> Path:
 
 def look_up(bank: DefectBank, paths: list[str]) -> float:
     """Seconds that one look-up takes, on average over the paths."""
-    begun = time.perf_counter()
+    start = time.perf_counter()
     for path in paths:
         bank.windows_of(path)
-    return (time.perf_counter() - begun) / len(paths)
+    return (time.perf_counter() - start) / len(paths)
 
 
 def drawn_paths(windows: int) -> list[str]:
-    """Paths of images of a made-up bank, as a pipeline has them."""
+    """Paths of images of a artificial bank, as a pipeline has them."""
     images = (windows - 1) // PER_IMAGE + 1
     drawn = np.random.RandomState(1).randint(images, size=LOOK_UPS)
-    return [f'data/made_up/images/{image_name(i)}' for i in drawn]
+    return [f'data/artificial/images/{image_name(i)}' for i in drawn]
 
 
 def bank_rows(repeats: int) -> list[Row]:
@@ -98,12 +99,12 @@ def bank_rows(repeats: int) -> list[Row]:
         repeats (int): Fresh processes, and turns of look-ups, at least 1.
 
     Returns:
-        list[Row]: Seconds and memory of opening; seconds of a look-up by
-        size, and the largest bank's against the smallest's.
+        list[Row]: Seconds and memory of opening; microseconds of a look-up
+        by size, and their ratio for the largest and the smallest bank.
     """
     with tempfile.TemporaryDirectory() as folder:
         roots = {
-            size: write_made_up_bank(Path(folder) / str(size), size)
+            size: write_artificial_bank(Path(folder) / str(size), size)
             for size in (*SIZES, OPENED)
         }
         opened = [_in_fresh_process(roots[OPENED]) for _ in range(repeats)]
@@ -159,9 +160,9 @@ def _in_fresh_process(root: Path) -> tuple:
 def _open(root: Path) -> tuple[float, int | None, int | None]:
     """Seconds, and bytes of memory gained by opening and by look-ups."""
     before = _resident_bytes()
-    begun = time.perf_counter()
+    start = time.perf_counter()
     bank = DefectBank(root)
-    seconds = time.perf_counter() - begun
+    seconds = time.perf_counter() - start
     opened = _resident_bytes()
     look_up(bank, drawn_paths(len(bank)))
     used = _resident_bytes()

@@ -1,4 +1,4 @@
-"""MoCo of ours, of mmpretrain and of lightly, around the same networks."""
+"""MoCo of this package, mmpretrain and lightly with the same networks."""
 
 import copy
 import os
@@ -20,7 +20,7 @@ def build_ours(model: Mapping) -> BaseModel:
 
 
 def build_mmpretrain(model: Mapping) -> BaseModel:
-    """MoCo of mmpretrain, with all settings that it has too."""
+    """MoCo of mmpretrain, with all settings that both have."""
     shared = (
         'backbone',
         'neck',
@@ -46,7 +46,7 @@ def build_lightly(model: Mapping) -> BaseModel:
     Raises:
         ImportError: There is no lightly.
     """
-    # Else it asks a server for its newest version, and needs more packages.
+    # Otherwise it asks a server for its newest version.
     os.environ.setdefault('LIGHTLY_DID_VERSION_CHECK', 'True')
     from lightly.loss import NTXentLoss
     from lightly.models.utils import (
@@ -86,7 +86,6 @@ def build_lightly(model: Mapping) -> BaseModel:
                 keys = batch_unshuffle(keys, shuffle)
             return dict(loss=self.criterion(query, keys))
 
-    # lightly itself computes in float32 only what autocast leaves so.
     with torch.no_grad():
         return LightlyMoCo().train()
 
@@ -108,7 +107,7 @@ def random_batch(batch: int, side: tuple[int, int]) -> dict:
 def training_step(
     model: BaseModel, optim: Mapping, data: dict
 ) -> tuple[Callable[[], dict], OptimWrapper]:
-    """One step, as MMEngine's loop makes it.
+    """A step as in MMEngine's training loop.
 
     Args:
         model (BaseModel): In train mode.
@@ -116,8 +115,8 @@ def training_step(
         data (dict): A batch.
 
     Returns:
-        tuple[Callable, OptimWrapper]: What makes a step and returns its
-        losses; the wrapper it calls.
+        tuple[Callable, OptimWrapper]: A call that runs a step and returns its
+        losses; the wrapper that it uses.
     """
     wrapper = build_optim_wrapper(model, copy.deepcopy(dict(optim)))
     wrapper.initialize_count_status(model, 0, 10**6)

@@ -18,7 +18,7 @@ FORMATS = {
 def precision_rows(
     model: Mapping, optim: Mapping, data: dict, repeats: int, device: str
 ) -> list[Row]:
-    """Compares steps from the same weights with that in plain fp32.
+    """Compares steps from the same weights with that in fp32.
 
     Args:
         model (Mapping): Config of a ``DatasetMoCo``.
@@ -28,9 +28,8 @@ def precision_rows(
         device (str): Where they run.
 
     Returns:
-        list[Row]: Seconds of the plain step; for each other one how many
-        times as fast it is, and how far its first loss is from the plain
-        one's.
+        list[Row]: Seconds of the fp32 step; for each other one its speed-up
+        and the difference of its first loss.
     """
     calls, losses = {}, {}
     for layout in ('', ', channels_last'):
@@ -44,18 +43,18 @@ def precision_rows(
             losses[name + layout] = float(step()['loss'])
     took = median_seconds(calls, repeats, device, fair_clock(device))
     how = f'median of {repeats} steps, in turns'
-    plain = next(iter(calls))
-    rows = [Row(PART, plain, took[plain], 's', how)]
+    fp32 = next(iter(calls))
+    rows = [Row(PART, fp32, took[fp32], 's', how)]
     for name in list(calls)[1:]:
-        off = abs(losses[name] - losses[plain])
+        off = abs(losses[name] - losses[fp32])
         rows += [
-            Row(PART, name, took[plain] / took[name], 'x', how),
+            Row(PART, name, took[fp32] / took[name], 'x', how),
             Row(
                 PART,
                 f'{name}: difference',
                 off,
                 '',
-                f'of the first loss, {losses[plain]:.3f} in fp32',
+                f'of the first loss, {losses[fp32]:.3f} in fp32',
             ),
         ]
     return rows

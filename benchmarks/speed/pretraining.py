@@ -1,9 +1,11 @@
-"""Measuring contrastive training: which parts, and in which order."""
+"""How fast contrastive pretraining is, on this machine.
+
+Run as ``python -m benchmarks.speed.pretraining --help`` from the root of the
+repository.
+"""
 
 import argparse
 import os
-import platform
-import sys
 from collections.abc import Sequence
 
 import mmpretrain
@@ -11,40 +13,49 @@ import torch
 from mmengine.config import Config, DictAction
 from mmengine.registry import DATASETS, DefaultScope
 
+from benchmarks.speed.cli import (
+    add_arguments,
+    announce,
+    check_positive,
+    default_device,
+    device_name,
+)
 from benchmarks.speed.moco_variants import random_batch
 from benchmarks.speed.precision import precision_rows
 from benchmarks.speed.step import step_rows
-from benchmarks.speed.table import PRETRAIN_PARTS, Row, write_speeds
+from benchmarks.speed.table import Row, write_speeds
 from benchmarks.speed.views import pipeline_rows, view_settings
 from mmdet_ddpm_moco.utils.cli import one_line_errors
 from mmdet_ddpm_moco.utils.errors import InputError
 from mmdet_ddpm_moco.utils.paths import find_config
 
+# In the order they are run.
+PARTS = ('pipeline', 'step', 'precision')
 
-def measure_pretrain(
+
+def measure_pretraining(
     cfg: Config,
     *,
-    parts: Sequence[str] = PRETRAIN_PARTS,
+    parts: Sequence[str] = PARTS,
     images: int = 64,
     batch: int | None = None,
     repeats: int = 5,
     device: str | None = None,
 ) -> tuple[list[Row], dict]:
-    """Measures the speed of contrastive training as a config has it.
+    """Measures the speed of contrastive pretraining with a config.
 
     Args:
-        cfg (Config): Of a ``DatasetMoCo`` and its training.
-        parts (Sequence[str]): Of ``PRETRAIN_PARTS``. Defaults to all.
+        cfg (Config): Of the training of a ``DatasetMoCo``.
+        parts (Sequence[str]): Of ``PARTS``. Defaults to all.
         images (int): Training images that views are made of, at least 1.
             Defaults to 64.
         batch (int | None): Samples of a step, at least 1. Defaults to the
             config's.
-        repeats (int): Timed runs that a median is taken of, at least 1.
-            Defaults to 5.
+        repeats (int): Timed runs per median, at least 1. Defaults to 5.
         device (str | None): Defaults to CUDA where there is a GPU.
 
     Returns:
-        tuple[list[Row], dict]: What was measured, and on what.
+        tuple[list[Row], dict]: The measurements; sizes, machine and versions.
 
     Raises:
         FileNotFoundError: The training images are missing.
@@ -53,12 +64,7 @@ def measure_pretrain(
             cannot fill with such batches.
     """
     batch = cfg.train_dataloader.batch_size if batch is None else batch
-    for name, number in dict(
-        images=images, batch=batch, repeats=repeats
-    ).items():
-        if number < 1:
-            msg = f'{name} must be at least 1, got {number}'
-            raise InputError(msg)
+    check_positive(images=images, batch=batch, repeats=repeats)
     kind = cfg.get('model', {}).get('type', None)
     if str(kind).split('.')[-1] != 'DatasetMoCo':
         msg = f'needs the config of a DatasetMoCo, its model is {kind}'
@@ -71,29 +77,29 @@ def measure_pretrain(
         )
         raise InputError(msg)
     settings = view_settings(cfg.train_dataloader.dataset.pipeline)
-    device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
+    device = default_device(device)
     side = settings['scale']
     side = (side, side) if isinstance(side, int) else tuple(side)
     rows: list[Row] = []
     # mmpretrain's own transforms and networks, whatever else is imported.
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         if 'pipeline' in parts:
-            _say('two views of each image')
+            announce('two views of each image')
             files = training_files(cfg, images)
             rows += pipeline_rows(files, settings, repeats)
         data = random_batch(batch, side)
         steps = cfg.model, cfg.optim_wrapper, data, repeats, device
         if 'step' in parts:
-            _say('a training step')
+            announce('a training step')
             rows += step_rows(*steps)
         if 'precision' in parts:
-            _say('a training step in other formats')
+            announce('a training step in other formats')
             rows += precision_rows(*steps)
     setting = dict(
         batch=batch,
         views='x'.join(map(str, side)),
-        device=_device_name(device),
-        clock='CPU time' if _on_cpu(device) else 'wall time',
+        device=device_name(device),
+        clock='CPU time' if device == 'cpu' else 'wall time',
         threads=torch.get_num_threads(),
         cores=os.cpu_count(),
         torch=torch.__version__,
@@ -103,7 +109,7 @@ def measure_pretrain(
 
 
 def training_files(cfg: Config, number: int) -> list[str]:
-    """Some image files of the training set, evenly picked."""
+    """Image files of the training set, evenly spaced."""
     dataset = DATASETS.build({**cfg.train_dataloader.dataset, 'pipeline': []})
     files = dict.fromkeys(
         dataset.get_data_info(i)['img_path'] for i in range(len(dataset))
@@ -113,40 +119,19 @@ def training_files(cfg: Config, number: int) -> list[str]:
     return [files[i * len(files) // number] for i in range(number)]
 
 
-def _say(part: str) -> None:
-    print(f'measuring: {part}', file=sys.stderr, flush=True)
-
-
-def _on_cpu(device: str) -> bool:
-    return torch.device(device).type == 'cpu'
-
-
-def _device_name(device: str) -> str:
-    if torch.device(device).type == 'cuda':
-        return torch.cuda.get_device_name(device)
-    return f'{device} ({platform.machine()})'
-
-
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description='Compares, on this machine: two views of each training '
-        "image by our TwoViews with mmpretrain's transforms, of the images as "
-        'they are and enlarged; a training step with those of '
-        "mmpretrain's and, where it is installed, lightly's MoCo; the step "
-        'in other number formats and layouts. Each in turns, in one run; on a '
-        'CPU its own time counts, so that other work matters little. '
-        'OMP_NUM_THREADS sets the threads of the steps; views are made on '
-        'one core.',
+        description='Compares on this machine: two views of each training '
+        "image by TwoViews with mmpretrain's transforms, for images as they "
+        'are and enlarged; a training step with those of the MoCo of '
+        'mmpretrain and, where it is installed, lightly; the step in other '
+        'number formats and memory layouts. Competitors take turns in one '
+        'run; on a CPU the CPU time of the process is measured, so that '
+        'other work matters little. OMP_NUM_THREADS sets the threads of the '
+        'steps; views are made on one core.',
     )
     parser.add_argument(
-        'config', help='config of the contrastive training (configs/moco)'
-    )
-    parser.add_argument(
-        '--only',
-        nargs='+',
-        default=PRETRAIN_PARTS,
-        choices=PRETRAIN_PARTS,
-        help='measure these parts',
+        'config', help='config of the pretraining (configs/mocov2)'
     )
     parser.add_argument(
         '--images',
@@ -160,20 +145,13 @@ def parse_args() -> argparse.Namespace:
         help="samples of a training step (default: the config's)",
     )
     parser.add_argument(
-        '--repeats',
-        type=int,
-        default=5,
-        help='runs that a median is taken of (default: 5)',
-    )
-    parser.add_argument(
         '--cfg-options',
         nargs='+',
         action=DictAction,
         metavar='KEY=VALUE',
         help='settings of the config to change',
     )
-    parser.add_argument('--device', help='cuda where there is a GPU')
-    parser.add_argument('--out', metavar='FILE', help='json to write')
+    add_arguments(parser, PARTS)
     return parser.parse_args()
 
 
@@ -183,7 +161,7 @@ def main() -> None:
 
     cfg = Config.fromfile(find_config(args.config))
     cfg.merge_from_dict(args.cfg_options or {})
-    rows, setting = measure_pretrain(
+    rows, setting = measure_pretraining(
         cfg,
         parts=args.only,
         images=args.images,

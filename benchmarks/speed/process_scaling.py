@@ -1,4 +1,4 @@
-"""What a second process on a second core is worth."""
+"""Throughput of two processes on two cores, against one."""
 
 import time
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ _barrier: Barrier
 
 @dataclass(frozen=True)
 class Work:
-    """What each process does; all that it needs is read from files.
+    """The work of each process, which reads all it needs from files.
 
     Attributes:
         generator (str): Folder of the generator.
@@ -35,7 +35,7 @@ class Work:
         windows (int): Windows per batch.
         options (BankOptions): The sampler.
         batches (int): Batches per round.
-        rounds (int): Rounds, each of one process alone and of two.
+        rounds (int): Rounds, each with one process alone, then with both.
     """
 
     generator: str
@@ -48,7 +48,7 @@ class Work:
 
 
 def batches_per_second(processes: Sequence[Sequence[Span]]) -> float:
-    """Rate of several processes together, while all of them were at work.
+    """Joint rate of several processes while all of them are at work.
 
     Args:
         processes (Sequence[Sequence[Span]]): Begin and end of each batch in
@@ -56,10 +56,10 @@ def batches_per_second(processes: Sequence[Sequence[Span]]) -> float:
 
     Returns:
         float: Batches per second from the latest first begin to the earliest
-        last end. A batch that lies partly within counts in part.
+        last end. A batch partly within this time counts in part.
 
     Raises:
-        ValueError: They were never at work together.
+        ValueError: They were never at work at the same time.
     """
     begin = max(spans[0][0] for spans in processes)
     end = min(spans[-1][1] for spans in processes)
@@ -77,11 +77,10 @@ def batches_per_second(processes: Sequence[Sequence[Span]]) -> float:
 def scaling_rows(work: Work) -> list[Row]:
     """Times one process and two, each with one thread, on the CPU.
 
-    Both are started once. In each round the first works alone, and then both
-    together.
+    Both are started once. In each round the first works alone, then both.
 
     Args:
-        work (Work): What they do.
+        work (Work): Their work.
 
     Returns:
         list[Row]: Windows per second of one, of two, and the ratio.
@@ -93,7 +92,7 @@ def scaling_rows(work: Work) -> list[Row]:
     ) as pool:
         futures = [pool.submit(_sample, work, rank) for rank in range(2)]
         errors = [e for e in (f.exception() for f in futures) if e]
-        # Of the two, the one that waited for the other has nothing to tell.
+        # An error at the barrier only says that the other process failed.
         errors.sort(key=lambda e: isinstance(e, BrokenBarrierError))
         if errors:
             raise errors[0]
@@ -101,9 +100,9 @@ def scaling_rows(work: Work) -> list[Row]:
     rates = [
         (
             work.windows * batches_per_second([alone]),
-            work.windows * batches_per_second([together, other]),
+            work.windows * batches_per_second([both, other]),
         )
-        for alone, together, other in zip(first[::2], first[1::2], second)
+        for alone, both, other in zip(first[::2], first[1::2], second)
     ]
     one, two = (median(rate) for rate in zip(*rates))
     how = (
@@ -113,7 +112,7 @@ def scaling_rows(work: Work) -> list[Row]:
     part = 'processes'
     return [
         Row(part, 'one process', one, 'windows/s', how),
-        Row(part, 'two processes together', two, 'windows/s', how),
+        Row(part, 'two processes', two, 'windows/s', how),
         Row(
             part,
             'two against one',
@@ -131,7 +130,7 @@ def _start(barrier: Barrier) -> None:
 
 
 def _sample(work: Work, rank: int) -> list[list[Span]]:
-    """Spans of the phases that a process takes part in."""
+    """Spans of the phases in which a process works."""
     try:
         torch.set_num_threads(1)
         generator = load_generator(work.generator)
@@ -154,7 +153,7 @@ def _sample(work: Work, rank: int) -> list[list[Span]]:
 
 
 def _span(sample: object) -> Span:
-    # Unlike perf_counter, of one origin in all processes.
+    # Unlike perf_counter, it has one origin in all processes.
     begin = time.monotonic()
     sample()
     return begin, time.monotonic()

@@ -34,10 +34,10 @@ def sampling_rows(
     repeats: int,
     device: str,
 ) -> list[Row]:
-    """Compares our sampling with the plain loop, on one batch.
+    """Compares sampling as synthesis runs it with DDPM, on one batch.
 
-    Ours is timed before and after the plain loop, which takes minutes, so
-    that a machine that gets busier or less so favors neither much.
+    Ours is timed before and after DDPM, which takes minutes, so that a
+    change of the load of the machine favors neither much.
 
     Args:
         generator (Generator): Its U-Net is on the device.
@@ -51,34 +51,34 @@ def sampling_rows(
     """
     ours = our_sampling(generator, batch, options)
     trained = generator.scheduler
-    # The plain DDPM of the samplers, which clips to the right range.
+    # With the clipping range of our samplers.
     schedule = build_sampler('ddpm', trained)
-    # And the layout that diffusers loads a U-Net in.
+    # In the memory layout that diffusers loads a U-Net in.
     unet = copy.deepcopy(generator.unet)
     unet = unet.to(memory_format=torch.contiguous_format)
     steps = trained.config.num_train_timesteps
 
     def timed() -> list[float]:
-        runs = tqdm(range(repeats), 'our sampling', unit='run')
+        runs = tqdm(range(repeats), 'sampling', unit='run')
         return [seconds(ours, device) for _ in runs]
 
     ours()
     took = timed()
-    plain = seconds(lambda: plain_sampling(unet, schedule, batch), device)
+    ddpm = seconds(lambda: ddpm_sampling(unet, schedule, batch), device)
     took = median(took + timed())
     number = len(batch.image)
     name = f'{options.sampler}, {options.num_inference_steps} steps'
-    runs = f'median of {2 * repeats} runs, half before and half after plain'
+    runs = f'median of {2 * repeats} runs, half before and half after DDPM'
     return [
         Row(
             PART,
-            f'plain DDPM, {steps} steps, fp32',
-            number / plain,
+            f'DDPM, {steps} steps, fp32',
+            number / ddpm,
             'windows/s',
             f'1 run of a batch of {number}',
         ),
         Row(PART, name, number / took, 'windows/s', runs),
-        Row(PART, f'{name} against plain', plain / took, 'x', runs, least=40),
+        Row(PART, f'{name} against DDPM', ddpm / took, 'x', runs, least=40),
     ]
 
 
@@ -89,11 +89,11 @@ def painting_rows(
     windows: int,
     device: str,
 ) -> list[Row]:
-    """Times windows as a bank gets them: composited, and judged.
+    """Times windows of a bank: painted, composited, checked by the gates.
 
     Args:
         generator (Generator): The generator.
-        data (LabeledImages): The hosts.
+        data (LabeledImages): The host images.
         options (BankOptions): Of the bank.
         windows (int): Windows to paint, at least 1.
         device (str): Where the U-Net runs.
@@ -125,7 +125,7 @@ def painting_rows(
     took = seconds(paint, device)
     how = f'1 run of {windows} windows of all kinds and sizes, and the gates'
     return [
-        Row(PART, 'painted and judged', windows / took, 'windows/s', how),
+        Row(PART, 'painted and checked', windows / took, 'windows/s', how),
         Row(
             PART,
             'accepted',
@@ -137,22 +137,23 @@ def painting_rows(
 
 
 @torch.no_grad()
-def plain_sampling(
+def ddpm_sampling(
     unet: torch.nn.Module,
     scheduler: DDPMScheduler,
     batch: WindowBatch,
     source: torch.Generator | None = None,
 ) -> torch.Tensor:
-    """Walks all steps of the schedule with diffusers' own DDPM.
+    """Samples through all steps of the schedule with diffusers' DDPM.
 
-    The U-Net is shown what :func:`sample_windows` shows it, in float32.
+    The input of the U-Net is that of :func:`sample_windows`, in float32.
+    Source: Ho et al., 2020, algorithm 2.
 
     Args:
         unet (nn.Module): A ``UNet2DModel`` conditioned by mask.
         scheduler (DDPMScheduler): The schedule.
         batch (WindowBatch): The windows.
-        source (torch.Generator, optional): Of the noise on the way. Defaults
-            to None, torch's global one.
+        source (torch.Generator, optional): Of the noise in each step.
+            Defaults to None, torch's global one.
 
     Returns:
         torch.Tensor: float32 (N, C, H, W) in [-1, 1].
@@ -163,7 +164,7 @@ def plain_sampling(
     ground = background_statistics(batch.image, batch.mask)
     known = masked_image(normalize(batch.image, *ground), batch.mask)
     sample = batch.noise
-    for timestep in tqdm(scheduler.timesteps, 'plain DDPM', unit='step'):
+    for timestep in tqdm(scheduler.timesteps, 'DDPM', unit='step'):
         prediction = unet(
             torch.cat([sample, known], dim=1),
             timestep,

@@ -26,7 +26,7 @@ OURS = 'DatasetMoCo'
 def step_rows(
     model: Mapping, optim: Mapping, data: dict, repeats: int, device: str
 ) -> list[Row]:
-    """Compares the steps, all of the same networks, batch and optimizer.
+    """Compares steps with the same networks, batch and optimizer.
 
     Args:
         model (Mapping): Config of a ``DatasetMoCo``.
@@ -36,8 +36,8 @@ def step_rows(
         device (str): Where they run.
 
     Returns:
-        list[Row]: Seconds of ours, how many times as long the others take,
-        and what ours does beside its backbones.
+        list[Row]: Seconds of ours, the others' time as a multiple of it, the
+        share of our step outside of the backbones, and copies of the queue.
     """
     ours = build_ours(model).to(device)
     step, wrapper = training_step(ours, optim, data)
@@ -105,8 +105,8 @@ def backbone_share(
     Args:
         model (BaseModel): A ``MoCo``; its backbone and that of its key
             encoder count.
-        step (Callable): Makes a step.
-        wrapper (OptimWrapper): What the step calls.
+        step (Callable): Runs a step.
+        wrapper (OptimWrapper): Used by the step.
         device (str): Where it runs. Defaults to 'cpu'.
 
     Returns:
@@ -136,7 +136,7 @@ def backbone_share(
         finally:
             for hook in hooks:
                 hook.remove()
-    # Begin and end: of the step, and within it of query, keys and backward.
+    # Begin and end of the step, and within it of query, keys and backward.
     first, *inside, last = marks
     spans = zip(inside[::2], inside[1::2], strict=True)
     return sum(end - begin for begin, end in spans) / (last - first)

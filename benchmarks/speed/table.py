@@ -6,21 +6,16 @@ from dataclasses import dataclass
 
 from mmdet_ddpm_moco.utils.fileio import atomic_write_bytes
 
-# The parts of the benchmark of synthesis, in the order they are run.
-PARTS = ('sampling', 'share', 'unet', 'processes', 'bank')
-# The same of the benchmark of contrastive training.
-PRETRAIN_PARTS = ('pipeline', 'step', 'precision')
-
 
 @dataclass(frozen=True)
 class Row:
-    """One measured quantity.
+    """A measured quantity.
 
     Attributes:
-        part (str): Of the benchmark, such as one of ``PARTS``.
-        what (str): What was measured.
+        part (str): Part of the benchmark.
+        what (str): Name of the quantity.
         value (float | None): In ``unit``; None where it could not be
-            measured, and ``how`` says why.
+            measured for the reason in ``how``.
         unit (str): ``'x'`` for a ratio, ``''`` for a plain number.
         how (str): Repeats, sizes.
         least (float | None): Target: the value should not be below.
@@ -37,7 +32,7 @@ class Row:
 
     @property
     def met(self) -> bool | None:
-        """Whether the target is met; None where there is nothing to meet."""
+        """Whether the target is met; None without a value or a target."""
         if self.value is None or (self.least is None and self.most is None):
             return None
         if self.least is not None:
@@ -56,11 +51,11 @@ class Row:
 
 
 def speed_table(rows: Sequence[Row], setting: Mapping[str, object]) -> str:
-    """Draws up the table.
+    """Writes the table.
 
     Args:
-        rows (Sequence[Row]): In the order they are to stand.
-        setting (Mapping[str, object]): What all of them were measured on.
+        rows (Sequence[Row]): In the order of the table.
+        setting (Mapping[str, object]): Sizes, machine and versions.
 
     Returns:
         str: Markdown.

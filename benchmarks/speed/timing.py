@@ -1,4 +1,4 @@
-"""Timing calls, on a machine that may have other work."""
+"""Timing calls on a machine that may have other load."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -8,7 +8,7 @@ import torch
 
 
 def synchronize(device: str) -> None:
-    """Waits for the kernels of a device; calls return before they end."""
+    """Waits for the kernels of a device, which run asynchronously."""
     if torch.device(device).type == 'cuda':
         torch.cuda.synchronize(device)
 
@@ -29,21 +29,21 @@ def seconds(
         float: Seconds.
     """
     synchronize(device)
-    begun = clock()
+    start = clock()
     call()
     synchronize(device)
-    return clock() - begun
+    return clock() - start
 
 
 def fair_clock(device: str) -> Callable[[], float]:
-    """The clock that other work on the machine disturbs least.
+    """The clock that is least affected by other load.
 
     Args:
-        device (str): Where the work is done.
+        device (str): Where the calls run.
 
     Returns:
-        Callable: On a CPU, the time that its cores spent on this process;
-        else wall time.
+        Callable: On a CPU, the CPU time of this process; otherwise wall
+        time.
     """
     if torch.device(device).type == 'cpu':
         return time.process_time
@@ -56,10 +56,10 @@ def median_seconds(
     device: str = 'cpu',
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, float]:
-    """Times calls that are to be compared.
+    """Times calls to compare.
 
-    Each is run once to warm up. Then they take turns, so that whatever else
-    the machine does meets all of them alike.
+    After a warm-up run of each they take turns, so that other load affects
+    all of them alike.
 
     Args:
         calls (Mapping[str, Callable]): What to time, by name.

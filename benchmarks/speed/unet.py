@@ -18,11 +18,11 @@ from mmdet_ddpm_moco.models.background_norm import (
 from mmdet_ddpm_moco.models.conditioning import masked_image
 
 PART = 'unet'
-PLAIN = 'plain fp32'
+FP32 = 'fp32'
 
 
 def unet_arguments(batch: WindowBatch, timestep: int) -> tuple:
-    """What the U-Net is shown in the first step of sampling.
+    """Arguments of the U-Net in the first step of sampling.
 
     Args:
         batch (WindowBatch): The windows.
@@ -33,29 +33,29 @@ def unet_arguments(batch: WindowBatch, timestep: int) -> tuple:
     """
     ground = background_statistics(batch.image, batch.mask)
     known = masked_image(normalize(batch.image, *ground), batch.mask)
-    shown = torch.cat([batch.noise, known], dim=1)
-    return shown, torch.tensor(timestep, device=shown.device), batch.label
+    sample = torch.cat([batch.noise, known], dim=1)
+    return sample, torch.tensor(timestep, device=sample.device), batch.label
 
 
 def forward(
     unet: torch.nn.Module,
-    shown: torch.Tensor,
+    sample: torch.Tensor,
     timestep: torch.Tensor,
     label: torch.Tensor,
     *,
     bf16: bool = False,
 ) -> torch.Tensor:
     """One forward: float (N, C, H, W), bfloat16 under autocast."""
-    with torch.autocast(shown.device.type, torch.bfloat16, enabled=bf16):
-        return unet(shown, timestep, class_labels=label).sample
+    with torch.autocast(sample.device.type, torch.bfloat16, enabled=bf16):
+        return unet(sample, timestep, class_labels=label).sample
 
 
 def variants(
     unet: torch.nn.Module, arguments: tuple
 ) -> dict[str, Callable[[], torch.Tensor]]:
-    """The forwards to compare, by name; the first is the plain one."""
-    # A generator comes with channels last.
-    plain, other = (
+    """The forward passes to compare, by name; the first is fp32."""
+    # A generator is loaded with channels last.
+    fp32, other = (
         partial(
             forward,
             copy.deepcopy(unet).to(memory_format=layout),
@@ -65,8 +65,8 @@ def variants(
         for layout in (torch.contiguous_format, torch.channels_last)
     )
     return {
-        PLAIN: plain,
-        'bf16 autocast': partial(plain, bf16=True),
+        FP32: fp32,
+        'bf16 autocast': partial(fp32, bf16=True),
         'channels_last': other,
         'bf16 autocast, channels_last': partial(other, bf16=True),
     }
@@ -75,10 +75,9 @@ def variants(
 def compiled_variants(
     unet: torch.nn.Module, arguments: tuple
 ) -> dict[str, Callable[[], torch.Tensor] | Exception]:
-    """Compiled forwards by name, or why there is none.
+    """Compiled forward passes by name, or the error.
 
-    Compiling needs a compiler, and one that knows this machine, so anything
-    may go wrong.
+    Any error is caught, because compilation depends on the machine's compiler.
     """
     found: dict = {}
     for name, bf16 in (
@@ -103,7 +102,7 @@ def unet_rows(
     device: str,
     compiled: bool = False,
 ) -> list[Row]:
-    """Compares the forwards with the plain one.
+    """Compares forward passes with that in fp32.
 
     Args:
         unet (nn.Module): The U-Net, float32, in eval mode.
@@ -113,8 +112,8 @@ def unet_rows(
         compiled (bool): Also try ``torch.compile``. Defaults to False.
 
     Returns:
-        list[Row]: Seconds of the plain forward; for each other one how many
-        times as fast it is, and the largest difference of its output.
+        list[Row]: Seconds in fp32; for each other one its speed-up and the
+        largest difference of its output.
     """
     calls = variants(unet, arguments)
     failed = {}
@@ -124,13 +123,13 @@ def unet_rows(
         (failed if isinstance(call, Exception) else calls)[name] = call
     took = median_seconds(calls, repeats, device)
     how = f'median of {repeats} runs, in turns'
-    rows = [Row(PART, PLAIN, took[PLAIN], 's', how)]
-    expected = calls[PLAIN]()
+    rows = [Row(PART, FP32, took[FP32], 's', how)]
+    expected = calls[FP32]()
     most = f'the outputs are up to {expected.abs().max():.2g}'
     for name in list(calls)[1:]:
         difference = (calls[name]().float() - expected).abs().max()
         rows += [
-            Row(PART, name, took[PLAIN] / took[name], 'x', how),
+            Row(PART, name, took[FP32] / took[name], 'x', how),
             Row(PART, f'{name}: difference', difference.item(), '', most),
         ]
     for name, error in failed.items():
@@ -139,7 +138,7 @@ def unet_rows(
         rows.append(Row(PART, name, None, 'x', why))
     if not compiled:
         rows.append(
-            Row(PART, 'torch.compile', None, 'x', 'not asked: --compile')
+            Row(PART, 'torch.compile', None, 'x', 'only with --compile')
         )
     return rows
 
@@ -150,11 +149,11 @@ _UNET, _WHOLE = 'unet forward', 'whole call'
 def unet_share(
     unet: torch.nn.Module, call: Callable[[], object], device: str = 'cpu'
 ) -> float:
-    """Share of a call's time that is spent in the forward of a U-Net.
+    """Share of a call's time spent in the forward pass of a U-Net.
 
     Args:
         unet (nn.Module): The U-Net.
-        call (Callable): What runs it.
+        call (Callable): Runs it.
         device (str): Where it runs. Defaults to 'cpu'.
 
     Returns:
@@ -195,7 +194,7 @@ def share_rows(
     repeats: int,
     device: str,
 ) -> list[Row]:
-    """The share as a row, a median of several runs after one to warm up."""
+    """Median share over several runs, after a warm-up run."""
     call()
     shares = [unet_share(unet, call, device) for _ in range(repeats)]
     return [

@@ -26,16 +26,16 @@ LARGE = (2048, 1000)
 def pipeline_rows(
     files: Sequence[str], settings: Mapping, repeats: int
 ) -> list[Row]:
-    """Compares the pipelines, from files to a batch, on one core.
+    """Compares the pipelines from files to a batch, on one core.
 
     Args:
-        files (Sequence[str]): Images, taken as they are and enlarged.
+        files (Sequence[str]): Images, used as they are and enlarged.
         settings (Mapping): Of :func:`view_settings`.
         repeats (int): Timed runs over all images.
 
     Returns:
-        list[Row]: Images per second, ratios, and how far the moments of the
-        views are apart.
+        list[Row]: Images per second, ratios, and differences of the moments
+        of the views.
     """
     threads = torch.get_num_threads(), cv2.getNumThreads()
     torch.set_num_threads(1)
@@ -58,7 +58,7 @@ def compare_rows(
     repeats: int,
     least: float,
 ) -> list[Row]:
-    """The rows of one kind of images; ``least`` is the target."""
+    """The rows of images of one size; ``least`` is the target ratio."""
     calls = {
         kind: partial(batch_of_views, Compose(pipeline(settings)), files)
         for kind, pipeline in (
@@ -86,7 +86,7 @@ def compare_rows(
 def batch_of_views(
     pipeline: Callable, files: Sequence[str]
 ) -> list[torch.Tensor]:
-    """Two views of whole images, uint8 (N, 3, H, W); always the same."""
+    """Two views of whole images, uint8 (N, 3, H, W), with a fixed seed."""
     np.random.seed(0)
     samples = [
         pipeline(
@@ -108,12 +108,12 @@ def moment_rows(
     theirs: Callable[[], list[torch.Tensor]],
     ours: Callable[[], list[torch.Tensor]],
 ) -> list[Row]:
-    """How far mean and deviation of the same views are apart.
+    """Differences of mean and standard deviation of the views.
 
     Args:
-        name (str): The kind of images.
-        theirs (Callable): Gives two views, uint8 (N, 3, H, W).
-        ours (Callable): Gives the same.
+        name (str): Name of the images.
+        theirs (Callable): Returns two views, uint8 (N, 3, H, W).
+        ours (Callable): Likewise.
 
     Returns:
         list[Row]: In gray levels.
@@ -129,11 +129,11 @@ def moment_rows(
 
 
 def write_large(files: Sequence[str], folder: Path) -> list[str]:
-    """Writes a large JPEG for each image: enlarged, then repeated.
+    """Writes a large JPEG of each image, enlarged and then repeated.
 
     Args:
         files (Sequence[str]): Images.
-        folder (Path): Where to.
+        folder (Path): Their folder.
 
     Returns:
         list[str]: The files written.
@@ -159,11 +159,11 @@ PACK = dict(
 
 
 def view_settings(pipeline: Sequence[Mapping]) -> dict:
-    """Reads what views a pipeline makes.
+    """Reads the settings of the views of a pipeline.
 
     Args:
         pipeline (Sequence[Mapping]): With a ``TwoViews``, or with a
-            ``MultiView`` of those transforms that ``TwoViews`` stands for.
+            ``MultiView`` of the transforms that ``TwoViews`` replaces.
 
     Returns:
         dict: All arguments of ``TwoViews``.
@@ -271,7 +271,7 @@ def mmpretrain_pipeline(settings: Mapping) -> list[dict]:
         ),
     ]
     return [
-        # Gray as three channels: mmpretrain's transforms want them.
+        # Three channels, as mmpretrain's transforms need.
         dict(type='LoadImageFromFile'),
         dict(type='mmdet_ddpm_moco.CropToSample', window=settings['window']),
         dict(type='MultiView', num_views=2, transforms=[view]),

@@ -41,7 +41,7 @@ def draw_batch(
     number: int,
     device: str = 'cpu',
 ) -> WindowBatch:
-    """Draws windows of the size that a generator was trained with.
+    """Draws training windows of a generator.
 
     Args:
         generator (Generator): The generator.
@@ -76,7 +76,7 @@ def draw_batch(
 def our_sampling(
     generator: Generator, batch: WindowBatch, options: BankOptions
 ) -> partial:
-    """The sampling that a bank is made with, ready to be called.
+    """Sampling as synthesis runs it, as a call without arguments.
 
     Args:
         generator (Generator): Its U-Net is where the batch is.

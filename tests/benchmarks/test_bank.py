@@ -7,14 +7,14 @@ from benchmarks.speed.bank import (
     bank_rows,
     drawn_paths,
     image_name,
-    write_made_up_bank,
+    write_artificial_bank,
 )
 from mmdet_ddpm_moco.bank.reader import DefectBank
 
 
 @pytest.mark.parametrize('windows', [1, 10, 27, 3000])
-def test_a_made_up_bank_is_one_whose_windows_are_found(tmp_path, windows):
-    bank = DefectBank(write_made_up_bank(tmp_path / 'bank', windows))
+def test_windows_of_an_artificial_bank_are_found(tmp_path, windows):
+    bank = DefectBank(write_artificial_bank(tmp_path / 'bank', windows))
     assert len(bank) == windows
     images = -(-windows // PER_IMAGE)
     for i in range(images):
@@ -24,13 +24,13 @@ def test_a_made_up_bank_is_one_whose_windows_are_found(tmp_path, windows):
         )
     assert bank.windows_of(image_name(images)) == []
     assert set(drawn_paths(windows)) <= {
-        f'data/made_up/images/{image_name(i)}' for i in range(images)
+        f'data/artificial/images/{image_name(i)}' for i in range(images)
     }
     assert len(drawn_paths(windows)) == LOOK_UPS
 
 
-def test_its_windows_are_such_as_synthesis_makes(tmp_path):
-    bank = DefectBank(write_made_up_bank(tmp_path, 500))
+def test_artificial_windows_are_valid(tmp_path):
+    bank = DefectBank(write_artificial_bank(tmp_path, 500))
     windows = [bank[i] for i in range(500)]
     assert {w.kind for w in windows} == {'add', 'replaces', 'null'}
     for window in windows:
@@ -60,7 +60,7 @@ def test_rows_of_every_size(monkeypatch):
     assert rows[5].value == pytest.approx(rows[4].value / rows[3].value)
 
 
-def test_a_system_that_does_not_tell_its_memory(monkeypatch):
+def test_a_system_without_proc(monkeypatch):
     monkeypatch.setattr(bank, 'STATUS', bank.Path('/none'))
     assert bank._resident_bytes() is None
     row = bank._memory('memory', (None, None), '')

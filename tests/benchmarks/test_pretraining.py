@@ -1,4 +1,4 @@
-"""The sub-command as it is called, with a tiny model."""
+"""The command line with a tiny model."""
 
 import json
 import sys
@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from benchmarks.speed import pretraining, views
-from benchmarks.speed.table import PRETRAIN_PARTS
+from benchmarks.speed.pretraining import PARTS
 from benchmarks.speed.views import moment_rows, write_large
 from helpers.tiny_pretrain import MODEL, write_pretrain
 from helpers.tiny_synthesis import write_images
@@ -62,7 +62,7 @@ def test_every_part_is_in_the_table_and_in_the_json(
     found = json.loads(out.read_text())
     rows = found['rows']
     assert [(row['part'], row['measured']) for row in rows] == ROWS
-    assert tuple(dict.fromkeys(r['part'] for r in rows)) == PRETRAIN_PARTS
+    assert tuple(dict.fromkeys(r['part'] for r in rows)) == PARTS
     for row in rows:
         assert f'| {row["part"]} | {row["measured"]} | ' in printed
     assert {r['measured']: r['least'] for r in rows if r['least']} == {
@@ -94,7 +94,7 @@ def test_every_part_is_in_the_table_and_in_the_json(
     assert found['setting']['views'] == '32x32'
 
 
-def test_one_part_alone_needs_no_images(benchmark, tmp_path, capfd):
+def test_a_single_part_needs_no_images(benchmark, tmp_path, capfd):
     config = write_pretrain(tmp_path)
     for image in (tmp_path / 'data' / 'images').iterdir():
         image.unlink()
@@ -114,21 +114,19 @@ def line_of(benchmark, capfd, *arguments):
 
 
 @pytest.mark.parametrize('name', ['images', 'batch', 'repeats'])
-def test_a_number_below_1_is_told_in_one_line(
+def test_a_number_below_1_is_a_one_line_error(
     benchmark, tmp_path, capfd, name
 ):
     line = line_of(benchmark, capfd, write_pretrain(tmp_path), f'--{name}', 0)
     assert line == f'error: {name} must be at least 1, got 0'
 
 
-def test_batches_that_mmpretrain_can_not_take_are_told(
-    benchmark, tmp_path, capfd
-):
+def test_batches_unfit_for_mmpretrain_are_an_error(benchmark, tmp_path, capfd):
     line = line_of(benchmark, capfd, write_pretrain(tmp_path), '--batch', 5)
     assert 'batches that divide queue_len=16, got 5' in line
 
 
-def test_another_model_is_told(benchmark, tmp_path, capfd):
+def test_another_model_is_an_error(benchmark, tmp_path, capfd):
     options = ('--cfg-options', 'model.type=MoCo')
     line = line_of(benchmark, capfd, write_pretrain(tmp_path), *options)
     assert (

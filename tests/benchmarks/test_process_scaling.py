@@ -8,6 +8,7 @@ from benchmarks.speed.process_scaling import (
     batches_per_second,
     scaling_rows,
 )
+from mmdet_ddpm_moco.synthesis.settings import BankOptions
 
 
 @pytest.mark.parametrize(
@@ -23,12 +24,12 @@ from benchmarks.speed.process_scaling import (
         ([[(0, 2)], [(0, 8), (8, 9)]], 0.625),
     ],
 )
-def test_the_rate_is_that_of_the_common_time(processes, rate):
+def test_the_rate_is_of_the_common_time(processes, rate):
     assert batches_per_second(processes) == pytest.approx(rate)
     assert batches_per_second(processes[::-1]) == pytest.approx(rate)
 
 
-def test_processes_that_never_met_have_no_rate():
+def test_processes_without_common_time_have_no_rate():
     with pytest.raises(ValueError, match='at the same time'):
         batches_per_second([[(0, 1)], [(1, 2)]])
 
@@ -51,7 +52,7 @@ def test_a_process_that_fails_frees_the_other(tmp_path, monkeypatch):
     assert calls == ['abort']
 
 
-def test_the_error_told_is_the_one_that_began_it(tmp_path, monkeypatch):
+def test_the_first_error_is_raised(tmp_path, monkeypatch):
     class Future:
         def __init__(self, error):
             self.exception = lambda: error

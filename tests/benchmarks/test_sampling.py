@@ -1,8 +1,8 @@
-"""The loop that ours is compared with, against the paper's equations."""
+"""The DDPM that ours is compared with, against the equations of Ho et al."""
 
 import torch
 
-from benchmarks.speed.sampling import plain_sampling
+from benchmarks.speed.sampling import ddpm_sampling
 from benchmarks.speed.windows import WindowBatch, draw_batch, our_sampling
 from helpers.tiny_synthesis import (
     random_unet,
@@ -17,6 +17,7 @@ from mmdet_ddpm_moco.models.background_norm import (
 )
 from mmdet_ddpm_moco.synthesis.generator import load_generator
 from mmdet_ddpm_moco.synthesis.samplers import build_sampler
+from mmdet_ddpm_moco.synthesis.settings import BankOptions
 
 STEPS = 12
 
@@ -61,7 +62,7 @@ def test_it_follows_the_equations_through_every_step():
     expected = by_the_equations(
         unet, trained, batch(), torch.Generator().manual_seed(3)
     )
-    sampled = plain_sampling(
+    sampled = ddpm_sampling(
         unet,
         build_sampler('ddpm', trained),
         batch(),
@@ -69,7 +70,7 @@ def test_it_follows_the_equations_through_every_step():
     )
     assert sampled.dtype == torch.float32
     torch.testing.assert_close(sampled, expected, rtol=0, atol=1e-4)
-    other = plain_sampling(
+    other = ddpm_sampling(
         unet,
         build_sampler('ddpm', trained),
         batch(),
@@ -94,12 +95,12 @@ def test_an_oracle_is_followed_to_the_clean_windows():
         answer = kept**0.5 * noise - (1 - kept) ** 0.5 * clean
         return type('Output', (), dict(sample=answer))
 
-    sampled = plain_sampling(oracle, build_sampler('ddpm', trained), data)
+    sampled = ddpm_sampling(oracle, build_sampler('ddpm', trained), data)
     torch.testing.assert_close(sampled, -0.5 * data.image, rtol=0, atol=1e-3)
     assert seen == list(reversed(range(STEPS)))
 
 
-def test_windows_to_time_are_the_training_images_own(tmp_path):
+def test_the_batch_is_drawn_from_the_training_images(tmp_path):
     generator = load_generator(write_generator(tmp_path / 'generator'))
     images = write_images(tmp_path / 'data')
     drawn = draw_batch(generator, *images, number=5)
@@ -115,7 +116,7 @@ def test_windows_to_time_are_the_training_images_own(tmp_path):
         assert torch.equal(getattr(drawn, part), getattr(again, part))
 
 
-def test_ours_takes_all_its_steps_on_the_batch(tmp_path):
+def test_our_sampling_runs_all_steps_on_the_batch(tmp_path):
     generator = load_generator(write_generator(tmp_path / 'generator'))
     drawn = draw_batch(generator, *write_images(tmp_path / 'data'), number=2)
     shown = []

@@ -16,7 +16,7 @@ from helpers.tiny_pretrain import MODEL, OPTIM
 
 
 class Clock:
-    """Goes on only while something sleeps."""
+    """Advances only while something sleeps."""
 
     now = 0.0
 
@@ -43,7 +43,7 @@ class Sleep(torch.autograd.Function):
 
 
 class Sleeper(nn.Module):
-    """A backbone of one weight that sleeps on both ways."""
+    """A backbone of one weight that sleeps in forward and backward."""
 
     def __init__(self, seconds):
         super().__init__()

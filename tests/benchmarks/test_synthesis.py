@@ -1,4 +1,4 @@
-"""The sub-command as it is called, with a generator that is not trained."""
+"""The command line with an untrained generator."""
 
 import json
 import sys
@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from benchmarks.speed import bank, synthesis
-from benchmarks.speed.table import PARTS
+from benchmarks.speed.synthesis import PARTS
 from helpers.tiny_synthesis import (
     CLASSES,
     write_config,
@@ -16,13 +16,13 @@ from helpers.tiny_synthesis import (
 
 STEPS = 40
 ROWS = [
-    ('sampling', f'plain DDPM, {STEPS} steps, fp32'),
+    ('sampling', f'DDPM, {STEPS} steps, fp32'),
     ('sampling', 'dpmsolver++, 20 steps'),
-    ('sampling', 'dpmsolver++, 20 steps against plain'),
-    ('sampling', 'painted and judged'),
+    ('sampling', 'dpmsolver++, 20 steps against DDPM'),
+    ('sampling', 'painted and checked'),
     ('sampling', 'accepted'),
     ('share', 'U-Net forward in sampling time'),
-    ('unet', 'plain fp32'),
+    ('unet', 'fp32'),
     ('unet', 'bf16 autocast'),
     ('unet', 'bf16 autocast: difference'),
     ('unet', 'channels_last'),
@@ -31,7 +31,7 @@ ROWS = [
     ('unet', 'bf16 autocast, channels_last: difference'),
     ('unet', 'torch.compile'),
     ('processes', 'one process'),
-    ('processes', 'two processes together'),
+    ('processes', 'two processes'),
     ('processes', 'two against one'),
     ('bank', 'opening 100 windows'),
     ('bank', 'opening 100 windows: memory'),
@@ -79,20 +79,20 @@ def test_every_part_is_in_the_table_and_in_the_json(
     for row in rows:
         assert f'| {row["part"]} | {row["measured"]} | ' in printed
     assert {r['measured']: r['least'] for r in rows if r['least']} == {
-        'dpmsolver++, 20 steps against plain': 40,
+        'dpmsolver++, 20 steps against DDPM': 40,
         'U-Net forward in sampling time': 0.9,
         'two against one': 1.8,
     }
     value = {row['measured']: row['value'] for row in rows}
-    plain, ours, ratio = list(value.values())[:3]
-    assert ratio == pytest.approx(ours / plain)
+    ddpm, ours, ratio = list(value.values())[:3]
+    assert ratio == pytest.approx(ours / ddpm)
     assert 0 < value['U-Net forward in sampling time'] < 1
-    assert value['accepted'] <= value['painted and judged']
+    assert value['accepted'] <= value['painted and checked']
     assert found['setting']['batch'] == 2
     assert found['setting']['window'] == 32
 
 
-def test_one_part_alone(benchmark, config, tmp_path, capfd):
+def test_a_single_part(benchmark, config, tmp_path, capfd):
     folder = write_generator(tmp_path / 'generator', STEPS)
     benchmark(config, '--generator', folder, '--only', 'share', '--repeats', 1)
     lines = capfd.readouterr().out.splitlines()
@@ -110,24 +110,24 @@ def line_of(benchmark, capfd, *arguments):
     return err
 
 
-def test_a_missing_generator_is_told_in_one_line(
+def test_a_missing_generator_is_a_one_line_error(
     benchmark, config, tmp_path, capfd
 ):
     line = line_of(benchmark, capfd, config, '--generator', tmp_path / 'no')
     assert line.startswith(f'error: no generator at {tmp_path / "no"}')
 
 
-def test_a_generator_of_other_classes_is_told_in_one_line(
+def test_a_generator_of_other_classes_is_a_one_line_error(
     benchmark, tmp_path, capfd
 ):
     images = write_images(tmp_path / 'data', classes=('dent', 'scratch'))
     config = write_config(tmp_path / 'ddpm.py', *images)
     folder = write_generator(tmp_path / 'generator')
     line = line_of(benchmark, capfd, config, '--generator', folder)
-    assert f'the generator knows the classes {CLASSES}' in line
+    assert f'the generator was trained on the classes {CLASSES}' in line
 
 
-def test_a_generator_without_masks_is_told_in_one_line(
+def test_a_generator_without_masks_is_a_one_line_error(
     benchmark, config, tmp_path, capfd
 ):
     folder = write_generator(tmp_path / 'generator', conditioned=False)
@@ -136,7 +136,7 @@ def test_a_generator_without_masks_is_told_in_one_line(
 
 
 @pytest.mark.parametrize('name', ['batch', 'windows', 'repeats'])
-def test_a_number_below_1_is_told_in_one_line(
+def test_a_number_below_1_is_a_one_line_error(
     benchmark, config, tmp_path, capfd, name
 ):
     arguments = ('--generator', tmp_path, f'--{name}', 0)

@@ -14,7 +14,7 @@ ROWS = [
 ]
 
 
-def test_the_table_says_value_unit_target_and_how():
+def test_the_table_has_value_unit_target_and_method():
     first, empty, *lines = speed_table(
         ROWS, dict(batch=4, device='cpu')
     ).splitlines()
@@ -46,7 +46,7 @@ def test_a_target_is_met_from_its_bound_on(value, bound, met):
     assert Row('bank', 'opening', value, 's', '', **bound).met is met
 
 
-def test_json_keeps_all_digits_and_the_verdict():
+def test_the_json_keeps_all_digits_and_met_targets():
     found = speed_json(ROWS, dict(batch=4))
     assert json.loads(json.dumps(found)) == found
     assert found['setting'] == dict(batch=4)

@@ -17,7 +17,7 @@ from benchmarks.speed.windows import WindowBatch
 from helpers.tiny_synthesis import random_unet
 
 NAMES = (
-    'plain fp32',
+    'fp32',
     'bf16 autocast',
     'channels_last',
     'bf16 autocast, channels_last',
@@ -71,7 +71,7 @@ def test_each_variant_is_what_its_name_says(arguments):
 @torch.no_grad()
 def test_all_variants_predict_the_same(arguments):
     calls = variants(random_unet(), arguments)
-    expected = calls['plain fp32']()
+    expected = calls['fp32']()
     assert expected.shape == (2, 1, 16, 16)
     for name, call in calls.items():
         close = 0.05 if 'bf16' in name else 1e-4
@@ -84,20 +84,20 @@ def test_rows_have_a_ratio_and_the_true_difference(arguments):
     unet = random_unet()
     rows = unet_rows(unet, arguments, 1, 'cpu')
     assert [row.what for row in rows] == [
-        'plain fp32',
+        'fp32',
         *(f'{n}{m}' for n in NAMES[1:] for m in ('', ': difference')),
         'torch.compile',
     ]
-    assert (rows[-1].value, rows[-1].how) == (None, 'not asked: --compile')
+    assert (rows[-1].value, rows[-1].how) == (None, 'only with --compile')
     assert rows[0].unit == 's' and rows[1].unit == 'x'
     with torch.no_grad():
         calls = variants(unet, arguments)
-        off = calls['bf16 autocast']().float() - calls['plain fp32']()
+        off = calls['bf16 autocast']().float() - calls['fp32']()
     assert rows[2].value == pytest.approx(off.abs().max().item(), rel=0.3)
     assert rows[2].value > 1e-4
 
 
-def test_a_compiler_that_fails_is_told_in_the_table(arguments, monkeypatch):
+def test_a_compiler_error_is_reported_in_the_table(arguments, monkeypatch):
     def broken(unet):
         raise RuntimeError('no C++ compiler here\nand a long trace')
 
@@ -110,17 +110,38 @@ def test_a_compiler_that_fails_is_told_in_the_table(arguments, monkeypatch):
         assert row.how == 'not available: RuntimeError no C++ compiler here'
 
 
-def test_what_compiles_is_timed_like_the_others(arguments, monkeypatch):
-    monkeypatch.setattr(unet_module.torch, 'compile', lambda unet: unet)
+def test_compiled_forward_passes_are_timed_and_compared(
+    arguments, monkeypatch
+):
+    class Compiled(nn.Module):
+        """Its output is 0.5 off."""
+
+        def __init__(self, unet):
+            super().__init__()
+            self.unet = unet
+
+        def forward(self, *args, **kwargs):
+            output = self.unet(*args, **kwargs)
+            output.sample += 0.5
+            return output
+
+    def seconds(calls, *_):
+        return {name: 2.0**i for i, name in enumerate(calls)}
+
+    monkeypatch.setattr(unet_module.torch, 'compile', Compiled)
+    monkeypatch.setattr(unet_module, 'median_seconds', seconds)
     with torch.no_grad():
         found = compiled_variants(random_unet(), arguments)
         assert found['torch.compile']().dtype == torch.float32
     rows = unet_rows(random_unet(), arguments, 1, 'cpu', compiled=True)
     by_name = {row.what: row.value for row in rows}
-    assert by_name['torch.compile'] > 0
-    # A copy's weights lie elsewhere, which changes the last bits.
-    assert by_name['torch.compile: difference'] < 1e-5
-    assert by_name['torch.compile, bf16 autocast: difference'] > 0
+    # The fifth and sixth of the calls.
+    assert by_name['torch.compile'] == 1 / 16
+    assert by_name['torch.compile, bf16 autocast'] == 1 / 32
+    off = by_name['torch.compile: difference']
+    assert off == pytest.approx(0.5, abs=1e-5)
+    off = by_name['torch.compile, bf16 autocast: difference']
+    assert 1e-5 < abs(off - 0.5) < 0.05
 
 
 class Sleeper(nn.Module):

@@ -28,7 +28,7 @@ def test_both_pipelines_make_the_views_asked_for(pipeline):
     assert view_settings(pipeline(SETTINGS)) == SETTINGS
 
 
-def test_what_is_not_said_has_the_default():
+def test_missing_settings_have_defaults():
     found = view_settings([dict(type='TwoViews', scale=8, blur_prob=0.1)])
     assert found['scale'] == 8 and found['blur_prob'] == 0.1
     assert found['crop_ratio_range'] == (0.08, 1.0)

@@ -1,48 +1,48 @@
 """Does a change help? Trains variants on several seeds and scores them."""
 
 import argparse
-from pathlib import Path
 
 from mmdet_ddpm_moco.utils.cli import one_line_errors
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description='Trains and scores the runs (variants x labeled images per '
-        'class x seeds) of an experiment. A seed draws everything anew. Finished '
-        'runs are noted beside the experiment, as <experiment>.jsonl, and not measured '
-        'again; a run that was killed goes on when it is started again. '
-        'Several processes, such as one for each GPU, may share an experiment. Then '
-        'the table goes between the marks <!-- begin <experiment> --> and '
-        '<!-- end <experiment> --> of the README.md there, the picture beside it.',
+        description='Trains and scores the runs (variants x labeled images '
+        'per class x seeds) of an experiment. A seed redraws everything. '
+        'Finished runs are recorded beside the experiment, in '
+        '<experiment>.jsonl, and not repeated; a run that was killed is '
+        'resumed. Several processes, such as one for each GPU, may share an '
+        'experiment. At the end the table is written between the marks '
+        '<!-- begin <experiment> --> and <!-- end <experiment> --> of the '
+        'README.md beside the experiment, and the plot is saved there.',
     )
     parser.add_argument(
-        'experiment', help='experiment file (configs/benchmarks)'
+        'experiment', help='experiment file (benchmarks/neu_det/*.py)'
     )
-    doing = parser.add_mutually_exclusive_group()
-    doing.add_argument(
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument(
         '--only',
         nargs='+',
         default=(),
         metavar='VARIANT',
-        help='measure these',
+        help='measure these variants only',
     )
-    doing.add_argument(
+    mode.add_argument(
         '--check',
         action='store_true',
-        help='draw the shots, check that variants are comparable and see no test '
-        'image, say what is left to measure, and stop',
+        help='draw the shots, check that variants are comparable and do not '
+        'train on test images, list the runs, and stop',
     )
-    doing.add_argument(
+    mode.add_argument(
         '--table',
         action='store_true',
-        help='make the table and the picture of what is measured, and stop',
+        help='write the table and the plot of the finished runs, and stop',
     )
-    doing.add_argument(
+    mode.add_argument(
         '--against',
         metavar='VARIANT',
-        help='print the table of what is measured with the differences from '
-        "this variant instead of the experiment's reference, write nothing, and stop",
+        help='print the table with differences from this variant instead of '
+        "the experiment's reference, write nothing, and stop",
     )
     return parser.parse_args()
 
@@ -68,19 +68,18 @@ def main() -> None:
     print(*problems, sep='\n', end='\n' * bool(problems))
     if args.check:
         for run, _ in prepared:
-            state = 'measured' if run.name in found else 'to be measured'
+            state = 'finished' if run.name in found else 'to be measured'
             print(f'{run.name:40} {state}')
         return
     records = list(found.values())
     text = table(shown, records)
     print(f'\n{text}')
     if records and not args.against:
-        name = experiment.file.stem
-        picture = experiment.file.with_suffix('.png')
-        plot_results(experiment, records, picture)
-        readme = Path(experiment.file).parent / 'README.md'
-        if write_between_marks(readme, name, text):
-            print(f'The table is in {readme}, the picture is {picture}.')
+        plot = experiment.file.with_suffix('.png')
+        plot_results(experiment, records, plot)
+        readme = experiment.file.with_name('README.md')
+        if write_between_marks(readme, experiment.file.stem, text):
+            print(f'The table is in {readme}, the plot is {plot}.')
 
 
 if __name__ == '__main__':

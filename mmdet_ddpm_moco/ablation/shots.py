@@ -4,7 +4,7 @@ import json
 from collections import defaultdict
 from pathlib import Path
 
-from ..conversion.formats.voc import Box, main_class
+from ..conversion.boxes import Box, main_class
 from ..conversion.splits import few_shot_subsets
 from ..utils.errors import MissingFileError
 from ..utils.fileio import atomic_write_bytes

@@ -1,4 +1,4 @@
-"""Planted unfairness is found before anything is trained."""
+"""Unfair comparisons are refused before anything is trained."""
 
 import json
 import shutil
@@ -18,15 +18,15 @@ def file(tmp_path, monkeypatch):
     return make_experiment(tmp_path)
 
 
-def change_arm(file, text):
+def change_variant(file, text):
     with (file.parent / 'other.py').open('a') as variant:
         variant.write(text)
 
 
-def test_a_fair_plan_passes(file):
+def test_a_fair_experiment_passes(file):
     names = [run.name for run, _ in prepare_runs(read_experiment(file))]
     # Seed by seed, so that variants can be compared early.
-    assert names == ['plain_1_0', 'other_1_0', 'plain_1_1', 'other_1_1']
+    assert names == ['baseline_1_0', 'other_1_0', 'baseline_1_1', 'other_1_1']
 
 
 @pytest.mark.parametrize(
@@ -53,8 +53,8 @@ def test_a_fair_plan_passes(file):
         ),
     ],
 )
-def test_an_arm_with_other_training_is_refused(file, change, named):
-    change_arm(file, change)
+def test_a_variant_with_other_training_is_refused(file, change, named):
+    change_variant(file, change)
     with pytest.raises(ValueError, match=named) as error:
         prepare_runs(read_experiment(file))
     assert 'variant other is no fair comparison' in str(error.value)
@@ -75,8 +75,8 @@ def test_an_arm_with_other_training_is_refused(file, change, named):
         "pipeline=[dict(type='CopyPaste'), *rest]))",
     ],
 )
-def test_what_an_arm_stands_for_may_differ(file, change):
-    change_arm(file, change)
+def test_the_subject_of_a_variant_may_differ(file, change):
+    change_variant(file, change)
     assert len(prepare_runs(read_experiment(file))) == 4
 
 
@@ -87,7 +87,7 @@ def declare(file, flag):
 
 
 def test_an_own_schedule_must_be_declared(file):
-    change_arm(file, 'train_cfg = dict(max_iters=9)')
+    change_variant(file, 'train_cfg = dict(max_iters=9)')
     declare(file, 'own_labels')  # which is another thing
     with pytest.raises(ValueError, match='max_iters'):
         prepare_runs(read_experiment(file))
@@ -96,7 +96,7 @@ def test_an_own_schedule_must_be_declared(file):
 
 
 def test_more_labels_must_be_declared(file):
-    change_arm(
+    change_variant(
         file,
         "train_dataloader = dict(dataset=dict(ann_file='annotations/"
         "train.json'))",
@@ -138,11 +138,11 @@ POOL = 'data/annotations/train.json'
         ),
     ],
 )
-def test_stages_read_the_labels_of_the_shots_alone(file, stage, dataset, fair):
+def test_stages_read_labels_of_the_shots_only(file, stage, dataset, fair):
     (file.parent / 'stage.py').write_text(
         f'train_dataloader = dict(dataset={dataset})\n'
     )
-    change_arm(
+    change_variant(
         file,
         "custom_hooks = [dict(type='DDPMMoCoHook', bank='run/bank')]\n"
         f"stages = dict(root='run', {stage}=dict(config='stage.py'), "
@@ -157,7 +157,7 @@ def test_stages_read_the_labels_of_the_shots_alone(file, stage, dataset, fair):
 
 
 @pytest.mark.parametrize('dataset_ids', ['folder', 'column'])
-def test_names_of_folders_and_lines_are_labels_too(file, dataset_ids):
+def test_folder_names_and_table_columns_are_labels(file, dataset_ids):
     images = file.parent / 'data/images'
     (file.parent / 'kinds/a').mkdir(parents=True)
     shutil.copy(images / 'train_0.png', file.parent / 'kinds/a')
@@ -172,7 +172,7 @@ def test_names_of_folders_and_lines_are_labels_too(file, dataset_ids):
         f'sources = [dict({source}, dataset_ids={dataset_ids!r})]\n'
         'train_dataloader = dict(dataset=dict(sources=sources))\n'
     )
-    change_arm(
+    change_variant(
         file, "stages = dict(root='run', backbone=dict(config='stage.py'))"
     )
     with pytest.raises(
@@ -190,7 +190,7 @@ def test_a_test_image_in_a_table_is_found(file):
         "dataset_ids='column', column='line')]\n"
         'train_dataloader = dict(dataset=dict(sources=sources))\n'
     )
-    change_arm(
+    change_variant(
         file, "stages = dict(root='run', backbone=dict(config='stage.py'))"
     )
     declare(file, 'own_labels')
@@ -229,7 +229,7 @@ def test_a_test_image_among_the_unlabeled_ones_is_found(file):
         "train_dataloader = dict(dataset=dict(type='C', sources=["
         "dict(img_folder='unlabeled', dataset_ids='image')]))\n"
     )
-    change_arm(
+    change_variant(
         file, "stages = dict(root='run', backbone=dict(config='moco.py'))"
     )
     prepare_runs(read_experiment(file))
@@ -243,7 +243,7 @@ def test_a_seed_redraws_everything(file):
         "train_dataloader = dict(dataset=dict(type='W', "
         "ann_file='data/annotations/train_20.json'))\n"
     )
-    change_arm(
+    change_variant(
         file,
         "custom_hooks = [dict(type='DDPMMoCoHook', bank='run/bank')]\n"
         "stages = dict(root='run', generator=dict(config='ddpm.py'), "
@@ -280,10 +280,8 @@ def test_a_seed_redraws_everything(file):
 
 def test_the_fingerprint_follows_settings_and_images(file):
     experiment = read_experiment(file)
-    run = experiment.runs(['plain'])[0]
-    write_shots(
-        experiment, 1, 0
-    )
+    run = experiment.runs(['baseline'])[0]
+    write_shots(experiment, 1, 0)
     before = run_configs(experiment, run).fingerprint
     assert run_configs(experiment, run).fingerprint == before
     # Where it is run is no part of what is run.
@@ -297,8 +295,8 @@ def test_the_fingerprint_follows_settings_and_images(file):
 @pytest.mark.parametrize(
     'old, new, named',
     [
-        ("'plain.py'", "'none.py'", 'no config none.py'),
-        ("reference = 'plain'", "reference = 'best'", "'best'"),
+        ("'baseline.py'", "'none.py'", 'no config none.py'),
+        ("reference = 'baseline'", "reference = 'best'", "'best'"),
         ('seeds = [0, 1]', 'seeds = [0.5]', r'seeds of .*\[0\.5\]'),
         ('shots = [1]', 'shots = []', r'shots of .*\[\]'),
         ('seeds = [0, 1]', '', 'lacks seeds'),
@@ -307,7 +305,7 @@ def test_the_fingerprint_follows_settings_and_images(file):
         ("data_root = 'data'", "data_root = 'gone'", r'prepare_dataset\.py'),
     ],
 )
-def test_a_wrong_plan_gets_one_line(file, old, new, named):
+def test_an_invalid_experiment_is_a_one_line_error(file, old, new, named):
     assert old in file.read_text()
     file.write_text(file.read_text().replace(old, new))
     with pytest.raises((ValueError, FileNotFoundError), match=named) as error:
@@ -315,8 +313,8 @@ def test_a_wrong_plan_gets_one_line(file, old, new, named):
     assert '\n' not in str(error.value)
 
 
-def test_an_unknown_arm_is_named_with_those_there_are(file):
+def test_an_unknown_variant_is_an_error_with_the_choices(file):
     with pytest.raises(
-        ValueError, match='no variant bst; it has plain, other'
+        ValueError, match='no variant bst; it has baseline, other'
     ):
         read_experiment(file).runs(['bst'])

@@ -1,4 +1,4 @@
-"""A wrong or unfinished run does not get into the table."""
+"""Invalid or unfinished runs are not in the table."""
 
 import fcntl
 import json
@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from helpers.tiny_experiment import PretendedTools, make_experiment
+from helpers.tiny_experiment import FakeTools, make_experiment
 from mmdet_ddpm_moco.ablation import measure
 from mmdet_ddpm_moco.ablation.experiment import read_experiment
 from mmdet_ddpm_moco.ablation.measure import (
@@ -33,15 +33,15 @@ def measured(experiment):
     return valid_records(experiment, prepare_runs(experiment))[0]
 
 
-def test_every_cell_is_measured_once(experiment):
-    tools = PretendedTools(other=1)
+def test_every_run_is_measured_once(experiment):
+    tools = FakeTools(other=1)
     run_experiment(experiment, command=tools)
     assert tools.trained() == [run.name for run in experiment.runs()]
     # Detections hit every box: 100. One of four missed: one class at half
     # recall has an AP of 51/101 by COCO's 101 points.
     scores = {name: r['AP50'] for name, r in measured(experiment).items()}
     half = round(100 * (1 + 51 / 101) / 2, 2)
-    assert scores['plain_1_0'] == 100
+    assert scores['baseline_1_0'] == 100
     assert scores['other_1_1'] == pytest.approx(half, abs=0.01)
     run_experiment(experiment, command=tools)
     assert len(tools.trained()) == 4
@@ -51,8 +51,8 @@ class Killed(BaseException):
     pass
 
 
-def test_a_cell_killed_midway_is_gone_on_with(experiment):
-    tools = PretendedTools(other=1)
+def test_a_killed_run_is_resumed(experiment):
+    tools = FakeTools(other=1)
     train = tools.train
 
     def killed(file):
@@ -64,32 +64,32 @@ def test_a_cell_killed_midway_is_gone_on_with(experiment):
     tools.train = killed
     with pytest.raises(Killed):
         run_experiment(experiment, command=tools)
-    assert set(measured(experiment)) == {'plain_1_0'}
+    assert set(measured(experiment)) == {'baseline_1_0'}
     tools.train = train
     run_experiment(experiment, command=tools)
     assert len(measured(experiment)) == 4
     assert tools.trained() == [
-        'plain_1_0',
+        'baseline_1_0',
         'other_1_0',
         'other_1_0',
-        'plain_1_1',
+        'baseline_1_1',
         'other_1_1',
     ]
     again = [c for c in tools.calls if 'other_1_0' in c[2]][1]
     assert '--resume' in again
 
 
-def test_a_tool_that_stops_early_and_says_nothing(experiment):
-    tools = PretendedTools()
+def test_a_tool_that_stops_early_without_an_error(experiment):
+    tools = FakeTools()
     train = tools.train
     tools.train = lambda file: train(file, finished=False)
-    with pytest.raises(ValueError, match='plain_1_0 did not end'):
+    with pytest.raises(ValueError, match='baseline_1_0 did not end'):
         run_experiment(experiment, command=tools)
     assert not experiment.results.exists()
 
 
 def test_a_line_cut_in_half_is_measured_again(experiment):
-    tools = PretendedTools(other=1)
+    tools = FakeTools(other=1)
     run_experiment(experiment, command=tools)
     text = experiment.results.read_text()
     half = text[: len(text) - len(text.splitlines()[-1]) // 2]
@@ -106,7 +106,7 @@ def test_a_line_cut_in_half_is_measured_again(experiment):
 
 
 def test_an_edited_line_does_not_count(experiment):
-    run_experiment(experiment, command=PretendedTools(other=1))
+    run_experiment(experiment, command=FakeTools(other=1))
     text = experiment.results.read_text()
     assert '"AP50": 100.0' in text
     experiment.results.write_text(
@@ -117,30 +117,30 @@ def test_an_edited_line_does_not_count(experiment):
     assert problems
 
 
-def test_a_config_that_changed_since_is_named(experiment):
-    run_experiment(experiment, command=PretendedTools(other=1))
-    variant = experiment.file.parent / 'plain.py'
+def test_a_config_changed_since_is_an_error(experiment):
+    run_experiment(experiment, command=FakeTools(other=1))
+    variant = experiment.file.parent / 'baseline.py'
     variant.write_text(
         variant.read_text().replace('batch_size=4', 'batch_size=2')
     )
-    with pytest.raises(ValueError, match=r'plain_1_0 in .* other settings'):
-        run_experiment(experiment, command=PretendedTools())
+    with pytest.raises(ValueError, match=r'baseline_1_0 in .* other settings'):
+        run_experiment(experiment, command=FakeTools())
 
 
-def test_arms_with_the_same_figures_are_refused(experiment):
+def test_variants_with_equal_scores_are_refused(experiment):
     with pytest.raises(ValueError, match='to the last digit') as error:
-        run_experiment(experiment, command=PretendedTools())
-    assert 'other_1_0 has the figures of plain_1_0' in str(error.value)
-    assert set(measured(experiment)) == {'plain_1_0'}
+        run_experiment(experiment, command=FakeTools())
+    assert 'other_1_0 has the figures of baseline_1_0' in str(error.value)
+    assert set(measured(experiment)) == {'baseline_1_0'}
 
 
-def test_arms_that_find_nothing_yet_may_be_alike(experiment):
-    run_experiment(experiment, command=PretendedTools(plain=4, other=4))
+def test_variants_that_detect_nothing_may_be_equal(experiment):
+    run_experiment(experiment, command=FakeTools(baseline=4, other=4))
     assert {r['AP50'] for r in measured(experiment).values()} == {0}
 
 
 def test_detections_of_other_images_are_refused(experiment):
-    tools = PretendedTools()
+    tools = FakeTools()
 
     def foreign(file, out):
         box = dict(image_id=99, category_id=1, bbox=[0, 0, 5, 5], score=1.0)
@@ -152,18 +152,18 @@ def test_detections_of_other_images_are_refused(experiment):
     assert not experiment.results.exists()
 
 
-def test_two_plans_do_not_share_a_work_folder(experiment):
-    run_experiment(experiment, command=PretendedTools(other=1))
+def test_two_experiments_do_not_share_a_work_folder(experiment):
+    run_experiment(experiment, command=FakeTools(other=1))
     second = experiment.file.with_name('second.py')
     second.write_text(experiment.file.read_text())
     with pytest.raises(
         ValueError, match='work folder of the experiment experiment'
     ):
-        run_experiment(read_experiment(second), command=PretendedTools())
+        run_experiment(read_experiment(second), command=FakeTools())
 
 
-class Elsewhere:
-    """Another process that holds locks until it is told to measure."""
+class OtherProcess:
+    """Another process that holds locks until its end."""
 
     def __init__(self, experiment, *names):
         self.files = [
@@ -177,11 +177,11 @@ class Elsewhere:
             file.close()
 
 
-def test_a_cell_of_another_process_is_left_to_it(experiment, monkeypatch):
-    run_experiment(experiment, only=['plain'], command=PretendedTools())
+def test_a_run_of_another_process_is_left_to_it(experiment, monkeypatch):
+    run_experiment(experiment, only=['baseline'], command=FakeTools())
     lines = experiment.results.read_text()
     experiment.results.unlink()
-    other = Elsewhere(experiment, 'plain_1_0', 'plain_1_1')
+    other = OtherProcess(experiment, 'baseline_1_0', 'baseline_1_1')
 
     def wait(_):
         """Meanwhile the other process measures its runs."""
@@ -189,31 +189,31 @@ def test_a_cell_of_another_process_is_left_to_it(experiment, monkeypatch):
         other.end()
 
     monkeypatch.setattr(measure.time, 'sleep', wait)
-    tools = PretendedTools(other=1)
+    tools = FakeTools(other=1)
     run_experiment(experiment, command=tools)
     assert tools.trained() == ['other_1_0', 'other_1_1']
     assert len(measured(experiment)) == 4
 
 
-def test_a_cell_of_a_process_that_died_is_taken_over(experiment, monkeypatch):
+def test_a_run_of_a_dead_process_is_taken_over(experiment, monkeypatch):
     (experiment.work_dir / 'locks').mkdir(parents=True)
-    other = Elsewhere(experiment, 'plain_1_0')
+    other = OtherProcess(experiment, 'baseline_1_0')
     monkeypatch.setattr(measure.time, 'sleep', lambda _: other.end())
-    tools = PretendedTools(other=1)
+    tools = FakeTools(other=1)
     run_experiment(experiment, command=tools)
-    assert tools.trained()[-1] == 'plain_1_0'
+    assert tools.trained()[-1] == 'baseline_1_0'
     assert len(measured(experiment)) == 4
 
 
 def test_a_stage_is_made_by_one_process_at_a_time(experiment, monkeypatch):
-    """Two variants with one recipe share a stage; who makes it has both."""
+    """Variants with one recipe share a stage, and one process makes it."""
     add_generator(experiment)
     (experiment.work_dir / 'locks').mkdir(parents=True)
     configs = {run.name: c for run, c in prepare_runs(experiment)}
     root = Path(configs['other_1_0'].detector.stages.root).name
-    other = Elsewhere(experiment, f'stages-{root}')
+    other = OtherProcess(experiment, f'stages-{root}')
     monkeypatch.setattr(measure.time, 'sleep', lambda _: other.end())
-    tools = PretendedTools(other=1)
+    tools = FakeTools(other=1)
     run_experiment(experiment, command=tools)
     assert tools.trained()[-1] == 'other_1_0'
 
@@ -230,7 +230,7 @@ def add_generator(experiment):
 
 
 def test_stages_are_timed_and_shared(experiment):
-    tools = PretendedTools(other=1)
+    tools = FakeTools(other=1)
     add_generator(experiment)
 
     def command(command, log, on_line=None):
@@ -242,7 +242,7 @@ def test_stages_are_timed_and_shared(experiment):
     run_experiment(experiment, command=command)
     records = measured(experiment)
     assert set(records['other_1_0']['seconds']) == {'generator', 'detector'}
-    assert set(records['plain_1_0']['seconds']) == {'detector'}
+    assert set(records['baseline_1_0']['seconds']) == {'detector'}
 
 
 def test_a_cut_line_does_not_swallow_the_next(tmp_path):
@@ -257,11 +257,14 @@ def test_a_cut_line_does_not_swallow_the_next(tmp_path):
     assert 'line 2' in problems[0]
 
 
-def test_the_picture_shows_each_arm(experiment):
-    run_experiment(experiment, command=PretendedTools(other=1))
+def test_the_plot_shows_each_variant(experiment):
+    run_experiment(experiment, command=FakeTools(other=1))
     records = list(measured(experiment).values())
     shown = []
-    for chosen in (records, [r for r in records if r['variant'] == 'plain']):
+    for chosen in (
+        records,
+        [r for r in records if r['variant'] == 'baseline'],
+    ):
         plot_results(experiment, chosen, experiment.file.with_suffix('.png'))
         shown.append(cv2.imread(str(experiment.file.with_suffix('.png'))))
     assert shown[0].shape == shown[1].shape
@@ -271,8 +274,8 @@ def test_the_picture_shows_each_arm(experiment):
     assert not orange[1].any()
 
 
-def test_the_picture_of_several_numbers_of_images_has_lines(experiment):
-    run_experiment(experiment, command=PretendedTools(other=1))
+def test_the_plot_of_several_numbers_of_images_has_lines(experiment):
+    run_experiment(experiment, command=FakeTools(other=1))
     more = [
         dict(r, shots=shots)
         for r in measured(experiment).values()
@@ -289,14 +292,14 @@ def test_the_picture_of_several_numbers_of_images_has_lines(experiment):
     assert shown[0] > 3 * shown[1]
 
 
-def test_the_table_pairs_arms_by_seed(experiment):
-    run_experiment(experiment, command=PretendedTools(other=1))
+def test_the_table_pairs_variants_by_seed(experiment):
+    run_experiment(experiment, command=FakeTools(other=1))
     text = table(experiment, list(measured(experiment).values()))
     half = 100 * (1 + 51 / 101) / 2
     row = next(x for x in text.splitlines() if x.startswith('| other'))
     assert f'| {half:.1f} ± 0.0 |' in row
     assert f'| {half - 100:+.1f} |' in row
-    assert text.count('| plain |') == 3  # scores, classes, times
+    assert text.count('| baseline |') == 3  # scores, classes, times
     readme = experiment.file.parent / 'README.md'
     assert not write_between_marks(readme, 'experiment', text)
     readme.write_text(
@@ -310,8 +313,8 @@ def test_the_table_pairs_arms_by_seed(experiment):
     assert text in written
 
 
-def test_another_arm_can_be_the_reference(experiment, monkeypatch, capsys):
-    run_experiment(experiment, command=PretendedTools(other=1))
+def test_another_variant_can_be_the_reference(experiment, monkeypatch, capsys):
+    run_experiment(experiment, command=FakeTools(other=1))
     before = sorted(Path().rglob('*'))
     tool = str(shipped('tools') / 'ablation.py')
     asked = [str(experiment.file), '--against', 'other']
@@ -320,18 +323,18 @@ def test_another_arm_can_be_the_reference(experiment, monkeypatch, capsys):
     shown = capsys.readouterr().out
     half = 100 * (1 + 51 / 101) / 2
     assert 'differences from other are' in shown
-    row = next(x for x in shown.splitlines() if x.startswith('| plain'))
+    row = next(x for x in shown.splitlines() if x.startswith('| baseline'))
     assert f'| {100 - half:+.1f} |' in row
     # It is for reading: no picture, and no table in the README.
     assert sorted(Path().rglob('*')) == before
-    with pytest.raises(ValueError, match='has no variant oter; it has plain'):
+    with pytest.raises(
+        ValueError, match='has no variant oter; it has baseline'
+    ):
         experiment.against('oter')
 
 
-@pytest.mark.parametrize('other', ['--check', '--table', '--only=plain'])
-def test_a_table_against_another_arm_is_asked_for_alone(
-    other, monkeypatch, capsys
-):
+@pytest.mark.parametrize('other', ['--check', '--table', '--only=baseline'])
+def test_against_excludes_other_modes(other, monkeypatch, capsys):
     tool = str(shipped('tools') / 'ablation.py')
     asked = ['experiment.py', '--against', 'other', other]
     monkeypatch.setattr(sys, 'argv', [tool, *asked])

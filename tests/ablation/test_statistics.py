@@ -1,4 +1,4 @@
-"""Intervals by hand, and whether they hold what they promise."""
+"""Intervals computed by hand, and their coverage."""
 
 import numpy as np
 import pytest
@@ -44,9 +44,9 @@ def test_a_single_seed_has_no_interval():
 
 
 @pytest.mark.parametrize('confidence', [0.8, 0.95])
-def test_the_t_interval_covers_as_often_as_it_says(confidence):
-    # Five seeds, which move both variants far more than the variants differ. With
-    # the normal quantile instead of Student's it would be 0.73 and 0.88.
+def test_the_coverage_of_the_t_interval(confidence):
+    # Five seeds, whose effect is far larger than the difference. With the
+    # normal quantile instead of Student's it would be 0.73 and 0.88.
     rng = np.random.default_rng(0)
     covered = 0
     for _ in range(4000):
@@ -78,7 +78,7 @@ def test_resamples_without_a_score_are_left_out():
         bootstrap_interval({0: [nan]}, {0: [1.0]})
 
 
-def test_the_percentile_interval_covers_as_often_as_it_says():
+def test_the_coverage_of_the_percentile_interval():
     # The score is a mean over 200 images. Hard images are hard for both
     # variants, which pairing takes out: unpaired, the interval would cover
     # always.
@@ -94,7 +94,7 @@ def test_the_percentile_interval_covers_as_often_as_it_says():
     assert covered / 600 == pytest.approx(0.94, abs=0.03)
 
 
-def test_arms_that_can_not_be_compared():
+def test_variants_without_common_scores():
     with pytest.raises(ValueError, match=r'no seed is shared: \[0\] and \[1'):
         paired_difference({0: 1.0}, {1: 1.0, 2: 1.0})
     with pytest.raises(ValueError, match='no seed is shared'):

@@ -1,4 +1,4 @@
-"""A benchmark of configs that nobody trains, and tools that only pretend."""
+"""An experiment of minimal configs, and fake tools that train nothing."""
 
 import json
 from pathlib import Path
@@ -30,9 +30,9 @@ param_scheduler = [dict(type='CosineAnnealingLR', end=720)]
 randomness = dict(seed=0)
 """
 
-PLAN = """
-variants = dict(plain='plain.py', other='other.py')
-reference = 'plain'
+EXPERIMENT = """
+variants = dict(baseline='baseline.py', other='other.py')
+reference = 'baseline'
 shots = [1]
 seeds = [0, 1]
 data_root = 'data'
@@ -74,24 +74,23 @@ def write_images(folder, names):
 
 
 def make_experiment(folder):
-    """Everything an experiment needs, below ``folder``; returns the experiment file."""
+    """Writes an experiment and its data; returns the experiment file."""
     train = {f'train_{i}.png': i % 2 for i in range(12)}
     test = {f'test_{i}.png': i % 2 for i in range(4)}
     write_coco(folder / 'data/annotations/train.json', train)
     write_coco(folder / 'data/annotations/test.json', test)
     write_images(folder / 'data/images', [*train, *test])
-    (folder / 'plain.py').write_text(VARIANT)
-    (folder / 'other.py').write_text("_base_ = './plain.py'\n")
-    (folder / 'experiment.py').write_text(PLAN)
+    (folder / 'baseline.py').write_text(VARIANT)
+    (folder / 'other.py').write_text("_base_ = './baseline.py'\n")
+    (folder / 'experiment.py').write_text(EXPERIMENT)
     return folder / 'experiment.py'
 
 
-class PretendedTools:
-    """Stands in for ``run_logged``: leaves what the tools would leave.
+class FakeTools:
+    """Replaces ``run_logged`` and writes what the tools would write.
 
     Args:
-        wrong (dict): By name of a variant, how many test images its detector
-            gets wrong.
+        wrong (dict): Number of missed test boxes by name of a variant.
     """
 
     def __init__(self, **wrong):

@@ -1,14 +1,17 @@
 """Every shipped config builds its model and names what exists."""
 
+import ast
 import copy
 from pathlib import Path
 
 import mmengine.hooks  # noqa: F401  registers MMEngine's own hooks
 import pytest
+import yaml
 from mmengine.config import Config
 from mmengine.registry import HOOKS, MODELS, DefaultScope
 
 from mmdet_ddpm_moco.ablation.experiment import read_experiment
+from mmdet_ddpm_moco.engine.inputs import fill_hooks
 from mmdet_ddpm_moco.utils.paths import find_config
 
 ROOT = Path(__file__).parents[1]
@@ -38,7 +41,7 @@ def test_there_are_configs_of_every_kind():
 
 @pytest.mark.slow
 @pytest.mark.parametrize('path', EXPERIMENTS, ids=lambda path: path.stem)
-def test_plans_are_read(path):
+def test_experiments_are_read(path):
     experiment = read_experiment(path)
     assert experiment.runs()
     for variant in experiment.variants:
@@ -62,39 +65,92 @@ def test_config_builds(path):
             hook = copy.deepcopy(hook)
             assert HOOKS.get(hook.type) is not None, hook.type
     for stage in ('generator', 'backbone'):
-        if stage in cfg.get('stages', {}):
+        if (cfg.get('stages') or {}).get(stage):
             assert find_config(cfg.stages[stage].config, path).is_file()
 
 
-BASELINES = {
-    'demo': 'faster-rcnn_baseline.py',
-    'ddpm_moco': 'faster-rcnn_r18_fpn_1xb4-720i_neu-det.py',
-}
-PAIRS = [
-    (path.with_name(BASELINES[path.parent.name]), path)
-    for path in CONFIGS
-    if path.parent.name in BASELINES
-    and 'faster-rcnn' in path.stem
-    and path.name not in BASELINES.values()
-]
+def differences(first, second):
+    """Names of the settings that differ between two configs."""
+    first, second = first.to_dict(), second.to_dict()
+    return {
+        key
+        for key in first.keys() | second.keys()
+        if first.get(key) != second.get(key)
+    }
 
 
-def test_there_are_variants_to_compare():
-    assert len(PAIRS) == 4
+R18 = 'ddpm_moco/faster-rcnn_r18_fpn_{}1xb4-720i_neu-det.py'
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize('baseline, path', PAIRS, ids=lambda path: path.stem)
-def test_variants_share_everything_but_the_hook(baseline, path):
+@pytest.mark.parametrize(
+    ('baseline', 'variant', 'root', 'parts'),
+    [
+        (R18, R18.format('ddpm_'), 'work_dirs/neu_det_cpu', ['bank']),
+        (R18, R18.format('moco_'), 'work_dirs/neu_det_cpu', ['checkpoint']),
+        (
+            R18,
+            R18.format('ddpm-moco_'),
+            'work_dirs/neu_det_cpu',
+            ['bank', 'checkpoint'],
+        ),
+        (
+            'demo/faster-rcnn_baseline.py',
+            'demo/faster-rcnn_ddpm-moco.py',
+            'work_dirs/demo',
+            ['bank', 'checkpoint'],
+        ),
+    ],
+)
+def test_variants_differ_in_hook_and_stages_only(
+    baseline, variant, root, parts
+):
     """A comparison of variants is only fair if nothing else differs."""
-    first, second = Config.fromfile(baseline), Config.fromfile(path)
-    for key in (
-        'model',
-        'train_dataloader',
-        'train_cfg',
-        'optim_wrapper',
-        'param_scheduler',
-        'test_dataloader',
-        'randomness',
-    ):
-        assert first[key] == second[key]
+    first = Config.fromfile(ROOT / 'configs' / baseline.format(''))
+    second = fill_hooks(Config.fromfile(ROOT / 'configs' / variant))
+    found = differences(first, second)
+    assert found - {'work_dir'} == {'custom_hooks', 'stages'}
+    places = dict(bank=f'{root}/bank', checkpoint=f'{root}/moco/backbone.pth')
+    assert second.custom_hooks == [
+        dict(
+            type='mmdet_ddpm_moco.DDPMMoCoHook',
+            **{part: places[part] for part in parts},
+        )
+    ]
+
+
+def test_every_config_is_in_a_metafile():
+    index = yaml.safe_load((ROOT / 'model-index.yml').read_text())
+    metafiles = [ROOT / name for name in index['Import']]
+    assert metafiles == [
+        ROOT / 'configs' / group / 'metafile.yml'
+        for group in ('ddpm_moco', 'ddpm', 'mocov2', 'demo')
+    ]
+    listed = []
+    for file in metafiles:
+        content = yaml.safe_load(file.read_text())
+        (collection,) = content['Collections']
+        assert (ROOT / collection['README']).parent == file.parent
+        readme = (ROOT / collection['README']).read_text()
+        for model in content['Models']:
+            assert model['In Collection'] == collection['Name']
+            listed.append(ROOT / model['Config'])
+            assert listed[-1].name in readme
+            cfg = Config.fromfile(listed[-1])
+            said = model['Metadata']
+            batch = said.get('Batch Size', cfg.train_dataloader.batch_size)
+            assert batch == cfg.train_dataloader.batch_size
+            length = said.get('Iterations') or said['Epochs']
+            unit = 'max_iters' if 'Iterations' in said else 'max_epochs'
+            assert cfg.train_cfg[unit] == length
+    shipped = [p for p in CONFIGS if ROOT / 'configs' in p.parents]
+    assert sorted(listed) == shipped
+
+
+def test_no_config_indexes_a_list_of_its_base():
+    """Inserting a transform in a base must not change another one here."""
+    for folder in ('configs', 'benchmarks/neu_det'):
+        for path in (ROOT / folder).rglob('*.py'):
+            if path not in EXPERIMENTS:
+                nodes = ast.walk(ast.parse(path.read_text()))
+                found = [n for n in nodes if isinstance(n, ast.Subscript)]
+                assert not found, f'{path}:{found[0].lineno}'

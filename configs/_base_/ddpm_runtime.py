@@ -22,7 +22,7 @@ custom_hooks = [
     # n / 50 of them back, never further than 1 / momentum.
     dict(
         type='EMAHook',
-        ema_type='MomentumAnnealingEMA',
+        ema_type='mmdet_ddpm_moco.ForeachEMA',
         momentum=0.001,
         gamma=50,
     ),

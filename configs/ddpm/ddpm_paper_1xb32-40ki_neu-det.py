@@ -27,6 +27,8 @@ optim_wrapper = dict(
     accumulative_counts=4,
 )
 custom_hooks = [
-    dict(type='EMAHook', momentum=0.005),
+    dict(
+        type='EMAHook', ema_type='mmdet_ddpm_moco.ForeachEMA', momentum=0.005
+    ),
     dict(type='mmdet_ddpm_moco.ExportGeneratorHook'),
 ]

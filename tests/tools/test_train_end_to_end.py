@@ -1,4 +1,4 @@
-"""The main job in the small: tools/train.py through all stages, tools/test.py.
+"""A small run of the tools: tools/train.py with all stages, tools/test.py.
 
 One run, read by several tests.
 """
@@ -20,7 +20,6 @@ pytestmark = pytest.mark.slow
 
 TINY = """
 _base_ = '{configs}/demo/faster-rcnn_ddpm-moco.py'
-root = 'run'
 data_root = 'plates/'
 model = dict(backbone=dict(base_channels=8),
              neck=dict(in_channels=[8, 16, 32, 64]))
@@ -35,8 +34,7 @@ test_evaluator = dict(ann_file=data_root + 'annotations/train.json')
 train_cfg = dict(max_iters=2, val_interval=10)
 default_hooks = dict(logger=dict(interval=1))
 work_dir = 'run/detector'
-custom_hooks = [dict(type='mmdet_ddpm_moco.DDPMMoCoHook', bank='run/bank',
-                     checkpoint='run/moco/backbone.pth', prob=1.0,
+custom_hooks = [dict(type='mmdet_ddpm_moco.DDPMMoCoHook', prob=1.0,
                      allow_leakage=True)]
 stages = dict(root='run', generator=dict(config='ddpm.py'),
               bank=dict(num=12, max_window=32, num_inference_steps=2),
@@ -62,9 +60,11 @@ train_dataloader = dict(batch_size=16, num_workers=0,
     dict(ann_file='plates/annotations/train.json',
          img_prefix='plates/images/', dataset_ids='class')]))
 train_cfg = dict(max_iters=2)
-custom_hooks = _base_.custom_hooks
-custom_hooks[1].labeled.ann_file = 'plates/annotations/train.json'
-custom_hooks[1].labeled.img_prefix = 'plates/images/'
+custom_hooks = [
+    dict(type='mmdet_ddpm_moco.ExportBackboneHook'),
+    dict(type='mmdet_ddpm_moco.ContrastiveProgressHook', labeled=dict(
+        ann_file='plates/annotations/train.json', img_prefix='plates/images/',
+        background=1))]
 """
 
 
@@ -139,11 +139,11 @@ def test_testing_on_what_is_trained_on_is_refused_first(folder):
 
 def test_code_in_a_checkpoint_is_refused_first(folder):
     attack = Attack(folder / 'made')
-    torch.save(dict(state_dict={}, more=attack), folder / 'stranger.pth')
-    done = run(folder, 'train.py', 'detector.py', '--resume', 'stranger.pth')
+    torch.save(dict(state_dict={}, more=attack), folder / 'untrusted.pth')
+    done = run(folder, 'train.py', 'detector.py', '--resume', 'untrusted.pth')
     assert done.returncode == 1
     assert 'Traceback' not in done.stderr
-    assert 'error: stranger.pth is refused' in done.stderr
+    assert 'error: untrusted.pth is refused' in done.stderr
     assert not (folder / 'run').exists()
     assert not (folder / 'made').exists()
 

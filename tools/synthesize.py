@@ -1,12 +1,23 @@
 """Synthesizes a defect bank with a trained generator."""
 
 import argparse
+from dataclasses import fields
+from typing import TYPE_CHECKING
 
+from mmdet_ddpm_moco.synthesis.settings import (
+    SAMPLERS,
+    BankOptions,
+    training_images,
+)
 from mmdet_ddpm_moco.utils.cli import (
     add_launcher,
     one_line_errors,
     set_local_rank,
 )
+
+if TYPE_CHECKING:
+    from mmdet_ddpm_moco.synthesis.gates import JudgeGate
+    from mmdet_ddpm_moco.synthesis.generator import Generator
 
 
 def share(text: str) -> tuple[str, float]:
@@ -16,10 +27,10 @@ def share(text: str) -> tuple[str, float]:
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description=f'{__doc__} A run that was killed goes on when it is '
-        'started again with the same settings. On a CPU as many blocks of '
-        'windows are painted at once as OMP_NUM_THREADS says; with a launcher '
-        'all ranks share the work. The bank depends on neither.',
+        description=f'{__doc__} Run the same command again to resume an '
+        'unfinished bank. On a CPU as many blocks of windows are synthesized '
+        'at once as OMP_NUM_THREADS says; with a launcher all ranks share '
+        'the work. The bank depends on neither.',
         # Without its --, torchrun takes --num for an option of its own.
         epilog='With two GPUs: torchrun --nproc-per-node 2 -- '
         'tools/synthesize.py CONFIG ... --launcher pytorch',
@@ -34,8 +45,8 @@ def parse_args() -> argparse.Namespace:
         '--generator',
         required=True,
         metavar='DIR',
-        help='folder of the '
-        'trained generator: <work dir of its training>/generator',
+        help='folder of the trained generator: <work dir of its training>/'
+        'generator',
     )
     parser.add_argument(
         '--out', required=True, metavar='DIR', help='folder of the bank'
@@ -45,31 +56,29 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         '--sampler',
-        choices=('dpmsolver++', 'ddim', 'unipc', 'ddpm'),
-        default='dpmsolver++',
-        help='sampler; ddim and ddpm want more steps than the other two',
+        choices=SAMPLERS,
+        help='sampler; ddim and ddpm need more steps than the other two',
     )
     parser.add_argument(
-        '--steps', type=int, default=20, help='steps of the sampler'
+        '--num-inference-steps',
+        type=int,
+        help='denoising steps from pure noise',
     )
     parser.add_argument(
-        '--guidance',
+        '--guidance-scale',
         type=float,
-        default=1.0,
         help='weight of the class; other than 1 it needs a generator trained '
         'with class_dropout, and twice the time',
     )
     parser.add_argument(
         '--strength',
         type=float,
-        default=0.6,
-        help='how far variations of '
-        'real defects go from their source, in (0, 1]',
+        help='how far variations of real defects depart from their source, '
+        'in (0, 1]',
     )
     parser.add_argument(
         '--max-window',
         type=int,
-        default=128,
         help='side in pixels of the largest square window; no window has more '
         'pixels, and of a larger defect a part is synthesized',
     )
@@ -78,9 +87,9 @@ def parse_args() -> argparse.Namespace:
         nargs='+',
         type=share,
         metavar='KIND=SHARE',
-        default=[('add', 0.4), ('replaces', 0.5), ('null', 0.1)],
-        help='shares of defects on free ground (add), variations of real '
-        'defects in their place (replaces) and windows without defect (null)',
+        help='shares of defects in defect-free areas (add), variations of '
+        'real defects in their place (replaces) and windows without defect '
+        '(null)',
     )
     parser.add_argument(
         '--per-class',
@@ -94,26 +103,29 @@ def parse_args() -> argparse.Namespace:
         '--judge',
         nargs=2,
         metavar=('CONFIG', 'CHECKPOINT'),
-        help='a detector trained on the same labeled images, that must find '
+        help='a detector trained on the same labeled images, which must find '
         'each defect',
     )
     parser.add_argument(
         '--min-iou',
         type=float,
         default=0.5,
-        help='overlap from which on the judge has found a defect',
+        help='lowest overlap of a defect that the judge found',
     )
-    parser.add_argument('--seed', type=int, default=0, help='seed')
+    parser.add_argument('--seed', type=int, help='seed')
     parser.add_argument('--device', help='cuda where there is a GPU')
     add_launcher(parser)
+    parser.set_defaults(**vars(BankOptions()))
     return parser.parse_args()
 
 
-def judge_gate(args: argparse.Namespace, generator):
+def judge_gate(
+    args: argparse.Namespace, generator: 'Generator'
+) -> 'JudgeGate':
     import torch
 
     from mmdet_ddpm_moco.evaluation.judge import load_judge
-    from mmdet_ddpm_moco.synthesis.detector_gate import JudgeGate
+    from mmdet_ddpm_moco.synthesis.gates import JudgeGate
 
     device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
     judge = load_judge(*args.judge, generator.classes, device)
@@ -131,12 +143,9 @@ def main() -> None:
     check_module('diffusers')
     from mmengine.dist import is_main_process
 
-    from mmdet_ddpm_moco.synthesis.generator import (
-        load_generator,
-        training_images,
-    )
+    from mmdet_ddpm_moco.synthesis.generator import load_generator
     from mmdet_ddpm_moco.synthesis.run import synthesize_bank
-    from mmdet_ddpm_moco.utils.dist import init_ranks, all_ranks
+    from mmdet_ddpm_moco.utils.dist import all_ranks, init_ranks
     from mmdet_ddpm_moco.utils.paths import find_config
 
     cfg = Config.fromfile(find_config(args.config))
@@ -145,22 +154,19 @@ def main() -> None:
     init_ranks(args.launcher, **(env.get('dist_cfg') or {}))
     generator = all_ranks(lambda: load_generator(args.generator))
     judge = args.judge and all_ranks(lambda: judge_gate(args, generator))
+    args.mix, args.per_class = dict(args.mix), dict(args.per_class)
     manifest = synthesize_bank(
         generator,
         images['ann_file'],
         images['img_prefix'],
         args.out,
         num=args.num,
-        sampler=args.sampler,
-        steps=args.steps,
-        guidance=args.guidance,
-        strength=args.strength,
-        max_window=args.max_window,
-        mix=dict(args.mix),
-        seed=args.seed,
-        per_class=dict(args.per_class or ()),
         judge=judge,
         device=args.device,
+        **{
+            option.name: getattr(args, option.name)
+            for option in fields(BankOptions)
+        },
     )
     if not is_main_process():
         return
@@ -169,12 +175,8 @@ def main() -> None:
         f'{manifest["rejected"] or "none"}'
     )
     for name, kinds in manifest['kinds'].items():
-        print(
-            f'  {name:20} '
-            + '  '.join(
-                f'{kind} {count}' for kind, count in sorted(kinds.items())
-            )
-        )
+        counts = (f'{kind} {count}' for kind, count in sorted(kinds.items()))
+        print(f'  {name:20} ' + '  '.join(counts))
 
 
 if __name__ == '__main__':

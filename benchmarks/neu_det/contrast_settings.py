@@ -47,7 +47,7 @@ variants = dict(
             'stages.generator': dict(config='../stages/ddpm.py'),
             'stages.bank': dict(
                 num=320,
-                steps=16,
+                num_inference_steps=16,
                 mix=dict(add=0.2, replaces=0.75, null=0.05),
             ),
         },

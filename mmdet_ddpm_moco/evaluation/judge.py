@@ -1,7 +1,8 @@
-"""A detector that judges synthesized defects."""
+"""The judge: a trained detector that looks for synthesized defects."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -38,24 +39,64 @@ class Detections:
     scores: np.ndarray
     labels: np.ndarray
 
+    def has(
+        self, box: Box, label: int, *, iou: float = 0.5, score: float = 0.3
+    ) -> bool:
+        """Whether a defect is detected, in its place and with its class.
+
+        Args:
+            box (tuple): ``(x, y, w, h)`` of the defect in pixels.
+            label (int): Its class.
+            iou (float): Lowest intersection over union. Defaults to 0.5.
+            score (float): Lowest score. Defaults to 0.3.
+        """
+        good = (self.scores >= score) & (self.labels == label)
+        shared, own = self._areas(box)
+        union = own + box[2] * box[3] - shared
+        return bool((good & (shared >= iou * union)).any())
+
+    def has_any(
+        self, box: Box, *, iou: float = 0.5, score: float = 0.3
+    ) -> bool:
+        """Whether a defect of any class is detected at a place.
+
+        Args:
+            box (tuple): ``(x, y, w, h)`` of the place in pixels.
+            iou (float): Lowest share of the detection that is inside, so
+                that a small one inside the place counts and a large one
+                around it does not. Defaults to 0.5.
+            score (float): Lowest score. Defaults to 0.3.
+        """
+        shared, own = self._areas(box)
+        inside = (shared > 0) & (shared >= iou * own)
+        return bool(((self.scores >= score) & inside).any())
+
+    def _areas(self, box: Box) -> tuple[np.ndarray, np.ndarray]:
+        """Areas of the intersections with a box, and of the detections."""
+        x, y, w, h = box
+        low = np.maximum(self.boxes[:, :2], (x, y))
+        high = np.minimum(self.boxes[:, 2:], (x + w, y + h))
+        shared = np.clip(high - low, 0, None).prod(axis=1)
+        return shared, (self.boxes[:, 2:] - self.boxes[:, :2]).prod(axis=1)
+
 
 class Judge:
-    """A trained detector, run on pictures in memory.
+    """A trained detector for images in memory.
 
-    Not mmdet's ``init_detector``: its loader passes over weights that do not
+    Not mmdet's ``init_detector``: its loader ignores weights that do not
     fit, and such a judge finds nothing.
 
     Args:
         cfg (Config): The detector's config, with a test data loader.
         weights (Mapping[str, Tensor]): Its state dict.
-        meta (Mapping[str, Any]): ``meta`` of its checkpoint; the class names
-            in it go before those of the config.
+        meta (Mapping[str, Any]): ``meta`` of its checkpoint; class names in
+            it take precedence over those of the config.
         classes (Sequence[str]): Class names of the bank.
-        path (str): Where the weights come from, for messages.
+        path (str): File of the weights, for messages.
         device (str): Where to run. Defaults to 'cpu'.
 
     Raises:
-        ValueError: The weights do not fit the config, or the detector knows
+        ValueError: The weights do not fit the config, or the detector has
             other classes.
     """
 
@@ -69,15 +110,15 @@ class Judge:
         device: str = 'cpu',
     ) -> None:
         init_default_scope(cfg.get('default_scope', 'mmdet'))
-        known = _classes(cfg, meta)
-        if set(known) != set(classes):
+        own = _class_names(cfg, meta)
+        if set(own) != set(classes):
             msg = (
-                f'the judge {path} knows the classes '
-                f'{", ".join(known) or "(none)"}, the bank has '
+                f'the judge {path} has the classes '
+                f'{", ".join(own) or "(none)"}, the bank has '
                 f'{", ".join(classes)}; give a detector of these'
             )
             raise InputError(msg)
-        self._labels = np.array([list(classes).index(name) for name in known])
+        self._labels = np.array([list(classes).index(name) for name in own])
         model = revert_sync_batchnorm(MODELS.build(cfg.model))
         try:
             model.load_state_dict(dict(weights))
@@ -94,9 +135,7 @@ class Judge:
         self._pipeline = Compose(pipeline)
 
     @torch.inference_mode()
-    def detect(
-        self, images: Iterator[np.ndarray] | Sequence[np.ndarray]
-    ) -> Iterator[Detections]:
+    def detect(self, images: Iterable[np.ndarray]) -> Iterator[Detections]:
         """Runs the detector on images, in batches.
 
         Args:
@@ -105,104 +144,27 @@ class Judge:
         Yields:
             Detections: For each image.
         """
-        batch = []
-        for image in images:
-            batch.append(self._pipeline(dict(img=image, img_id=0)))
-            if len(batch) == BATCH:
-                yield from self._run(batch)
-                batch = []
-        if batch:
-            yield from self._run(batch)
-
-    def _run(self, batch: list[dict]) -> list[Detections]:
-        results = self.model.test_step(pseudo_collate(batch))
-        found = []
-        for result in results:
-            instances = result.pred_instances.cpu().numpy()
-            found.append(
-                Detections(
-                    instances.bboxes.astype(np.float32),
-                    instances.scores.astype(np.float32),
-                    self._labels[instances.labels],
+        inputs = (self._pipeline(dict(img=i, img_id=0)) for i in images)
+        while batch := list(islice(inputs, BATCH)):
+            for result in self.model.test_step(pseudo_collate(batch)):
+                found = result.pred_instances.cpu().numpy()
+                yield Detections(
+                    found.bboxes.astype(np.float32),
+                    found.scores.astype(np.float32),
+                    self._labels[found.labels],
                 )
-            )
-        return found
 
 
-def _classes(cfg: Config, meta: Mapping[str, Any]) -> tuple[str, ...]:
-    told = meta.get('dataset_meta')
-    if isinstance(told, Mapping) and told.get('classes'):
-        return tuple(told['classes'])
+def _class_names(cfg: Config, meta: Mapping[str, Any]) -> tuple[str, ...]:
+    saved = meta.get('dataset_meta')
+    if isinstance(saved, Mapping) and saved.get('classes'):
+        return tuple(saved['classes'])
     dataset = cfg.test_dataloader.dataset
     while 'dataset' in dataset:
         dataset = dataset.dataset
-    told = dataset.get('metainfo') or {}
-    kind = DATASETS.get(dataset.type)
-    return tuple(told.get('classes') or kind.METAINFO.get('classes') or ())
-
-
-def finds(
-    detections: Detections,
-    box: Box,
-    label: int,
-    *,
-    iou: float = 0.5,
-    score: float = 0.3,
-) -> bool:
-    """Whether a defect is found: right place, right class.
-
-    Args:
-        detections (Detections): Of the image.
-        box (tuple): ``(x, y, w, h)`` of the defect in pixels.
-        label (int): Its class.
-        iou (float): Lowest intersection over union. Defaults to 0.5.
-        score (float): Lowest score. Defaults to 0.3.
-
-    Returns:
-        bool: True if some detection of this class is good enough.
-    """
-    good = (detections.scores >= score) & (detections.labels == label)
-    shared, own, area = _areas(detections.boxes[good], box)
-    return bool((shared >= iou * (own + area - shared)).any())
-
-
-def fires_at(
-    detections: Detections,
-    box: Box,
-    *,
-    iou: float = 0.5,
-    score: float = 0.3,
-) -> bool:
-    """Whether a detector sees a defect, of any class, at a place.
-
-    Args:
-        detections (Detections): Of the image.
-        box (tuple): ``(x, y, w, h)`` of the place in pixels.
-        iou (float): Lowest share: of the place's and the detection's union,
-            or of the detection alone, so that a small one inside the place
-            counts and a large one over it and much else does not. Defaults
-            to 0.5.
-        score (float): Lowest score. Defaults to 0.3.
-
-    Returns:
-        bool: True if some detection lies there.
-    """
-    good = detections.scores >= score
-    shared, own, _ = _areas(detections.boxes[good], box)
-    # An intersection over union that is enough implies the other.
-    return bool(((shared > 0) & (shared >= iou * own)).any())
-
-
-def _areas(
-    boxes: np.ndarray, box: Box
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """Areas of the intersections, of the boxes and of the box."""
-    x, y, w, h = box
-    low = np.maximum(boxes[:, :2], (x, y))
-    high = np.minimum(boxes[:, 2:], (x + w, y + h))
-    shared = np.clip(high - low, 0, None).prod(axis=1)
-    own = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
-    return shared, own, float(w * h)
+    given = (dataset.get('metainfo') or {}).get('classes')
+    default = DATASETS.get(dataset.type).METAINFO.get('classes')
+    return tuple(given or default or ())
 
 
 def load_judge(
@@ -228,7 +190,7 @@ def load_judge(
     """
     loaded = load_weights_only(checkpoint)
     return Judge(
-        Config.fromfile(find_config(config)),
+        Config.fromfile(find_config(str(config))),
         weights_of(loaded, checkpoint),
         loaded.get('meta') or {},
         classes,

@@ -1,128 +1,69 @@
 """Quality gates: which windows may enter a bank.
 
-A gate looks at one window, its host and the training set, never at other
-windows of the bank: so the bank does not depend on the order in which its
-windows are made.
+A gate sees one window, its host and the training set, never other windows of
+the bank: so the bank does not depend on the order in which they are made.
 """
 
+import hashlib
 from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from ..bank.compositing import Box, alpha_box, as_bgr, crop
-from ..bank.reader import NULL, REPLACES
+from ..bank.format import NULL, REPLACES
 from ..datasets.labeled_images import LabeledImages
-from .near_copies import SeenDefects, distance, thumbnail
+from ..utils.checks import check_arguments
 from .planner import WindowPlan, WindowPlanner
 
-# Side in pixels of the neighborhoods that are compared, and width of the
-# ground around the rim that is looked at.
-_NEAR = 11
+if TYPE_CHECKING:  # only a bank with a judge needs a detector's libraries
+    from ..evaluation.judge import Judge
 
-
-def seam(picture: np.ndarray, alpha: np.ndarray) -> float:
-    """Measures the step in tone between the fading rim and what is outside.
-
-    At every pixel of the rim the mean tone of the rim near it is compared
-    with the mean tone of the ground near it; the mean difference is divided
-    by the ground's own contrast.
-
-    Args:
-        picture (np.ndarray): uint8 (H, W, C).
-        alpha (np.ndarray): uint8 (H, W).
-
-    Returns:
-        float: At least 0, in standard deviations of the ground; 0 where
-        there is no rim or no ground.
-    """
-    rim = (alpha > 0) & (alpha < 255)
-    near = cv2.dilate((alpha > 0).astype(np.uint8), np.ones((_NEAR, _NEAR)))
-    ground = (near > 0) & (alpha == 0)
-    if not rim.any() or not ground.any():
-        return 0.0
-    tone = picture.astype(np.float32).mean(axis=2)
-    rim_mean, rim_share = _local_mean(tone, rim)
-    ground_mean, ground_share = _local_mean(tone, ground)
-    # A few pixels have no mean worth the name.
-    compared = rim & (np.minimum(rim_share, ground_share) > 0.1)
-    if not compared.any():
-        return 0.0
-    step = np.abs(rim_mean - ground_mean)[compared].mean()
-    # A gray level more, since pixels are rounded.
-    return float(step / (tone[ground].std() + 1))
-
-
-def _local_mean(
-    tone: np.ndarray, where: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Mean tone of the chosen pixels near each pixel, and their share."""
-    weight = where.astype(np.float32)
-    options = dict(ksize=(_NEAR, _NEAR), borderType=cv2.BORDER_CONSTANT)
-    share = cv2.blur(weight, **options)
-    total = cv2.blur(tone * weight, **options)
-    return total / np.maximum(share, 1e-6), share
-
-
+# On disk, as reasons for rejection in a manifest.
 NOTHING_VISIBLE = 'nothing visible'
 SEAM = 'seam'
 NEAR_COPY = 'near copy'
 NOT_DETECTED = 'not detected'
 
-# Gray levels; below this a person sees no difference on a screen.
+# Gray levels; a smaller difference is not visible on a screen.
 MIN_CHANGE = 2.0
-# Share of untouched windows whose rims stand off further from their ground
-# than a synthesized one's may.
+# Side in pixels of the neighborhoods in which rim and background are compared.
+SEAM_SIDE = 11
+# A synthesized window may have a stronger seam than this share of original
+# windows, measured on so many of them.
 SEAM_QUANTILE = 0.99
-# Untouched windows that this is measured on.
 SEAM_WINDOWS = 256
-# A variation must differ from its source by this much, as distances between
-# thumbnails go: 0 is the same, 1 has nothing in common.
+# Side in pixels of the thumbnails that defects are compared by.
+THUMBNAIL = 24
+# Share of real defects with a smaller distance to another real one than a
+# synthesized defect may have to any.
+COPY_QUANTILE = 0.01
+# Least distance of a variation from its source, as of thumbnails: 0 is the
+# same, 1 is uncorrelated.
 MIN_VARIATION = 0.005
-
-
-def visible_change(
-    before: np.ndarray, after: np.ndarray, alpha: np.ndarray
-) -> float:
-    """How much synthesis changed the ground under the defect.
-
-    The mean difference is taken between the two pictures *blurred* by 5
-    pixels, so that fresh grain alone does not count as a change.
-
-    Args:
-        before (np.ndarray): uint8 (H, W, C), the window as it was.
-        after (np.ndarray): uint8 (H, W, C), the composite.
-        alpha (np.ndarray): uint8 (H, W).
-
-    Returns:
-        float: Mean absolute difference where alpha is 255, in gray levels.
-    """
-    blurred = [cv2.blur(p.astype(np.float32), (5, 5)) for p in (before, after)]
-    difference = np.abs(blurred[0] - blurred[1])
-    if difference.ndim == 3:
-        difference = difference.mean(axis=2)
-    return float(difference[alpha == 255].mean())
 
 
 class QualityGates:
     """The gates of a bank.
 
-    Four things keep a window out:
+    A window is rejected for one of four reasons:
 
-    - ``nothing visible``: it should show a defect, and its ground hardly
+    - ``nothing visible``: it should show a defect, and its background hardly
       changed, see :func:`visible_change`.
-    - ``seam``: the rim stands off from its ground, see :func:`seam`, further
-      than in 99 of 100 windows before they were painted.
+    - ``seam``: the rim differs from its background, see :func:`seam`, more
+      than in 99 of 100 original windows.
     - ``near copy``: an added defect is one of the training set, see
       :class:`SeenDefects`; a variation is its source.
     - ``not detected``: a detector does not find the defect in its host.
 
     Args:
         data (LabeledImages): The training images.
-        planner (WindowPlanner): Says where windows lie.
+        planner (WindowPlanner): Plans the windows.
         detects (Callable, optional): From an image, BGR uint8 (H, W, 3), a
             box and a label to whether a detector finds them, such as a
-            :class:`JudgeGate`. Defaults to None, which is not asked.
+            :class:`JudgeGate`. Defaults to None, without that gate.
     """
 
     def __init__(
@@ -134,16 +75,11 @@ class QualityGates:
         self.data = data
         self.detects = detects
         self.seen = SeenDefects(data)
-        plans = map(planner.plan, range(SEAM_WINDOWS))
-        self.max_seam = float(
-            np.quantile(
-                [
-                    seam(crop(data.read(p.image), p.window), p.alpha)
-                    for p in plans
-                ],
-                SEAM_QUANTILE,
-            )
-        )
+        seams = [
+            seam(crop(data.read(plan.image), plan.window), plan.alpha)
+            for plan in map(planner.plan, range(SEAM_WINDOWS))
+        ]
+        self.max_seam = float(np.quantile(seams, SEAM_QUANTILE))
 
     def rejection(
         self, plan: WindowPlan, before: np.ndarray, after: np.ndarray
@@ -152,23 +88,22 @@ class QualityGates:
 
         Args:
             plan (WindowPlan): What was to be painted.
-            before (np.ndarray): uint8 (H, W, C), the window as it was.
+            before (np.ndarray): uint8 (H, W, C), the original window.
             after (np.ndarray): uint8 (H, W, C), the composite.
 
         Returns:
             str | None: The name, or None for an accepted window.
         """
-        if plan.kind != NULL:
-            box = alpha_box(plan.alpha)
-            if box is None or not (
-                visible_change(before, after, plan.alpha) >= MIN_CHANGE
-            ):
-                return NOTHING_VISIBLE
-        if seam(after, plan.alpha) > max(
-            self.max_seam, seam(before, plan.alpha)
+        box = None if plan.kind == NULL else alpha_box(plan.alpha)
+        if plan.kind != NULL and (
+            box is None
+            or not visible_change(before, after, plan.alpha) >= MIN_CHANGE
         ):
+            return NOTHING_VISIBLE
+        limit = max(self.max_seam, seam(before, plan.alpha))
+        if seam(after, plan.alpha) > limit:
             return SEAM
-        if plan.kind == NULL:
+        if box is None:
             return None
         defect = crop(after, box)
         if plan.kind == REPLACES:
@@ -184,3 +119,203 @@ class QualityGates:
         crop(host, plan.window)[:] = after
         found = self.detects(as_bgr(host), plan.box, plan.label)
         return None if found else NOT_DETECTED
+
+
+def visible_change(
+    before: np.ndarray, after: np.ndarray, alpha: np.ndarray
+) -> float:
+    """How much synthesis changed the background under the defect.
+
+    The two windows are blurred by 5 pixels before, so that new grain alone
+    does not count as a change.
+
+    Args:
+        before (np.ndarray): uint8 (H, W, C), the original window.
+        after (np.ndarray): uint8 (H, W, C), the composite.
+        alpha (np.ndarray): uint8 (H, W).
+
+    Returns:
+        float: Mean absolute difference where alpha is 255, in gray levels.
+    """
+    blurred = [cv2.blur(p.astype(np.float32), (5, 5)) for p in (before, after)]
+    difference = np.abs(blurred[0] - blurred[1])
+    if difference.ndim == 3:
+        difference = difference.mean(axis=2)
+    return float(difference[alpha == 255].mean())
+
+
+def seam(pixels: np.ndarray, alpha: np.ndarray) -> float:
+    """Measures the step in tone between the fading rim and the background.
+
+    At every pixel of the rim the mean tones of rim and background in its
+    neighborhood are compared; the mean difference is divided by the standard
+    deviation of the background.
+
+    Args:
+        pixels (np.ndarray): uint8 (H, W, C).
+        alpha (np.ndarray): uint8 (H, W).
+
+    Returns:
+        float: At least 0, in standard deviations of the background; 0 where
+        there is no rim or no background.
+    """
+    rim = (alpha > 0) & (alpha < 255)
+    near = cv2.dilate(
+        (alpha > 0).astype(np.uint8), np.ones((SEAM_SIDE, SEAM_SIDE))
+    )
+    background = (near > 0) & (alpha == 0)
+    if not rim.any() or not background.any():
+        return 0.0
+    tone = pixels.astype(np.float32).mean(axis=2)
+    rim_mean, rim_share = _local_mean(tone, rim)
+    background_mean, background_share = _local_mean(tone, background)
+    # The mean of a few pixels is too noisy.
+    compared = rim & (np.minimum(rim_share, background_share) > 0.1)
+    if not compared.any():
+        return 0.0
+    step = np.abs(rim_mean - background_mean)[compared].mean()
+    # One gray level more, since pixels are rounded.
+    return float(step / (tone[background].std() + 1))
+
+
+def _local_mean(
+    tone: np.ndarray, mask: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean tone of the masked pixels around each pixel, and their share."""
+    weight = mask.astype(np.float32)
+    share, total = (
+        cv2.blur(part, (SEAM_SIDE, SEAM_SIDE), borderType=cv2.BORDER_CONSTANT)
+        for part in (weight, tone * weight)
+    )
+    return total / np.maximum(share, 1e-6), share
+
+
+class SeenDefects:
+    """The defects of a training set, to recognize copies of them.
+
+    A defect is a copy if its distance to one of its class is smaller than
+    those between real defects of that class, except for one in a hundred.
+    Real defects of one image are not compared: they may overlap.
+
+    Args:
+        data (LabeledImages): The training images.
+    """
+
+    def __init__(self, data: LabeledImages) -> None:
+        self._seen: list[np.ndarray] = []
+        self.limits: list[float] = []
+        for found in data.by_class:
+            vectors = np.array(
+                [thumbnail(crop(data.read(i), d.box)) for i, d in found],
+                np.float32,
+            ).reshape(-1, THUMBNAIL**2)
+            images = np.array([index for index, _ in found], int)
+            nearest = [
+                distance(vector, mirrored(vectors[images != image]))
+                for vector, image in zip(vectors, images)
+                if (images != image).any()
+            ]
+            self._seen.append(mirrored(vectors))
+            # Nothing is known of a class with defects on one image only.
+            self.limits.append(
+                float(np.quantile(nearest, COPY_QUANTILE)) if nearest else 0.0
+            )
+
+    def is_copy(self, defect: np.ndarray, label: int) -> bool:
+        """Whether a defect, uint8 (H, W, C), copies one of its class."""
+        near = distance(thumbnail(defect), self._seen[label])
+        return near < self.limits[label]
+
+
+def thumbnail(defect: np.ndarray) -> np.ndarray:
+    """Feature vector of a defect, independent of its contrast.
+
+    Args:
+        defect (np.ndarray): uint8 (H, W, C), the pixels of its box.
+
+    Returns:
+        np.ndarray: float32 (THUMBNAIL**2, ), mean 0 and length 1; zeros if
+        the box has a uniform tone.
+    """
+    gray = defect.astype(np.float32).mean(axis=2)
+    small = cv2.resize(
+        gray, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA
+    )
+    vector = (small - small.mean()).ravel()
+    length = np.linalg.norm(vector)
+    return vector / length if length > 1e-3 else vector * 0
+
+
+def mirrored(vectors: np.ndarray) -> np.ndarray:
+    """Thumbnails (N, THUMBNAIL**2) and their 3 mirror images, (4N, ...).
+
+    The generator is trained on mirrored windows, so that a copy may be
+    mirrored too.
+    """
+    square = vectors.reshape(-1, THUMBNAIL, THUMBNAIL)
+    both = np.concatenate([square, square[:, ::-1]])
+    return np.concatenate([both, both[:, :, ::-1]]).reshape(-1, THUMBNAIL**2)
+
+
+def distance(vector: np.ndarray, others: np.ndarray) -> float:
+    """Distance of a defect to the nearest of others.
+
+    Args:
+        vector (np.ndarray): float32 (THUMBNAIL**2, ), of :func:`thumbnail`.
+        others (np.ndarray): float32 (N, THUMBNAIL**2).
+
+    Returns:
+        float: 1 minus the highest correlation, in [0, 2]; infinite if there
+        are no others.
+    """
+    return float(1 - (others @ vector).max()) if len(others) else np.inf
+
+
+class JudgeGate:
+    """Whether a detector finds a defect where its label is.
+
+    The detector should be trained on the labeled images that the generator
+    was trained on, and on no others.
+
+    Args:
+        judge (Judge): The detector.
+        checkpoint (str | Path): File of its weights.
+        iou (float): Lowest overlap of a found box, in (0, 1]. Defaults to
+            0.5.
+        score (float): Lowest score of a detection, in [0, 1]. Defaults to
+            0.3.
+
+    Raises:
+        ValueError: ``iou`` or ``score`` is out of range.
+    """
+
+    def __init__(
+        self,
+        judge: 'Judge',
+        checkpoint: str | Path,
+        iou: float = 0.5,
+        score: float = 0.3,
+    ) -> None:
+        check_arguments(
+            locals(),
+            iou=(0 < iou <= 1, 'in (0, 1]'),
+            score=(0 <= score <= 1, 'in [0, 1]'),
+        )
+        self._judge = judge
+        self._limits = dict(iou=iou, score=score)
+        digest = hashlib.sha256(Path(checkpoint).read_bytes()).hexdigest()
+        # For the manifest, since the windows of a bank depend on it.
+        self.settings = dict(sha256=digest, **self._limits)
+
+    def __call__(self, image: np.ndarray, box: Box, label: int) -> bool:
+        """Whether the detector finds the defect.
+
+        Args:
+            image (np.ndarray): BGR uint8 (H, W, 3), the host with its
+                synthesized window.
+            box (tuple): ``(x, y, w, h)`` of the defect.
+            label (int): Its class.
+        """
+        # One image at a time: results may not depend on the others.
+        (found,) = self._judge.detect([image])
+        return found.has(box, label, **self._limits)

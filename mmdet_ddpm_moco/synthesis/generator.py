@@ -1,7 +1,7 @@
-"""The generator on disk: a plain diffusers folder and one json of ours.
+"""The generator on disk: a plain diffusers folder and one more json.
 
 ``DDPMPipeline.from_pretrained(folder)`` loads the folder too. What synthesis
-needs beyond it (class names, window) stands in ``defect_ddpm.json``.
+needs in addition (class names, window) is in ``defect_ddpm.json``.
 """
 
 import hashlib
@@ -10,11 +10,9 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
-from mmengine.config import Config
 from safetensors import SafetensorError
 
 from ..models.conditioning import CLASS, MASK, NONE
@@ -23,8 +21,8 @@ from ..utils.fileio import atomic_write_bytes
 from ..utils.provenance import FILE, Record, read_record, record_bytes
 
 EXTRA = 'defect_ddpm.json'
-# 2: windows are in units of their ground's contrast. 3: which is taken from
-# quantiles, and the fading rim is hidden.
+# 2: windows are in units of their background's contrast. 3: which is measured
+# by quantiles, and the fading rim is masked.
 FORMAT_VERSION = 3
 
 
@@ -38,7 +36,7 @@ class Generator:
         classes (tuple[str, ...]): Class names; ``background`` comes after.
         window (int): Side of its training windows in pixels.
         fingerprint (str): Hash of everything above.
-        images_seen (dict | None): Record of the images it was trained on;
+        provenance (dict | None): Record of the images it was trained on;
             None if none was kept.
     """
 
@@ -47,7 +45,7 @@ class Generator:
     classes: tuple[str, ...]
     window: int
     fingerprint: str
-    images_seen: Record | None = None
+    provenance: Record | None = None
 
     @property
     def channels(self) -> int:
@@ -56,22 +54,23 @@ class Generator:
 
     @property
     def conditioning(self) -> str:
-        """What the U-Net is told: ``'mask'``, ``'class'`` or ``'none'``."""
+        """The U-Net's condition: ``'mask'``, ``'class'`` or ``'none'``."""
         if self.unet.config.num_class_embeds is None:
             return NONE
-        plain = self.unet.config.in_channels == self.channels
-        return CLASS if plain else MASK
+        masked = self.unet.config.in_channels != self.channels
+        return MASK if masked else CLASS
 
     @property
     def null_label(self) -> int | None:
-        """Label of windows whose class is hidden; None if it has none."""
+        """Label of "without class"; None if it was trained without one."""
         label = len(self.classes) + 1
-        known = self.unet.config.num_class_embeds
-        return label if known is not None and known > label else None
+        return (
+            label if (self.unet.config.num_class_embeds or 0) > label else None
+        )
 
     @property
     def multiple(self) -> int:
-        """What the sides of a window must be multiples of."""
+        """Number that the sides of a window must be multiples of."""
         return 2 ** (len(self.unet.config.block_out_channels) - 1)
 
 
@@ -82,9 +81,9 @@ def save_generator(
     *,
     classes: Sequence[str],
     window: int,
-    images_seen: Record | None = None,
+    provenance: Record | None = None,
 ) -> Path:
-    """Writes a generator, replacing an older one in one step.
+    """Writes a generator; an older one is kept until it is complete.
 
     Args:
         folder (str | Path): The folder to write.
@@ -92,8 +91,8 @@ def save_generator(
         scheduler (DDPMScheduler): The training schedule.
         classes (Sequence[str]): Class names, without ``background``.
         window (int): Side of the training windows in pixels.
-        images_seen (dict | None): Record of the training images, see
-            ``record_images``. Defaults to None, no record is kept.
+        provenance (dict | None): Record of the training images, see
+            :func:`record_images`. Defaults to None, without a record.
 
     Returns:
         Path: ``folder``.
@@ -108,8 +107,8 @@ def save_generator(
         format_version=FORMAT_VERSION, classes=list(classes), window=window
     )
     (unfinished / EXTRA).write_text(json.dumps(extra, indent=2) + '\n')
-    if images_seen is not None:
-        atomic_write_bytes(unfinished / FILE, record_bytes(images_seen))
+    if provenance is not None:
+        atomic_write_bytes(unfinished / FILE, record_bytes(provenance))
     old = folder.with_name(folder.name + '.old')
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
@@ -147,16 +146,15 @@ def load_generator(folder: str | Path) -> Generator:
     try:
         extra = json.loads((folder / EXTRA).read_text())
         version = extra['format_version']
-        if version > FORMAT_VERSION:
-            msg = (
-                f'{folder} has format {version}, this version reads up to '
-                f'{FORMAT_VERSION}; upgrade mmdet-ddpm-moco'
+        if version != FORMAT_VERSION:
+            action = (
+                'upgrade mmdet-ddpm-moco'
+                if version > FORMAT_VERSION
+                else 'train the generator again'
             )
-            raise InputError(msg)
-        if version < FORMAT_VERSION:
             msg = (
-                f'{folder} has the older format {version}, which this '
-                'version cannot sample; train the generator again'
+                f'{folder} has format {version}, this version reads only '
+                f'{FORMAT_VERSION}; {action}'
             )
             raise InputError(msg)
         classes, window = tuple(extra['classes']), extra['window']
@@ -185,42 +183,15 @@ def load_generator(folder: str | Path) -> Generator:
         raise InputError(msg) from error
     digest = hashlib.sha256()
     for file in sorted(folder.rglob('*')):
-        # What it was trained on changes nothing of what it paints.
+        # The record of its training images does not influence its samples.
         if file.suffix in ('.json', '.safetensors') and file.name != FILE:
             digest.update(file.read_bytes())
     return Generator(
-        # Its convolutions are faster in this layout.
+        # Convolutions are faster in this layout.
         unet.eval().to(memory_format=torch.channels_last),
         scheduler,
         classes,
         window,
         digest.hexdigest()[:16],
         read_record(folder),
-    )
-
-
-def training_images(cfg: Config) -> dict[str, Any]:
-    """Finds the training images of a generator.
-
-    Args:
-        cfg (Config): A config of configs/ddpm or made from one.
-
-    Returns:
-        dict: ``ann_file``, ``img_prefix`` and ``channels``, as
-        ``LabeledImages`` takes them.
-
-    Raises:
-        ValueError: It is no such config.
-    """
-    dataset = (cfg.get('train_dataloader') or {}).get('dataset') or {}
-    if not dataset.get('ann_file') or not dataset.get('img_prefix'):
-        msg = (
-            f'{cfg.filename} is no config of a generator (configs/ddpm): it '
-            'lacks train_dataloader.dataset with ann_file and img_prefix'
-        )
-        raise InputError(msg)
-    return dict(
-        ann_file=dataset['ann_file'],
-        img_prefix=dataset['img_prefix'],
-        channels=dataset.get('channels', 1),
     )

@@ -1,34 +1,34 @@
-"""Painting planned windows: from plans to records and pictures."""
+"""Painting planned windows: from plans to records and pixels."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from torch.nn.functional import pad
 
 from ..bank.compositing import as_bgr, composite, crop
+from ..bank.format import REPLACES
 from ..datasets.defect_window_dataset import alpha_to_tensor, to_tensor
 from ..datasets.labeled_images import LabeledImages
 from .gates import QualityGates
 from .generator import Generator
 from .planner import WindowPlan
-from .samplers import build_sampler
-from .sampling import sample_windows
+from .samplers import build_sampler, sample_windows
+from .settings import BankOptions
 
 # Windows sampled at once. Fixed, because the U-Net's last bits depend on it.
 BATCH_PIXELS = 16 * 64 * 64
 
 
 class WindowPainter:
-    """Samples planned windows and judges them.
+    """Samples planned windows and applies the quality gates.
 
     Args:
         generator (Generator): The generator.
         data (LabeledImages): The hosts.
-        gates (QualityGates): What judges them.
-        sampler (Mapping): ``name``, ``steps``, ``strength`` and
-            ``guidance``, as in :func:`bank_settings`.
-        seed (int): Seed of the noise.
+        gates (QualityGates): The gates.
+        options (BankOptions): Sampler and seed.
         device (str): Where the U-Net runs.
     """
 
@@ -37,42 +37,38 @@ class WindowPainter:
         generator: Generator,
         data: LabeledImages,
         gates: QualityGates,
-        sampler: Mapping,
-        seed: int,
+        options: BankOptions,
         device: str,
     ) -> None:
         self.unet = generator.unet.to(device)
-        self.sampler = build_sampler(sampler['name'], generator.scheduler)
+        self.sampler = build_sampler(options.sampler, generator.scheduler)
         self.multiple = generator.multiple
         self.null_label = generator.null_label
         self.data = data
         self.gates = gates
-        self.steps = sampler['steps']
-        self.strength = sampler['strength']
-        self.guidance = sampler['guidance']
-        self.seed = seed
+        self.options = options
         self.device = device
 
     def paint(
         self, plans: Mapping[int, WindowPlan]
     ) -> tuple[list[dict], list[np.ndarray | None]]:
-        """Samples the windows of one block.
+        """Synthesizes the windows of one block.
 
         Args:
             plans (Mapping[int, WindowPlan]): Plans by window number.
 
         Returns:
-            tuple: Records and pictures, as ``BankWriter.write_block`` takes
+            tuple: Records and pixels, as ``BankWriter.write_block`` takes
             them.
         """
-        painted = {}
+        painted: dict[int, np.ndarray] = {}
         for strength, numbers in self._batches(plans):
             painted.update(self._sample(strength, numbers, plans))
-        records, pictures = [], []
+        records, pixels = [], []
         for number, plan in plans.items():
             before = crop(self.data.read(plan.image), plan.window)
             after = composite(before, painted[number], plan.alpha)
-            failed = self.gates.rejection(plan, before, after)
+            rejected = self.gates.rejection(plan, before, after)
             records.append(
                 dict(
                     number=number,
@@ -82,23 +78,23 @@ class WindowPainter:
                     window=list(plan.window),
                     box=list(plan.box),
                     replaces=plan.replaces,
-                    rejected=failed,
+                    rejected=rejected,
                 )
             )
-            pictures.append(
-                None if failed else np.dstack([as_bgr(after), plan.alpha])
+            pixels.append(
+                None if rejected else np.dstack([as_bgr(after), plan.alpha])
             )
-        return records, pictures
+        return records, pixels
 
     def _batches(
         self, plans: Mapping[int, WindowPlan]
     ) -> list[tuple[float, list[int]]]:
-        """Groups windows that can be sampled at once."""
-        groups: dict[tuple, list[int]] = {}
+        """Strength and numbers of windows that can be sampled at once."""
+        groups: dict[tuple, list[int]] = defaultdict(list)
         for number, plan in plans.items():
-            strength = self.strength if plan.kind == 'replaces' else 1.0
-            key = (strength, *plan.window[2:])
-            groups.setdefault(key, []).append(number)
+            strength = self.options.strength if plan.kind == REPLACES else 1.0
+            _, _, w, h = plan.window
+            groups[strength, w, h].append(number)
         batches = []
         for (strength, w, h), numbers in sorted(groups.items()):
             size = max(1, BATCH_PIXELS // (w * h))
@@ -111,24 +107,23 @@ class WindowPainter:
     def _sample(
         self,
         strength: float,
-        numbers: list[int],
+        numbers: Sequence[int],
         plans: Mapping[int, WindowPlan],
     ) -> dict[int, np.ndarray]:
-        images, masks, noises, sources = [], [], [], []
+        images, masks, noises, generators = [], [], [], []
         for number in numbers:
             plan = plans[number]
             image = to_tensor(crop(self.data.read(plan.image), plan.window))
+            seed = _noise_seed(self.options.seed, number)
+            generator = torch.Generator().manual_seed(seed)
             images.append(image)
             masks.append(alpha_to_tensor(plan.alpha))
-            source = torch.Generator().manual_seed(
-                _noise_seed(self.seed, number)
-            )
-            sources.append(source)
-            noises.append(torch.randn(image.shape, generator=source))
+            noises.append(torch.randn(image.shape, generator=generator))
+            generators.append(generator)
         h, w = images[0].shape[1:]
-        extra = (0, -w % self.multiple, 0, -h % self.multiple)
+        padding = (0, -w % self.multiple, 0, -h % self.multiple)
         image, mask, noise = (
-            pad(torch.stack(part), extra, mode='replicate').to(self.device)
+            pad(torch.stack(part), padding, mode='replicate').to(self.device)
             for part in (images, masks, noises)
         )
         label = torch.tensor(
@@ -141,17 +136,17 @@ class WindowPainter:
             mask,
             label,
             noise,
-            steps=self.steps,
+            num_inference_steps=self.options.num_inference_steps,
             strength=strength,
-            guidance=self.guidance,
+            guidance_scale=self.options.guidance_scale,
             null_label=self.null_label,
-            generators=sources,
+            generators=generators,
         )[..., :h, :w]
         pixels = ((sampled.cpu() + 1) * 127.5).round().to(torch.uint8)
         return dict(zip(numbers, pixels.permute(0, 2, 3, 1).numpy()))
 
 
 def _noise_seed(seed: int, number: int) -> int:
-    # The 1 keeps the noise apart from the plan, which has the same seeds.
+    # The 1 keeps the noise independent of the plan, which has the same seeds.
     state = np.random.SeedSequence([seed, number, 1]).generate_state(1)
     return int(state[0])

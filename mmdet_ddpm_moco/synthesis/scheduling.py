@@ -1,13 +1,13 @@
-"""Which blocks of a bank are to be painted next.
+"""Which blocks of a bank are to be synthesized next.
 
-Blocks are painted in rounds, between which the ranks tell each other what was
-accepted. All of them compute the same round from the same counts.
+Blocks are synthesized in rounds, between which the ranks exchange how many
+windows were accepted. All of them compute the same round from these counts.
 """
 
 from collections.abc import Mapping
 
-# Blocks per worker in a round. More would wait less for the slowest worker;
-# fewer make the ranks stop closer to the last window.
+# Blocks per worker in a round. With more, less time is spent waiting for the
+# slowest worker; with fewer, less is synthesized beyond the last window.
 BLOCKS_PER_WORKER = 4
 
 
@@ -16,32 +16,31 @@ def next_round(
     num: int,
     block_size: int,
     workers: int,
-    most_blocks: int,
+    max_blocks: int,
 ) -> list[int]:
     """Blocks that are still needed, lowest first.
 
-    Those needed whatever the gates accept come first. If that leaves workers
-    without one, they try as many more as the share accepted up to now lets
-    expect: a block too many costs nothing then, one too few another round.
+    Those needed even if every window is accepted come first. Workers without
+    such a block get as many more as the acceptance rate so far suggests: a
+    block too many costs nothing then, one too few another round.
 
     Args:
-        accepted (Mapping[int, int]): Windows accepted, by the blocks that
-            are there.
+        accepted (Mapping[int, int]): Windows accepted, by finished block.
         num (int): Windows to keep, at least 1.
         block_size (int): Windows per block.
-        workers (int): Blocks painted at once, at least 1.
-        most_blocks (int): Blocks are tried up to this one.
+        workers (int): Blocks synthesized at once, at least 1.
+        max_blocks (int): Highest number of blocks to try.
 
     Returns:
-        list[int]: Empty if the blocks that are there hold ``num`` windows
-        without a gap before them, or if there are no more to try.
+        list[int]: Empty if the finished blocks hold ``num`` windows without
+        a missing block before, or if there are no more to try.
     """
-    sure = _missing(accepted, num, block_size, most_blocks)
+    sure = _missing(accepted, num, block_size, max_blocks)
     if len(sure) >= workers:
         return sure[: workers * BLOCKS_PER_WORKER]
     tried = block_size * len(accepted)
-    share = sum(accepted.values()) / tried if tried else 1.0
-    likely = _missing(accepted, num, share * block_size, most_blocks)
+    rate = sum(accepted.values()) / tried if tried else 1.0
+    likely = _missing(accepted, num, rate * block_size, max_blocks)
     return likely[:workers] if sure else []
 
 
@@ -49,11 +48,11 @@ def _missing(
     accepted: Mapping[int, int],
     num: int,
     expected: float,
-    most_blocks: int,
+    max_blocks: int,
 ) -> list[int]:
     """Blocks missing if each gives ``expected`` windows."""
     missing, total, block = [], 0.0, 0
-    while total < num and block < most_blocks:
+    while total < num and block < max_blocks:
         if block in accepted:
             total += accepted[block]
         else:

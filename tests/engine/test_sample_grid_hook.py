@@ -17,7 +17,10 @@ from mmdet_ddpm_moco.visualization.sample_grid import CELL, GAP, HEAD
 
 _names = itertools.count()
 GRID = dict(
-    type='mmdet_ddpm_moco.SampleGridHook', interval=2, columns=2, num_inference_steps=2
+    type='mmdet_ddpm_moco.SampleGridHook',
+    interval=2,
+    columns=2,
+    num_inference_steps=2,
 )
 
 
@@ -130,7 +133,9 @@ def test_only_generators_with_masks_are_shown(config):
         run(config, **{'model.conditioning': 'class'})
 
 
-@pytest.mark.parametrize('name', ['interval', 'columns', 'num_inference_steps'])
+@pytest.mark.parametrize(
+    'name', ['interval', 'columns', 'num_inference_steps']
+)
 def test_arguments_out_of_range(name):
     with pytest.raises(ValueError, match=f'{name} must be at least 1, got 0'):
         SampleGridHook(**{name: 0})

@@ -98,10 +98,10 @@ def test_labels_are_those_of_the_bank():
     (plain,) = judge().detect(images(1))
     (swapped,) = judge(classes=CLASSES[::-1]).detect(images(1))
     assert swapped.labels.tolist() == (1 - plain.labels).tolist()
-    # The checkpoint's own names go before those of the config.
+    # The checkpoint's class names take precedence over the config's.
     meta = dict(dataset_meta=dict(classes=CLASSES[::-1]))
-    (told,) = judge(meta, CLASSES).detect(images(1))
-    assert told.labels.tolist() == (1 - plain.labels).tolist()
+    (renamed,) = judge(meta, CLASSES).detect(images(1))
+    assert renamed.labels.tolist() == (1 - plain.labels).tolist()
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,9 @@ def test_labels_are_those_of_the_bank():
     ],
 )
 def test_other_classes(meta, known):
-    with pytest.raises(ValueError, match=r'judge\.pth knows') as error:
+    with pytest.raises(
+        ValueError, match=r'judge\.pth has the classes'
+    ) as error:
         judge(meta, ('dent', 'pit'))
     assert known in str(error.value) and 'dent, pit' in str(error.value)
 
@@ -128,7 +130,7 @@ def test_classes_of_a_registered_data_set():
             ),
         )
     )
-    with pytest.raises(ValueError, match='knows the classes crazing, incl'):
+    with pytest.raises(ValueError, match='has the classes crazing, incl'):
         judge(cfg=cfg)
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mmdet_ddpm_moco.evaluation.judge import Detections, finds, fires_at
+from mmdet_ddpm_moco.evaluation.judge import Detections
 
 BOX = (10, 20, 20, 10)  # x, y, w, h
 
@@ -30,19 +30,19 @@ def made(*rows):
         ([(50, 50, 70, 60, 0.9, 1), (10, 20, 30, 30, 0.9, 1)], True),
     ],
 )
-def test_finds(rows, found):
-    assert finds(made(*rows), BOX, 1) is found
+def test_has(rows, found):
+    assert made(*rows).has(BOX, 1) is found
 
 
-def test_finds_takes_its_thresholds():
+def test_has_takes_its_thresholds():
     detections = made((10, 20, 24, 30, 0.5, 1))  # overlap 0.7
-    assert finds(detections, BOX, 1, iou=0.69, score=0.49)
-    assert not finds(detections, BOX, 1, iou=0.71)
-    assert not finds(detections, BOX, 1, score=0.51)
+    assert detections.has(BOX, 1, iou=0.69, score=0.49)
+    assert not detections.has(BOX, 1, iou=0.71)
+    assert not detections.has(BOX, 1, score=0.51)
 
 
 @pytest.mark.parametrize(
-    'rows, fires',
+    'rows, found',
     [
         ([], False),
         ([(10, 20, 30, 30, 0.9, 0)], True),
@@ -54,15 +54,15 @@ def test_finds_takes_its_thresholds():
         ([(50, 50, 50, 50, 0.9, 0)], False),  # of no area
     ],
 )
-def test_fires_at(rows, fires):
-    assert fires_at(made(*rows), BOX) is fires
+def test_has_any(rows, found):
+    assert made(*rows).has_any(BOX) is found
 
 
 @pytest.mark.parametrize('seed', range(20))
-def test_an_overlap_over_the_union_is_one_over_the_detection(seed):
+def test_a_high_iou_implies_a_high_share_of_the_detection(seed):
     rng = np.random.RandomState(seed)
     for _ in range(50):
         x, y, w, h = rng.uniform(0, 30, 4)
         detections = made((x, y, x + w, y + h, 1, 0))
-        if finds(detections, BOX, 0):
-            assert fires_at(detections, BOX)
+        if detections.has(BOX, 0):
+            assert detections.has_any(BOX)

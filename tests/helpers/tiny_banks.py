@@ -18,7 +18,7 @@ UNET = dict(
     norm_num_groups=4,
 )
 # What a small untrained generator paints is noise, so the gates let it pass.
-OPTIONS = dict(steps=2, max_window=32)
+OPTIONS = dict(num_inference_steps=2, max_window=32)
 
 # (class, x, y, w, h) of the defects of each image. Dents and pits occur
 # together, scratches stand alone, the last image is free of defects.

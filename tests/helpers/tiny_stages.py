@@ -189,7 +189,7 @@ def change_bank(root):
 
 
 def change_bank_seed(root):
-    edit(root / 'detector.py', 'num_inference_steps=1', 'num_inference_steps=1, seed=4')
+    edit(root / 'detector.py', 'max_window=32', 'max_window=32, seed=4')
 
 
 def change_annotations(root):

@@ -5,8 +5,8 @@ import pytest
 from helpers.tiny_banks import write_images
 from mmdet_ddpm_moco.bank.compositing import crop
 from mmdet_ddpm_moco.datasets.labeled_images import LabeledImages
-from mmdet_ddpm_moco.synthesis.near_copies import (
-    SIDE,
+from mmdet_ddpm_moco.synthesis.gates import (
+    THUMBNAIL,
     SeenDefects,
     distance,
     mirrored,
@@ -19,7 +19,10 @@ def texture(seed=0, size=(30, 40)):
 
 
 def test_distance_is_one_less_the_correlation():
-    a, b = texture(0, (SIDE, SIDE)), texture(1, (SIDE, SIDE))
+    a, b = (
+        texture(0, (THUMBNAIL, THUMBNAIL)),
+        texture(1, (THUMBNAIL, THUMBNAIL)),
+    )
     expected = 1 - np.corrcoef(a.ravel(), b.ravel())[0, 1]
     found = distance(thumbnail(a), thumbnail(b)[None])
     assert found == pytest.approx(expected, abs=1e-5)
@@ -41,7 +44,7 @@ def test_a_box_of_one_tone_resembles_nothing():
 
 
 def test_the_four_ways_to_mirror():
-    picture = texture(size=(SIDE, SIDE))
+    picture = texture(size=(THUMBNAIL, THUMBNAIL))
     found = mirrored(thumbnail(picture)[None])
     for flipped in (
         picture,

@@ -16,7 +16,7 @@ from mmdet_ddpm_moco.synthesis.generator import load_generator, save_generator
 from mmdet_ddpm_moco.synthesis.painter import WindowPainter
 from mmdet_ddpm_moco.synthesis.planner import WindowPlanner
 from mmdet_ddpm_moco.synthesis.run import synthesize_bank
-from mmdet_ddpm_moco.synthesis.settings import DEFAULT_MIX
+from mmdet_ddpm_moco.synthesis.settings import DEFAULT_MIX, BankOptions
 
 pytestmark = pytest.mark.usefixtures('small_blocks')
 
@@ -74,15 +74,14 @@ def test_odd_windows_go_through_the_unet(tmp_path, generator):
 
 def make_painter(generator, images, **changes):
     data = LabeledImages(*images)
-    sampler = dict(name='dpmsolver++', steps=2, strength=0.6, guidance=1)
+    options = BankOptions(**{**OPTIONS, **changes})
     planner = WindowPlanner(data, max_window=32, mix=dict(add=1), seed=0)
     return data, WindowPainter(
         generator,
         data,
         gates.QualityGates(data, planner),
-        {**sampler, **changes},
-        seed=0,
-        device='cpu',
+        options,
+        'cpu',
     )
 
 
@@ -102,7 +101,7 @@ def test_what_is_sampled_with_what(tmp_path, generator, images, monkeypatch):
     one.paint(plans)
     seen = 0
     for options, image, mask, label, noise in calls:
-        assert options['steps'] == 2
+        assert options['num_inference_steps'] == 2
         assert image.dtype == mask.dtype == noise.dtype == torch.float32
         assert label.dtype == torch.int64
         assert -1 <= image.min() < image.max() <= 1
@@ -133,30 +132,32 @@ def test_the_ddpm_sampler_draws_from_each_windows_own_generator(
     generator, images
 ):
     """Like the noise, what is added on the way belongs to the number."""
-    data, one = make_painter(generator, images, name='ddpm', steps=3)
+    data, one = make_painter(
+        generator, images, sampler='ddpm', num_inference_steps=3
+    )
     planner = WindowPlanner(
         data, max_window=32, mix=dict(add=1, replaces=0, null=0), seed=0
     )
     plans = {number: planner.plan(number) for number in range(6)}
-    _, all_ranks = one.paint(plans)
+    _, forwards = one.paint(plans)
     backwards = {number: plans[number] for number in reversed(plans)}
     _, again = one.paint(backwards)
-    for a, b in zip(all_ranks, reversed(again)):
+    for a, b in zip(forwards, reversed(again)):
         # The order in a batch changes the last bits of its arithmetic.
         assert np.abs(a.astype(int) - b).max() <= 2
-    _, other = make_painter(generator, images, name='ddpm', steps=3)[1].paint(
-        {number + 50: plan for number, plan in plans.items()}
-    )
-    assert np.abs(all_ranks[0].astype(int) - other[0]).max() > 20
+    _, other = make_painter(
+        generator, images, sampler='ddpm', num_inference_steps=3
+    )[1].paint({number + 50: plan for number, plan in plans.items()})
+    assert np.abs(forwards[0].astype(int) - other[0]).max() > 20
 
 
-def test_guidance_uses_the_class_that_is_none(
+def test_guidance_uses_the_null_label(
     tmp_path, generator, images, monkeypatch
 ):
     seen = []
 
     def watched(unet, sampler, image, *rest, **options):
-        seen.append((options['guidance'], options['null_label']))
+        seen.append((options['guidance_scale'], options['null_label']))
         return -image
 
     monkeypatch.setattr(painter, 'sample_windows', watched)
@@ -168,7 +169,13 @@ def test_guidance_uses_the_class_that_is_none(
         classes=generator.classes,
         window=32,
     )
-    make(load_generator(folder), images, tmp_path / 'bank', 2, guidance=2.5)
+    make(
+        load_generator(folder),
+        images,
+        tmp_path / 'bank',
+        2,
+        guidance_scale=2.5,
+    )
     assert set(seen) == {(1.0, None), (2.5, 4)}
 
 
@@ -182,11 +189,11 @@ def test_noise_belongs_to_the_number(tmp_path, generator, images, monkeypatch):
         return noise.clamp(-1, 1)
 
     monkeypatch.setattr(painter, 'sample_windows', noise_itself)
-    _, all_ranks = one.paint(plans)
+    _, batched = one.paint(plans)
     alone = [one.paint({n: plans[n]})[1][0] for n in plans]
-    for a, b in zip(all_ranks, alone):
+    for a, b in zip(batched, alone):
         assert np.array_equal(a, b)
-    first = [p[..., 0][:16, :16] for p in all_ranks]
+    first = [p[..., 0][:16, :16] for p in batched]
     assert not any(np.array_equal(first[0], other) for other in first[1:])
 
 

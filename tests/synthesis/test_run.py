@@ -22,7 +22,11 @@ from mmdet_ddpm_moco.synthesis import painter
 from mmdet_ddpm_moco.synthesis.generator import load_generator, save_generator
 from mmdet_ddpm_moco.synthesis.planner import WindowPlanner
 from mmdet_ddpm_moco.synthesis.run import synthesize_bank
-from mmdet_ddpm_moco.synthesis.settings import DEFAULT_MIX, bank_settings
+from mmdet_ddpm_moco.synthesis.settings import (
+    DEFAULT_MIX,
+    BankOptions,
+    bank_settings,
+)
 from mmdet_ddpm_moco.utils.provenance import (
     merge_records,
     read_record,
@@ -103,7 +107,7 @@ def test_manifest_and_annotations_agree(tmp_path, generator, images):
     assert counted == manifest['kinds']
     files = {p.name for p in (tmp_path / 'bank' / 'images').iterdir()}
     assert files == {image['file_name'] for image in data['images']}
-    settings = bank_settings(generator, images[0], **OPTIONS)
+    settings = bank_settings(generator, images[0], BankOptions(**OPTIONS))
     assert settings.items() <= manifest.items()
     assert manifest['generator'] == generator.fingerprint
     assert manifest['training_split']['ann_file'] == 'train.json'
@@ -114,8 +118,8 @@ def test_windows_are_those_planned(tmp_path, generator, images, no_unet):
     data = LabeledImages(*images)
     planner = WindowPlanner(data, max_window=32, mix=DEFAULT_MIX, seed=5)
     bank = DefectBank(tmp_path / 'bank')
-    for i in range(len(bank)):
-        window, plan = bank[i], planner.plan(bank[i].number)
+    for window in bank:
+        plan = planner.plan(window.number)
         assert window.kind == plan.kind
         assert window.window == plan.window
         assert window.box == plan.box
@@ -159,7 +163,7 @@ def test_rejected_windows_are_counted_and_left_out(
     assert manifest['kept'] == 8
 
 
-def test_gates_that_refuse_everything_end_it(
+def test_gates_that_reject_everything_end_it(
     tmp_path, generator, images, monkeypatch
 ):
     monkeypatch.setattr(
@@ -187,30 +191,30 @@ def test_classes_of_another_data_set(tmp_path, generator):
     [
         (dict(num=0), 'num'),
         (dict(num=-3), 'num'),
-        (dict(steps=0), 'steps'),
-        (dict(steps=1000), 'steps'),
+        (dict(num_inference_steps=0), 'num_inference_steps'),
+        (dict(num_inference_steps=1000), 'num_inference_steps'),
         (dict(strength=0), 'strength'),
         (dict(strength=1.2), 'strength'),
         (dict(max_window=8), 'max_window'),
         (dict(mix=dict(add=0.3)), 'mix'),
         (dict(seed=-1), 'seed'),
         (dict(sampler='euler'), 'sampler'),
-        (dict(guidance=2.0), 'class_dropout'),
+        (dict(guidance_scale=2.0), 'class_dropout'),
     ],
 )
 def test_an_argument_out_of_range_costs_nothing(
     tmp_path, generator, images, no_unet, changes, word
 ):
-    """No folder is begun, so that the corrected command can use it."""
+    """No folder is made, so that the corrected command can use it."""
     with pytest.raises(ValueError, match=word):
         make(generator, images, tmp_path / 'bank', **changes)
     assert not (tmp_path / 'bank').exists()
 
 
-def test_a_judge_decides_and_stands_in_the_manifest(
+def test_a_judge_decides_and_is_in_the_manifest(
     tmp_path, generator, images, no_unet
 ):
-    """Of every second defect it says that it does not see it."""
+    """It misses every second defect."""
     asked = []
 
     def judge(image, box, label):
@@ -230,7 +234,7 @@ def test_a_judge_decides_and_stands_in_the_manifest(
 
 
 @pytest.mark.parametrize('conditioning', ['class', 'none'])
-def test_a_generator_that_knows_no_masks_makes_no_bank(
+def test_a_generator_without_masks_makes_no_bank(
     tmp_path, images, conditioning
 ):
     model = DefectDDPM(3, UNET, conditioning=conditioning)

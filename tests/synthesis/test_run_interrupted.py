@@ -1,4 +1,4 @@
-"""Ctrl-C ends synthesis at once, in one line that says how to go on."""
+"""Ctrl-C ends synthesis at once, in one line that says how to resume."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ pytestmark = needs_fork
 
 # In threads it is the main thread that must not wait for them.
 @pytest.mark.parametrize('threads', [1, 2])
-def test_one_line_says_how_to_go_on(tmp_path, monkeypatch, threads):
+def test_one_line_says_how_to_resume(tmp_path, monkeypatch, threads):
     generator = write_generator(tmp_path / 'generator')
     images = write_images(tmp_path / 'data')
 
@@ -53,7 +53,7 @@ def test_one_line_says_how_to_go_on(tmp_path, monkeypatch, threads):
     assert started.end(100) == [130]
     *_, last = started.printed()[0].splitlines()
     assert last == (
-        f'stopped; {tmp_path / "bank"} is unfinished, started again with the '
-        'same command it goes on'
+        f'stopped; {tmp_path / "bank"} is unfinished, run the same command '
+        'again to resume'
     )
     assert 'Traceback' not in started.printed()[0]

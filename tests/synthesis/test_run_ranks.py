@@ -67,7 +67,7 @@ def expected(inputs, tmp_path_factory):
         ranks = Ranks(job(inputs, folder / 'bank'), folder / 'run', 1)
         assert ranks.end() == [0], ranks.printed()
     files = files_of(folder / 'bank')
-    # Annotations, index, manifest, images seen, sheet.
+    # Annotations, index, manifest, images seen, sample grid.
     assert len(files) == NUM + 5
     assert b'"of five"' in files['manifest.json']
     return files
@@ -95,7 +95,7 @@ def records(bank):
 
 @pytest.mark.parametrize('seed', range(4))
 def test_killed_at_any_moment(inputs, expected, tmp_path, seed):
-    """Again and again, and gone on with by other numbers of ranks."""
+    """Again and again, and resumed by other numbers of ranks."""
     rng = random.Random(seed)
     bank = tmp_path / 'bank'
     killed = 0
@@ -176,7 +176,7 @@ def test_a_damaged_block_is_painted_again(inputs, expected, half, tmp_path):
     assert files_of(half) == expected
 
 
-def test_a_folder_that_can_not_be_used_ends_all_ranks(inputs, tmp_path):
+def test_a_folder_that_cannot_be_used_ends_all_ranks(inputs, tmp_path):
     bank = tmp_path / 'bank'
     bank.mkdir()
     (bank / 'thesis.tex').write_text('years of work')

@@ -3,14 +3,17 @@ import torch
 
 from helpers.oracle import Oracle, batch, clean_windows
 from helpers.tiny_banks import random_unet, v_schedule
-from mmdet_ddpm_moco.models.background_norm import background_norm, encode
+from mmdet_ddpm_moco.models.background_norm import (
+    background_statistics,
+    normalize,
+)
 from mmdet_ddpm_moco.models.noise_schedule import build_schedule
 from mmdet_ddpm_moco.synthesis.samplers import (
-    SAMPLERS,
     build_sampler,
-    most_steps,
+    max_inference_steps,
+    sample_windows,
 )
-from mmdet_ddpm_moco.synthesis.sampling import sample_windows
+from mmdet_ddpm_moco.synthesis.settings import SAMPLERS
 
 
 def generators(*seeds):
@@ -30,7 +33,7 @@ def test_every_sampler_follows_an_oracle(name, steps, strength, schedule):
         oracle,
         build_sampler(name, trained),
         **batch(),
-        steps=steps,
+        num_inference_steps=steps,
         strength=strength,
         generators=generators(0, 1),
     )
@@ -43,7 +46,7 @@ def test_every_sampler_follows_an_oracle(name, steps, strength, schedule):
 
 @pytest.mark.parametrize('name', SAMPLERS)
 def test_a_defect_far_from_its_ground_is_not_clipped(name):
-    """On smooth ground a scratch lies beyond the samplers' usual range."""
+    """On smooth background a scratch lies beyond the samplers' usual range."""
     data = batch()
     data['image'] = data['image'] * 0.02 - 0.5
     data['mask'][:] = 0
@@ -57,7 +60,7 @@ def test_a_defect_far_from_its_ground_is_not_clipped(name):
         oracle,
         build_sampler(name, trained),
         **data,
-        steps=20,
+        num_inference_steps=20,
         generators=generators(0, 1),
     )
     torch.testing.assert_close(sampled, clean, rtol=0, atol=0.02)
@@ -67,16 +70,20 @@ def test_a_defect_far_from_its_ground_is_not_clipped(name):
 def test_as_many_steps_as_it_can_and_no_more(name):
     trained = v_schedule()
     sampler = build_sampler(name, trained)
-    most = most_steps(sampler)
+    most = max_inference_steps(sampler)
     assert most >= 990
     oracle = Oracle(clean_windows(1, 2), trained)
     data = {key: value[:1] for key, value in batch(size=2).items()}
     sampled = sample_windows(
-        oracle, sampler, **data, steps=most, generators=generators(0)
+        oracle,
+        sampler,
+        **data,
+        num_inference_steps=most,
+        generators=generators(0),
     )
     torch.testing.assert_close(sampled, oracle.image, rtol=0, atol=5e-3)
     with pytest.raises(ValueError, match=f'from 1 to {most}, got'):
-        sample_windows(oracle, sampler, **data, steps=most + 1)
+        sample_windows(oracle, sampler, **data, num_inference_steps=most + 1)
 
 
 @pytest.mark.parametrize('strength', [1.0, 0.5])
@@ -90,14 +97,14 @@ def test_noise_on_the_way_is_each_windows_own(strength):
             unet,
             build_sampler('ddpm', trained),
             **{key: value[rows] for key, value in data.items()},
-            steps=4,
+            num_inference_steps=4,
             strength=strength,
             generators=generators(*seeds),
         )
 
-    all_ranks = sample([0, 1, 2], [5, 6, 7])
-    torch.testing.assert_close(sample([2, 0, 1], [7, 5, 6])[0], all_ranks[2])
-    assert not torch.equal(sample([0, 1, 2], [8, 6, 7])[0], all_ranks[0])
+    whole = sample([0, 1, 2], [5, 6, 7])
+    torch.testing.assert_close(sample([2, 0, 1], [7, 5, 6])[0], whole[2])
+    assert not torch.equal(sample([0, 1, 2], [8, 6, 7])[0], whole[0])
 
 
 def test_guidance_goes_beyond_the_class():
@@ -120,12 +127,12 @@ def test_guidance_goes_beyond_the_class():
             unet,
             build_sampler('dpmsolver++', trained),
             **data,
-            steps=1,
-            guidance=guidance,
+            num_inference_steps=1,
+            guidance_scale=guidance,
             null_label=4,
         )
-        ground = background_norm(data['image'], data['mask'])
-        levels[guidance] = encode(sampled, *ground)[:, 0, 0, 0].tolist()
+        background = background_statistics(data['image'], data['mask'])
+        levels[guidance] = normalize(sampled, *background)[:, 0, 0, 0].tolist()
         assert unet.calls == (1 if guidance == 1 else 2)
     assert levels[1.0] == pytest.approx([0.1, 0.2], abs=1e-2)
     assert levels[0.0] == pytest.approx([0.4, 0.4], abs=1e-2)

@@ -7,11 +7,13 @@ import torch
 
 from helpers.oracle import Oracle, batch, clean_windows
 from helpers.tiny_banks import random_unet, v_schedule, write_generator
-from mmdet_ddpm_moco.models.background_norm import background_norm, encode
-from mmdet_ddpm_moco.synthesis import samplers, sampling
+from mmdet_ddpm_moco.models.background_norm import (
+    background_statistics,
+    normalize,
+)
+from mmdet_ddpm_moco.synthesis import samplers
 from mmdet_ddpm_moco.synthesis.generator import load_generator
-from mmdet_ddpm_moco.synthesis.samplers import build_sampler
-from mmdet_ddpm_moco.synthesis.sampling import sample_windows
+from mmdet_ddpm_moco.synthesis.samplers import build_sampler, sample_windows
 
 fake_tensor = pytest.importorskip('torch._subclasses.fake_tensor')
 
@@ -36,7 +38,7 @@ def test_an_oracle_is_followed_to_the_clean_windows(kind, steps, strength):
         oracle,
         solver(trained),
         **batch(),
-        steps=steps,
+        num_inference_steps=steps,
         strength=strength,
     )
     assert sampled.dtype == torch.float32
@@ -47,7 +49,9 @@ def test_an_oracle_is_followed_to_the_clean_windows(kind, steps, strength):
 def test_another_schedule_works_too():
     trained = v_schedule(beta_schedule='linear')
     oracle = Oracle(clean_windows(), trained)
-    sampled = sample_windows(oracle, solver(trained), **batch(), steps=10)
+    sampled = sample_windows(
+        oracle, solver(trained), **batch(), num_inference_steps=10
+    )
     torch.testing.assert_close(sampled, oracle.image, rtol=0, atol=1e-3)
 
 
@@ -58,7 +62,7 @@ def sampled_steps(steps, strength, trained=None):
         oracle,
         solver(trained),
         **batch(),
-        steps=steps,
+        num_inference_steps=steps,
         strength=strength,
     )
     return [call[0] for call in oracle.calls]
@@ -119,15 +123,15 @@ def test_the_start_is_noise_alone_or_the_noised_window():
             oracle,
             solver(trained),
             **data,
-            steps=10,
+            num_inference_steps=10,
             strength=strength,
         )
         step, labels, shown = oracle.calls[0]
         assert torch.equal(labels, data['label'])
         alpha_bar = trained.alphas_cumprod[step]
         start = data['noise']
-        encoded = encode(
-            data['image'], *background_norm(data['image'], data['mask'])
+        encoded = normalize(
+            data['image'], *background_statistics(data['image'], data['mask'])
         )
         if strength < 1:
             start = (
@@ -147,11 +151,15 @@ def test_at_full_strength_what_is_masked_does_not_matter():
     data = batch()
     data['mask'] = torch.ones_like(data['mask'])
     data['mask'][..., :2] = 0
-    sampled = sample_windows(unet, solver(trained), **data, steps=3)
+    sampled = sample_windows(
+        unet, solver(trained), **data, num_inference_steps=3
+    )
     hidden = torch.where(data['mask'] == 1, 0.7, data['image'])
     assert not torch.equal(hidden, data['image'])
     data['image'] = hidden
-    again = sample_windows(unet, solver(trained), **data, steps=3)
+    again = sample_windows(
+        unet, solver(trained), **data, num_inference_steps=3
+    )
     assert torch.equal(sampled, again)
 
 
@@ -164,7 +172,7 @@ def test_each_input_matters():
             unet,
             solver(trained),
             **{**data, **changes},
-            steps=3,
+            num_inference_steps=3,
         )
 
     plain = sample()
@@ -190,7 +198,13 @@ def test_sampling_is_deterministic_and_draws_nothing(strength):
         torch.manual_seed(seed)
         state = torch.get_rng_state()
         results.append(
-            sample_windows(unet, scheduler, **data, steps=4, strength=strength)
+            sample_windows(
+                unet,
+                scheduler,
+                **data,
+                num_inference_steps=4,
+                strength=strength,
+            )
         )
         assert torch.equal(torch.get_rng_state(), state)
     assert torch.equal(*results)
@@ -201,7 +215,9 @@ def test_results_are_windows():
     unet = random_unet().eval()
     data = batch()
     data['noise'] = data['noise'] * 50
-    sampled = sample_windows(unet, solver(v_schedule()), **data, steps=1)
+    sampled = sample_windows(
+        unet, solver(v_schedule()), **data, num_inference_steps=1
+    )
     assert sampled.abs().max() == 1
     assert sampled.shape == data['image'].shape
     assert not sampled.requires_grad
@@ -209,14 +225,14 @@ def test_results_are_windows():
 
 @pytest.mark.parametrize('steps', [0, -3])
 def test_steps_out_of_range(steps):
-    with pytest.raises(ValueError, match='steps') as error:
+    with pytest.raises(ValueError, match='num_inference_steps') as error:
         sampled_steps(steps, 1.0)
     assert str(steps) in str(error.value)
 
 
 def test_more_steps_than_the_schedule_has_are_refused():
     """The solver divides by the distance between two steps."""
-    with pytest.raises(ValueError, match='steps'):
+    with pytest.raises(ValueError, match='num_inference_steps'):
         sampled_steps(1200, 0.1)
 
 
@@ -247,7 +263,9 @@ def fake_gpu_windows(strength, **left_behind):
 
     scheduler.set_timesteps = set_timesteps
     limit = mock.patch.object(
-        sampling, 'most_steps', return_value=samplers.most_steps(scheduler)
+        samplers,
+        'max_inference_steps',
+        return_value=samplers.max_inference_steps(scheduler),
     )
     with limit, fake_tensor.FakeTensorMode() as mode:
         with torch.device('cuda'):
@@ -259,7 +277,7 @@ def fake_gpu_windows(strength, **left_behind):
         for name, device in left_behind.items():
             data[name] = data[name].to(device)
         return sample_windows(
-            unet, scheduler, **data, steps=4, strength=strength
+            unet, scheduler, **data, num_inference_steps=4, strength=strength
         )
 
 
@@ -279,13 +297,13 @@ def test_the_check_finds_tensors_left_behind(name):
 @pytest.mark.parametrize(
     'schedule, most', [('squaredcos_cap_v2', 995), ('linear', 999)]
 )
-def test_most_steps(schedule, most):
+def test_max_inference_steps(schedule, most):
     """Steps closer than the schedule's own fall together."""
     trained = v_schedule(beta_schedule=schedule)
     oracle = Oracle(clean_windows(1, 2), trained)
     data = {name: value[:1] for name, value in batch(size=2).items()}
     fast = solver(trained)
-    sampled = sample_windows(oracle, fast, **data, steps=most)
+    sampled = sample_windows(oracle, fast, **data, num_inference_steps=most)
     torch.testing.assert_close(sampled, oracle.image, rtol=0, atol=1e-3)
     with pytest.raises(ValueError, match=f'from 1 to {most}, got'):
-        sample_windows(oracle, fast, **data, steps=most + 1)
+        sample_windows(oracle, fast, **data, num_inference_steps=most + 1)

@@ -21,14 +21,14 @@ def play(counts, num, size, workers, accepted=None):
 def test_what_is_needed_is_there_in_the_end(workers, seed):
     rng = random.Random(seed)
     counts = [rng.randint(0, 8) for _ in range(200)]
-    bank_lock = {b: counts[b] for b in rng.sample(range(30), seed * 3)}
-    accepted, rounds = play(counts, 100, 8, workers, bank_lock)
+    begun = {b: counts[b] for b in rng.sample(range(30), seed * 3)}
+    accepted, rounds = play(counts, 100, 8, workers, begun)
     needed = next(
         n for n in range(200) if sum(counts[:n]) >= 100
     )  # blocks 0 .. needed - 1
     assert set(range(needed)) <= set(accepted)
     # What was too much fitted beside what was needed.
-    extra = [b for b in accepted if b >= needed and b not in bank_lock]
+    extra = [b for b in accepted if b >= needed and b not in begun]
     assert len(extra) < workers
     assert all(len(r) <= workers * BLOCKS_PER_WORKER for r in rounds)
 

@@ -1,38 +1,50 @@
 """What the command line asks for is what is synthesized."""
 
-import inspect
 import runpy
+import subprocess
 import sys
 
-from mmdet_ddpm_moco.engine.stages import BANK_OPTIONS
+import pytest
+
 from mmdet_ddpm_moco.synthesis import generator, run
-from mmdet_ddpm_moco.synthesis.settings import bank_settings
+from mmdet_ddpm_moco.synthesis.settings import BankOptions
 from mmdet_ddpm_moco.utils.paths import shipped
 
 
-def test_options_reach_the_bank(monkeypatch):
-    asked = {}
+@pytest.fixture
+def command(monkeypatch):
+    """Runs the tool with options; returns what is to be synthesized."""
 
-    def synthesize_bank(*_, **options):
-        asked.update(options)
-        return dict(kept=8, rejected={}, kinds={})
+    def run_tool(options):
+        asked = {}
 
-    monkeypatch.setattr(run, 'synthesize_bank', synthesize_bank)
-    monkeypatch.setattr(generator, 'load_generator', lambda _: None)
-    tool = str(shipped('tools') / 'synthesize.py')
-    config = str(
-        shipped('configs') / 'ddpm' / 'ddpm_unet32_1xb16-3ki_neu-det-20shot.py'
-    )
-    options = '--generator g --out b --num 8 --sampler ddim --steps 3 '
-    options += '--guidance 2 --strength 0.7 --max-window 48 --seed 5 '
-    options += '--mix add=0.4 null=0.6 --per-class scratches=3 crazing=0'
-    monkeypatch.setattr(sys, 'argv', [tool, config, *options.split()])
-    runpy.run_path(tool)['main']()
-    assert asked == dict(
+        def synthesize_bank(*_, **options):
+            asked.update(options)
+            return dict(kept=8, rejected={}, kinds={})
+
+        monkeypatch.setattr(run, 'synthesize_bank', synthesize_bank)
+        monkeypatch.setattr(generator, 'load_generator', lambda _: None)
+        tool = str(shipped('tools') / 'synthesize.py')
+        config = shipped('configs') / 'ddpm'
+        config /= 'ddpm_unet32_1xb16-3ki_neu-det-20shot.py'
+        options = f'{config} --generator g --out b --num 8 {options}'
+        monkeypatch.setattr(sys, 'argv', [tool, *options.split()])
+        runpy.run_path(tool)['main']()
+        return asked
+
+    return run_tool
+
+
+def test_options_reach_the_bank(command):
+    assert command(
+        '--sampler ddim --num-inference-steps 3 --guidance-scale 2 '
+        '--strength 0.7 --max-window 48 --seed 5 --mix add=0.4 null=0.6 '
+        '--per-class scratches=3 crazing=0'
+    ) == dict(
         num=8,
         sampler='ddim',
-        steps=3,
-        guidance=2.0,
+        num_inference_steps=3,
+        guidance_scale=2.0,
         strength=0.7,
         max_window=48,
         seed=5,
@@ -43,6 +55,15 @@ def test_options_reach_the_bank(monkeypatch):
     )
 
 
-def test_a_stage_takes_all_settings_of_a_bank():
-    settings = set(inspect.signature(bank_settings).parameters)
-    assert settings - {'generator', 'ann_file'} == set(BANK_OPTIONS)
+def test_defaults_are_those_of_the_bank(command):
+    defaults = vars(BankOptions())
+    assert command('') == dict(num=8, judge=None, device=None, **defaults)
+
+
+def test_options_are_read_without_torch():
+    """So that ``--help`` is fast, and stages do not need diffusers."""
+    code = (
+        'import sys, mmdet_ddpm_moco.synthesis.settings\n'
+        "assert not {'torch', 'diffusers'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, '-c', code], check=True)

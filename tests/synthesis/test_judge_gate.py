@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmdet_ddpm_moco.evaluation.judge import Detections
-from mmdet_ddpm_moco.synthesis.detector_gate import JudgeGate
+from mmdet_ddpm_moco.synthesis.gates import JudgeGate
 
 
 class OneBox:

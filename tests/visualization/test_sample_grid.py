@@ -8,11 +8,12 @@ from mmdet_ddpm_moco.datasets.labeled_images import LabeledImages
 from mmdet_ddpm_moco.synthesis import gates
 from mmdet_ddpm_moco.synthesis.generator import load_generator
 from mmdet_ddpm_moco.synthesis.run import synthesize_bank
-from mmdet_ddpm_moco.visualization.bank_grid import COLUMNS, draw_bank_grid
 from mmdet_ddpm_moco.visualization.sample_grid import (
     CELL,
+    COLUMNS,
     GAP,
     HEAD,
+    draw_bank,
     draw_cell,
 )
 
@@ -30,25 +31,25 @@ def made(tmp_path, monkeypatch):
     return DefectBank(tmp_path / 'b'), LabeledImages(*images)
 
 
-def cells(sheet, row):
+def cells(grid, row):
     """Cells of a row: real ones, synthesized ones."""
     top = row * (HEAD + CELL + GAP) + HEAD
     step = CELL + GAP
     sides = (GAP, GAP + COLUMNS * step + 3 * GAP)
     return [
         [
-            sheet[top : top + CELL, x + i * step : x + i * step + CELL]
+            grid[top : top + CELL, x + i * step : x + i * step + CELL]
             for i in range(COLUMNS)
         ]
         for x in sides
     ]
 
 
-def test_a_row_for_each_class_and_for_background(made):
-    sheet = draw_bank_grid(*made)
-    assert len(sheet) == (len(CLASSES) + 1) * (HEAD + CELL + GAP)
+def test_it_has_a_row_for_each_class_and_for_background(made):
+    grid = draw_bank(*made)
+    assert len(grid) == (len(CLASSES) + 1) * (HEAD + CELL + GAP)
     for row, name in enumerate(CLASSES):
-        real, synthesized = cells(sheet, row)
+        real, synthesized = cells(grid, row)
         label = made[0].classes.index(name)
         expected = min(len(made[1].by_class[label]), COLUMNS)
         # Only defects have a green box.
@@ -59,7 +60,7 @@ def test_a_row_for_each_class_and_for_background(made):
 
 def test_background_is_shown_before_and_after(made):
     bank, data = made
-    real, synthesized = cells(draw_bank_grid(bank, data), len(CLASSES))
+    real, synthesized = cells(draw_bank(bank, data), len(CLASSES))
     pairs = [
         (
             draw_cell(crop(data.read(i), w.window)),

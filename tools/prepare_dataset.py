@@ -1,10 +1,9 @@
-"""Turns a dataset as it is found into COCO json, or makes a demo dataset."""
+"""Converts a data set to COCO json, or makes a demo data set."""
 
 import argparse
 from pathlib import Path
 
-from mmdet_ddpm_moco.conversion.convert import convert_voc
-from mmdet_ddpm_moco.conversion.progress import ProgressLine
+from mmdet_ddpm_moco.conversion.convert import convert_dataset
 from mmdet_ddpm_moco.conversion.report import FindingsError, format_report
 from mmdet_ddpm_moco.utils.cli import one_line_errors
 
@@ -16,21 +15,21 @@ sub-folders (one per class, say) below the folders of images and XML files:
   SRC/{images|JPEGImages}/ and SRC/annotations/
   SRC/{train,validation,valid,val,test}/{images,annotations}/
 In the second one the given splits are NOT kept: all images are pooled and
-split anew, or as --lists says. Image and XML are paired by the stems of
+split again, or as --lists says. Image and XML are paired by the stems of
 their names.
 
 DST receives
   images/                links to the images (or copies, with --copy)
   annotations/           train.json, val.json, test.json, train_N.json for each
                          N of --few-shot, unlabeled.json for images without
-                         a usable XML (they are not taken for defect-free)
+                         a usable XML (these may have defects)
   lists/                 the same as lists of file names
-  report.json            options, counts, and all that was odd
+  report.json            options, counts and all findings
 
-An XML without objects declares its image free of defects. Images that
-overlap or are copies of each other stay in one split; --lists may part them,
-and the report then counts and names those of val and test. The same input
-and options give the same bytes."""
+An XML without objects marks its image as free of defects. Images that
+overlap or are copies of each other stay in one split; --lists may separate
+them, and the report then counts and names those of val and test. The same
+input and options give the same bytes."""
 
 
 def parse_args() -> argparse.Namespace:
@@ -44,7 +43,7 @@ def parse_args() -> argparse.Namespace:
         description=VOC_HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    voc.add_argument('src', type=Path, metavar='SRC', help='the dataset')
+    voc.add_argument('src', type=Path, metavar='SRC', help='the data set')
     voc.add_argument(
         'dst', type=Path, metavar='DST', help='where to write; may be SRC'
     )
@@ -95,12 +94,12 @@ def parse_args() -> argparse.Namespace:
         action=argparse.BooleanOptionalAction,
         default=True,
         help='keep images that show the same piece of surface in one split, '
-        'or report where --lists part them (default: on)',
+        'or report where --lists separate them (default: on)',
     )
     voc.add_argument(
         '--strict',
         action='store_true',
-        help='take any finding for an error and write nothing',
+        help='treat any finding as an error and write nothing',
     )
     voc.add_argument(
         '--copy',
@@ -109,8 +108,8 @@ def parse_args() -> argparse.Namespace:
     )
     demo = commands.add_parser(
         'demo',
-        help='make a small dataset of drawn metal plates',
-        description='Make a small dataset of drawn metal plates with '
+        help='make a small data set of synthetic metal plates',
+        description='Make a small data set of synthetic metal plates with '
         'defects, to try everything without data of your own.',
     )
     demo.add_argument(
@@ -123,12 +122,12 @@ def parse_args() -> argparse.Namespace:
 
 
 def convert(args: argparse.Namespace) -> None:
-    """Converts a dataset and shows the report."""
-    progress = ProgressLine()
+    """Converts a data set and shows the report."""
     try:
-        report = convert_voc(
+        report = convert_dataset(
             args.src,
             args.dst,
+            args.command,
             ratio=args.ratio,
             lists=args.lists,
             seed=args.seed,
@@ -137,20 +136,16 @@ def convert(args: argparse.Namespace) -> None:
             group_near_duplicates=args.group_near_duplicates,
             strict=args.strict,
             copy=args.copy,
-            progress=progress,
         )
     except FindingsError as error:
-        progress.clear()
         print(format_report(error.report))
         raise
-    finally:
-        progress.clear()
     print(format_report(report))
     print(f'\nWritten to {args.dst}; all findings are in report.json there.')
 
 
 def make_demo(args: argparse.Namespace) -> None:
-    """Makes the demo dataset."""
+    """Makes the demo data set."""
     from mmdet_ddpm_moco.demo.plates import make_demo_set
 
     make_demo_set(args.dst, args.seed)
@@ -160,10 +155,10 @@ def make_demo(args: argparse.Namespace) -> None:
 @one_line_errors
 def main() -> None:
     args = parse_args()
-    if args.command == 'voc':
-        convert(args)
-    else:
+    if args.command == 'demo':
         make_demo(args)
+    else:
+        convert(args)
 
 
 if __name__ == '__main__':

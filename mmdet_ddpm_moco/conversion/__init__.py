@@ -1,1 +1,1 @@
-"""Turns folders of annotated images into COCO json, without torch."""
+"""Converts annotated images to COCO json, without torch."""

@@ -1,88 +1,79 @@
 """Writes a conversion to disk: images, json files, lists and the report.
 
-Each file appears in one step, under a name of its own until it is complete,
-and nothing but the files of a conversion is ever replaced or removed.
+Files are replaced atomically, and only files of a conversion are ever
+replaced or removed.
 """
 
-import json
 import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..utils.errors import FileAccessError, FileConflictError
-from ..utils.fileio import atomic_write_bytes
-from .formats.voc import Box
+from ..utils.fileio import atomic_write_bytes, write_json
+from .collect import Sample
+
+CocoEntry = tuple[dict[str, Any], list[dict[str, Any]]]
+"""Image and annotations of a sample, as in a COCO json."""
 
 
-@dataclass(frozen=True)
-class ImageRecord:
-    """An image with the ids it has in every json of a conversion.
-
-    Attributes:
-        id (int): Id of the image, from 1.
-        file_name (str): Path below the folder of images.
-        width (int): Width in pixels.
-        height (int): Height in pixels.
-        group (int): Id of the first image of its near-duplicate group, its
-            own id if it is alone.
-        boxes (tuple[Box, ...]): Its boxes.
-        first_box_id (int): Id of its first box; the next ones count on.
-    """
-
-    id: int
-    file_name: str
-    width: int
-    height: int
-    group: int
-    boxes: tuple[Box, ...]
-    first_box_id: int
-
-
-def to_coco(
-    records: Sequence[ImageRecord],
-    classes: Sequence[str],
-    info: Mapping[str, Any],
-) -> dict[str, Any]:
-    """Builds the contents of one COCO json.
+def coco_entries(
+    samples: Sequence[Sample], groups: Sequence[int], classes: Sequence[str]
+) -> dict[str, CocoEntry]:
+    """Gives images and boxes the ids they have in every json.
 
     Args:
-        records (Sequence[ImageRecord]): Images to list.
+        samples (Sequence[Sample]): All images of the data set.
+        groups (Sequence[int]): Near-duplicate group of each: the index of
+            its first member. Becomes that image's id, as ``group``.
         classes (Sequence[str]): Classes in the order of their ids, from 1.
-        info (Mapping[str, Any]): The ``info`` section.
 
     Returns:
-        dict[str, Any]: info, images, annotations and categories.
+        dict[str, CocoEntry]: By name of the sample.
     """
     ids = {name: index for index, name in enumerate(classes, start=1)}
-    return dict(
-        info=dict(info),
-        images=[
+    entries = {}
+    box_id = 1
+    for number, (sample, group) in enumerate(zip(samples, groups), start=1):
+        image = dict(
+            id=number,
+            file_name=sample.name,
+            width=sample.width,
+            height=sample.height,
+            group=group + 1,
+        )
+        annotations = [
             dict(
-                id=record.id,
-                file_name=record.file_name,
-                width=record.width,
-                height=record.height,
-                group=record.group,
-            )
-            for record in records
-        ],
-        annotations=[
-            dict(
-                id=record.first_box_id + offset,
-                image_id=record.id,
+                id=box_id + offset,
+                image_id=number,
                 category_id=ids[box.name],
                 bbox=list(box.xywh),
                 area=box.area,
                 iscrowd=0,
             )
-            for record in records
-            for offset, box in enumerate(record.boxes)
+            for offset, box in enumerate(sample.boxes or ())
+        ]
+        box_id += len(annotations)
+        entries[sample.name] = image, annotations
+    return entries
+
+
+def to_coco(
+    entries: Sequence[CocoEntry],
+    classes: Sequence[str],
+    info: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Builds the contents of one COCO json, classes with ids from 1."""
+    return dict(
+        info=dict(info),
+        images=[image for image, _ in entries],
+        annotations=[box for _, boxes in entries for box in boxes],
+        categories=[
+            dict(id=index, name=name)
+            for index, name in enumerate(classes, start=1)
         ],
-        categories=[dict(id=ids[name], name=name) for name in classes],
     )
 
 
@@ -94,7 +85,7 @@ def write_conversion(
     report: Any,
     copy: bool,
 ) -> None:
-    """Writes a conversion and clears away what an earlier one left behind.
+    """Writes a conversion and removes what an earlier one left behind.
 
     Args:
         dst (Path): Folder to write to.
@@ -119,9 +110,9 @@ def write_conversion(
         for key, names in lists.items():
             text = ''.join(f'{name}\n' for name in names)
             atomic_write_bytes(dst / 'lists' / f'{key}.txt', text.encode())
-            _write_json(dst / 'annotations' / f'{key}.json', contents[key])
+            write_json(dst / 'annotations' / f'{key}.json', contents[key])
         _remove_subsets(dst, keep=set(lists))
-        _write_json(dst / 'report.json', report, indent=1)
+        write_json(dst / 'report.json', report, indent=1)
     except OSError as error:
         if error.strerror is None:
             raise  # one of ours
@@ -133,19 +124,14 @@ def write_conversion(
 
 
 def place_image(source: Path, target: Path, copy: bool) -> None:
-    """Puts an image into the conversion.
-
-    Args:
-        source (Path): The image.
-        target (Path): Where it should be; nothing is done if it is there.
-        copy (bool): Copy it instead of making a symbolic link.
+    """Links or copies an image into the conversion, unless it is there.
 
     Raises:
-        FileExistsError: If another file stands there.
+        FileExistsError: If ``target`` is another file.
         OSError: If links cannot be made here.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    # The folder is resolved and not the file: a dataset may itself consist
+    # The folder is resolved and not the file: a data set may itself consist
     # of links whose names are the right ones.
     source = source.parent.resolve() / source.name
     folder = target.parent.resolve()
@@ -172,11 +158,6 @@ def place_image(source: Path, target: Path, copy: bool) -> None:
                 f'({error.strerror}); copy the images instead'
             ) from error
     draft.replace(target)
-
-
-def _write_json(path: Path, value: Any, indent: int | None = None) -> None:
-    text = json.dumps(value, ensure_ascii=False, indent=indent)
-    atomic_write_bytes(path, f'{text}\n'.encode())
 
 
 def _listed_before(dst: Path) -> set[str]:

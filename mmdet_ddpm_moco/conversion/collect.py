@@ -1,4 +1,4 @@
-"""Reads a VOC dataset into samples and reports whatever is odd about it."""
+"""Reads a data set into samples and reports whatever is odd about it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,28 +7,29 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ..utils.cli import progress_bar
 from ..utils.errors import InputError
-from .formats.voc import Box, VocFile, clean_boxes, parse_voc
+from .boxes import AnnotationFile, Box, clean_boxes
+from .formats import AnnotationFormat
 from .layout import SourceFile, find_files, natural_key
 from .overlap import thumbnail
 from .pairing import drop_identical_copies, name_images, pair_by_stem
-from .progress import Progress
 from .report import Report
 
 
 @dataclass(frozen=True)
 class Sample:
-    """An image of the dataset.
+    """An image of the data set.
 
     Attributes:
         name (str): Its ``file_name`` in the conversion.
-        path (Path): Where it is.
-        label (str): Path relative to the dataset, for reports.
+        path (Path): The file.
+        label (str): Path relative to the data set, for reports.
         width (int): Width of the decoded image in pixels.
         height (int): Height of the decoded image in pixels.
         thumbnail (np.ndarray): Small gray version (uint8).
-        boxes (tuple[Box, ...], optional): Its boxes. Empty if it is declared
-            free of defects, None if nobody has said what is on it.
+        boxes (tuple[Box, ...], optional): Its boxes. Empty if it is annotated
+            as free of defects, None if it has no usable annotation.
     """
 
     name: str
@@ -43,88 +44,81 @@ class Sample:
 def collect_samples(
     src: Path,
     dst: Path,
+    fmt: AnnotationFormat,
     classes: Sequence[str] | None,
     report: Report,
-    progress: Progress | None = None,
 ) -> tuple[list[Sample], list[str]]:
-    """Reads the dataset in ``src``.
+    """Reads the data set in ``src``.
 
     Args:
-        src (Path): Folder of the dataset.
+        src (Path): Folder of the data set.
         dst (Path): Folder of the conversion.
+        fmt (AnnotationFormat): Format of its annotations.
         classes (Sequence[str], optional): Classes to keep, None for all.
         report (Report): Takes the findings.
-        progress (Callable, optional): Told how far reading is.
 
     Returns:
         tuple[list[Sample], list[str]]: Samples in natural order of their
         names, and the classes: those given, or all in alphabetical order.
 
     Raises:
-        FileNotFoundError: If there is no dataset in a known layout.
+        FileNotFoundError: If there is no data set in a known layout.
     """
-    tree = find_files(src, dst)
+    tree = find_files(src, fmt, dst)
     for stray in tree.strays:
         report.add('stray_file', stray.label)
     images, copies = drop_identical_copies(tree.images)
     for copy, kept in copies:
         report.add('identical_copy', copy.label, f'of {kept.label}')
-    pictures = _read_images(images, report, progress)
-    names, renamed = name_images(list(pictures), dst / 'images')
+    decoded = _read_images(images, report)
+    names, renamed = name_images(list(decoded), dst / 'images')
     for image, name in renamed:
         report.add('renamed_image', image.label, f'now {name}')
-    texts = _read_xmls(tree.xmls, report)
+    parsed = _parse_annotations(tree.annotations, fmt, report)
     found = sorted(
-        {item.name for text in texts.values() for item in text.objects} - {''}
+        {item.name for file in parsed.values() for item in file.objects} - {''}
     )
     classes = found if classes is None else list(classes)
     for name in classes:
         if name not in found:
             report.add('class_not_found', name)
-    pairs = pair_by_stem(list(pictures), tree.xmls)
+    pairs = pair_by_stem(list(decoded), tree.annotations)
     paired = set(pairs.values())
-    for xml in tree.xmls:
-        if xml not in paired:
-            report.add('xml_without_image', xml.label)
+    for annotation in tree.annotations:
+        if annotation not in paired:
+            report.add('xml_without_image', annotation.label)
     samples = []
-    for image in sorted(pictures, key=lambda item: natural_key(names[item])):
-        size, small = pictures[image]
-        xml = pairs.get(image)
+    for image in sorted(decoded, key=lambda item: natural_key(names[item])):
+        size, small = decoded[image]
         boxes = None
-        if xml is None:
+        if image not in pairs:
             report.add('image_without_xml', image.label)
-        elif xml in texts:
-            _compare(image, size, xml, texts[xml], report)
-            boxes = _usable_boxes(xml, texts[xml], size, classes, report)
-        samples.append(
-            Sample(
-                name=names[image],
-                path=image.path,
-                label=image.label,
-                width=size[0],
-                height=size[1],
-                thumbnail=small,
-                boxes=boxes,
+        elif pairs[image] in parsed:
+            annotation = pairs[image]
+            _compare(image, size, annotation, parsed[annotation], report)
+            boxes = _usable_boxes(
+                annotation, parsed[annotation], size, classes, report
             )
+        samples.append(
+            Sample(names[image], image.path, image.label, *size, small, boxes)
         )
     return samples, classes
 
 
 def _read_images(
-    images: Sequence[SourceFile], report: Report, progress: Progress | None
+    images: Sequence[SourceFile], report: Report
 ) -> dict[SourceFile, tuple[tuple[int, int], np.ndarray]]:
     """(width, height) and thumbnail of every image that can be decoded."""
-    pictures = {}
-    for done, image in enumerate(images, start=1):
+    decoded = {}
+    for image in progress_bar(images, 'reading images'):
         try:
             gray = _decode(image.path)
         except (OSError, ValueError) as error:
             report.add('unreadable_image', image.label, _reason(error))
         else:
-            pictures[image] = gray.shape[::-1], thumbnail(gray)
-        if progress is not None:
-            progress('reading images', done, len(images))
-    return pictures
+            height, width = gray.shape
+            decoded[image] = (width, height), thumbnail(gray)
+    return decoded
 
 
 def _decode(path: Path) -> np.ndarray:
@@ -132,7 +126,7 @@ def _decode(path: Path) -> np.ndarray:
     if not data.size:
         msg = 'the file is empty'
         raise InputError(msg)
-    # Turned as EXIF says, as mmdet's loader does, so that sizes agree.
+    # Rotated as EXIF says, as mmdet's loader does, so that sizes agree.
     gray = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
     if gray is None:
         msg = 'cannot be decoded'
@@ -145,54 +139,54 @@ def _reason(error: OSError | ValueError) -> str:
     return getattr(error, 'strerror', None) or str(error)
 
 
-def _read_xmls(
-    xmls: Sequence[SourceFile], report: Report
-) -> Mapping[SourceFile, VocFile]:
-    texts = {}
-    for xml in xmls:
+def _parse_annotations(
+    files: Sequence[SourceFile], fmt: AnnotationFormat, report: Report
+) -> Mapping[SourceFile, AnnotationFile]:
+    parsed = {}
+    for file in files:
         try:
-            texts[xml] = parse_voc(xml.path.read_bytes())
+            parsed[file] = fmt.parse(file.path.read_bytes())
         except (OSError, ValueError) as error:
-            report.add('broken_xml', xml.label, _reason(error))
-    return texts
+            report.add('broken_xml', file.label, _reason(error))
+    return parsed
 
 
 def _compare(
     image: SourceFile,
     size: tuple[int, int],
-    xml: SourceFile,
-    text: VocFile,
+    file: SourceFile,
+    annotation: AnnotationFile,
     report: Report,
 ) -> None:
-    """Reports where an XML contradicts its image."""
-    if xml.root != image.root:
-        report.add('paired_across_splits', image.label, f'with {xml.label}')
-    if text.filename != image.path.name:
-        report.add('filename_differs', xml.label, repr(text.filename))
-    if text.size is not None and text.size != size:
-        said = '{}x{}'.format(*text.size)
+    """Reports where an annotation file contradicts its image."""
+    if file.root != image.root:
+        report.add('paired_across_splits', image.label, f'with {file.label}')
+    if annotation.filename != image.path.name:
+        report.add('filename_differs', file.label, repr(annotation.filename))
+    if annotation.size is not None and annotation.size != size:
+        given = '{}x{}'.format(*annotation.size)
         report.add(
-            'size_differs', xml.label, f'{said}, is {size[0]}x{size[1]}'
+            'size_differs', file.label, f'{given}, is {size[0]}x{size[1]}'
         )
 
 
 def _usable_boxes(
-    xml: SourceFile,
-    text: VocFile,
+    file: SourceFile,
+    annotation: AnnotationFile,
     size: tuple[int, int],
     classes: Sequence[str],
     report: Report,
 ) -> tuple[Box, ...] | None:
-    boxes, odd = clean_boxes(
-        text.objects, *size, stem=xml.path.stem, classes=set(classes)
+    boxes, findings = clean_boxes(
+        annotation.objects, *size, stem=file.path.stem, classes=set(classes)
     )
-    for kind, detail in odd:
-        report.add(kind, xml.label, detail)
-    if not text.objects:
-        report.add('xml_without_objects', xml.label)
+    for kind, detail in findings:
+        report.add(kind, file.label, detail)
+    if not annotation.objects:
+        report.add('xml_without_objects', file.label)
         return ()
     if not boxes:
-        # Something is on the image, only nobody can say where or what.
-        report.add('no_usable_objects', xml.label)
+        # The image has a defect, but its place or class is unknown.
+        report.add('no_usable_objects', file.label)
         return None
     return tuple(boxes)

@@ -1,4 +1,4 @@
-"""Converts a VOC dataset to COCO json, from folders to finished files."""
+"""Converts a data set to COCO json, from folders to finished files."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -6,26 +6,26 @@ from pathlib import Path
 from typing import Any
 
 from ..utils.errors import InputError
-from .coco_writer import ImageRecord, to_coco, write_conversion
+from .boxes import main_class
+from .coco_writer import coco_entries, to_coco, write_conversion
 from .collect import Sample, collect_samples
-from .formats.voc import main_class
+from .formats import FORMATS
 from .given_lists import match_lists, read_lists
 from .group_report import report_groups, report_large_groups
 from .near_duplicates import group_near_duplicates as find_groups
-from .progress import Progress
 from .report import FindingsError, Report
 from .splits import check_few_shot, check_ratio, few_shot_subsets, split_groups
 
 DEFAULT_RATIO = (0.7, 0.1, 0.2)
 
-# Stratum of images without boxes. No class can be called that: it is not a
-# name but the lack of one.
+# Stratum of images without boxes; no class has an empty name.
 _NO_CLASS = ''
 
 
-def convert_voc(
+def convert_dataset(
     src: Path,
     dst: Path,
+    dataset_format: str = 'voc',
     *,
     ratio: Sequence[float] | None = None,
     lists: Path | None = None,
@@ -35,24 +35,25 @@ def convert_voc(
     group_near_duplicates: bool = True,
     strict: bool = False,
     copy: bool = False,
-    progress: Progress | None = None,
 ) -> Report:
-    """Converts a VOC dataset and writes the result.
+    """Converts a data set and writes the result.
 
     ``dst`` receives ``images/``, ``annotations/{train,val,test}.json``,
     ``annotations/train_N.json`` for each N of ``few_shot``, the same as lists
-    of names under ``lists/``, ``unlabeled`` in both for images nobody has
-    annotated, and ``report.json``. The same input gives the same bytes.
+    of names under ``lists/``, ``unlabeled`` in both for images without
+    annotation, and ``report.json``. The same input gives the same bytes.
 
     Args:
-        src (Path): Folder of the dataset.
+        src (Path): Folder of the data set.
         dst (Path): Folder to write to; may be ``src``.
+        dataset_format (str): A key of ``formats.FORMATS``. Defaults to
+            ``'voc'``.
         ratio (Sequence[float], optional): Shares of train, val and test, with
             sum 1. Defaults to (0.7, 0.1, 0.2) unless ``lists`` is given.
         lists (Path, optional): Folder of ``train.txt``, ``val.txt`` and
             ``test.txt`` that name the images of each split, one a line.
             Labeled images that none of them names are in no split. Defaults
-            to None: the splits are drawn.
+            to None: the splits are drawn at random.
         seed (int): Seed of the drawn splits and of the few-shot subsets.
             Defaults to 0.
         few_shot (Sequence[int]): Numbers of images per class, of nested
@@ -60,21 +61,19 @@ def convert_voc(
         classes (Sequence[str], optional): Classes in the order of their ids.
             Defaults to all, by name.
         group_near_duplicates (bool): Keep images that overlap in one split,
-            or report where ``lists`` part them. Defaults to True.
-        strict (bool): Refuse to convert a dataset with findings. Defaults to
+            or report where ``lists`` separate them. Defaults to True.
+        strict (bool): Refuse to convert a data set with findings. Defaults to
             False.
         copy (bool): Copy images instead of linking them. Defaults to False.
-        progress (Callable, optional): Called with what is being done, how
-            much is done and how much there is. Defaults to None.
 
     Returns:
-        Report: What was odd and what was made.
+        Report: Findings and counts.
 
     Raises:
-        FileNotFoundError: If ``src`` holds no dataset in a known layout, or
+        FileNotFoundError: If ``src`` holds no data set in a known layout, or
             ``lists`` no ``train.txt``.
         ValueError: If an option is out of range, ``ratio`` and ``lists`` are
-            both given, or a list cannot be followed to the letter.
+            both given, or a list cannot be followed exactly.
         FindingsError: If ``strict`` and there are findings. Nothing is
             written then.
     """
@@ -99,7 +98,8 @@ def convert_voc(
             'one once'
         )
     report = Report()
-    samples, names = collect_samples(src, dst, classes, report, progress)
+    fmt = FORMATS[dataset_format]
+    samples, names = collect_samples(src, dst, fmt, classes, report)
     report.options = dict(
         **origin,
         seed=seed,
@@ -114,7 +114,6 @@ def convert_voc(
         groups = find_groups(
             [sample.thumbnail for sample in samples],
             [sample.name for sample in samples],
-            progress,
         )
     strata = {
         sample.name: main_class(sample.boxes) or _NO_CLASS
@@ -131,18 +130,15 @@ def convert_voc(
     members['unlabeled'] = [
         sample.name for sample in samples if sample.boxes is None
     ]
-    records = _number(samples, groups)
-    contents = {
-        key: [records[name] for name in chosen]
-        for key, chosen in members.items()
-    }
-    for key, listed in contents.items():
-        report.counts[key] = _count(listed, names)
+    by_name = {sample.name: sample for sample in samples}
+    for key, chosen in members.items():
+        report.counts[key] = _count([by_name[name] for name in chosen], names)
     report_groups(samples, group_of, members, report)
     if strict and report.findings:
         raise FindingsError(report)
+    entries = coco_entries(samples, groups, names)
     info = dict(
-        description='VOC annotations converted to COCO',
+        description=f'{fmt.NAME} annotations converted to COCO',
         version='1.0',
         seed=seed,
         **origin,
@@ -153,8 +149,8 @@ def convert_voc(
         images=_to_place(samples, members, dst),
         lists=members,
         contents={
-            key: to_coco(listed, names, info)
-            for key, listed in contents.items()
+            key: to_coco([entries[name] for name in chosen], names, info)
+            for key, chosen in members.items()
         },
         report=report.to_dict(),
         copy=copy,
@@ -162,42 +158,23 @@ def convert_voc(
     return report
 
 
-def _number(
-    samples: Sequence[Sample], groups: Sequence[int]
-) -> dict[str, ImageRecord]:
-    """Gives images and boxes their ids, by name of the image."""
-    records, box_id = {}, 1
-    for index, (sample, group) in enumerate(zip(samples, groups)):
-        boxes = sample.boxes or ()
-        records[sample.name] = ImageRecord(
-            id=index + 1,
-            file_name=sample.name,
-            width=sample.width,
-            height=sample.height,
-            group=group + 1,
-            boxes=boxes,
-            first_box_id=box_id,
-        )
-        box_id += len(boxes)
-    return records
-
-
 def _count(
-    records: Sequence[ImageRecord], classes: Sequence[str]
+    samples: Sequence[Sample], classes: Sequence[str]
 ) -> dict[str, Any]:
     """Images and boxes of one list, by class and in all."""
-    images: Counter = Counter()
-    boxes: Counter = Counter()
-    for record in records:
-        images.update({box.name for box in record.boxes})
-        boxes.update(box.name for box in record.boxes)
+    images: Counter[str] = Counter()
+    boxes: Counter[str] = Counter()
+    for sample in samples:
+        names = [box.name for box in sample.boxes or ()]
+        images.update(set(names))
+        boxes.update(names)
     return dict(
         classes={
             name: dict(images=images[name], boxes=boxes[name])
             for name in classes
         },
-        without_boxes=sum(not record.boxes for record in records),
-        images=len(records),
+        without_boxes=sum(not sample.boxes for sample in samples),
+        images=len(samples),
         boxes=sum(boxes.values()),
     )
 
@@ -205,9 +182,9 @@ def _count(
 def _to_place(
     samples: Sequence[Sample], lists: Mapping[str, Sequence[str]], dst: Path
 ) -> dict[str, Path]:
-    """Files of the images that a list holds, by name.
+    """Files of the images of all lists, by name.
 
-    Also of those that lie in their place from the start: they must not be
+    Also of those that were in their place from the start: they must not be
     taken for links that an earlier conversion left behind.
     """
     named = set().union(*lists.values())

@@ -1,8 +1,8 @@
-"""Reads splits that somebody else has drawn, from lists of image names.
+"""Reads given splits from lists of image names.
 
-A benchmark is comparable only if everybody trains and tests on the same
-images. Such lists are taken as they are or refused: nothing in them is
-guessed, skipped or drawn.
+Results are comparable only if everybody trains and tests on the same images.
+Such lists are followed exactly or refused: nothing in them is guessed or
+skipped.
 """
 
 import hashlib
@@ -19,10 +19,10 @@ from .splits import SPLITS
 
 @dataclass(frozen=True)
 class GivenLists:
-    """Lists as they were written.
+    """Lists as in their files.
 
     Attributes:
-        folder (Path): Where they are.
+        folder (Path): Folder of the files.
         names (dict[str, list[str]]): Names of each split that has a list, in
             the order of the file.
         sha256 (dict[str, str]): Digest of the bytes of each list, in hex.
@@ -41,13 +41,7 @@ def read_lists(folder: Path) -> GivenLists:
     """Reads ``train.txt`` and, where they exist, ``val.txt``, ``test.txt``.
 
     Each line names one image; blank lines and lines that start with ``#``
-    are skipped.
-
-    Args:
-        folder (Path): Folder of the lists. Other files there are ignored.
-
-    Returns:
-        GivenLists: What they say.
+    are skipped. Other files in the folder are ignored.
 
     Raises:
         FileNotFoundError: If there is no such folder or no ``train.txt``.
@@ -85,13 +79,12 @@ def match_lists(
 ) -> dict[str, list[str]]:
     """Finds the images that lists name.
 
-    An image goes by its name in the conversion, or else, if only one image
-    does, by that name or the name of its file without folder or without
-    folder and suffix.
+    A name is that of an image in the conversion, or else, if unique, that
+    name or the name of its file without folder or without folder and suffix.
 
     Args:
         given (GivenLists): The lists.
-        samples (Sequence[Sample]): Images of the dataset.
+        samples (Sequence[Sample]): Images of the data set.
         report (Report): Takes the labeled images that no list names.
 
     Returns:
@@ -115,29 +108,29 @@ def match_lists(
     for split, names in given.names.items():
         for name in names:
             fits = [name] if name in images else sorted(short.get(name, ()))
-            said = f'{given.file(split)} names {name}, which'
+            entry = f'{given.file(split)} names {name}, which'
             if not fits:
                 wrong['correct the names or take them off the lists'].append(
-                    f'{said} is no readable image of the dataset'
+                    f'{entry} is no readable image of the data set'
                 )
             elif len(fits) > 1:
                 wrong['write such names in full'].append(
-                    f'{said} may be {fits[0]} or {fits[1]}'
+                    f'{entry} may be {fits[0]} or {fits[1]}'
                 )
             elif images[fits[0]].boxes is None:
-                wrong['mend the XML files or take them off the lists'].append(
-                    f'{said} has no usable annotation'
+                wrong['fix the annotations or take them off the lists'].append(
+                    f'{entry} has no usable annotation'
                 )
             elif fits[0] in split_of:
                 first = given.file(split_of[fits[0]])
                 wrong['name each image once, in one list'].append(
-                    f'{said} {first} names already'
+                    f'{entry} {first} names already'
                 )
             else:
                 split_of[fits[0]] = split
     if wrong:
-        cure, cases = next(iter(wrong.items()))
-        raise InputError(f'{cases[0]} ({len(cases)} such in all); {cure}')
+        fix, cases = next(iter(wrong.items()))
+        raise InputError(f'{cases[0]} ({len(cases)} such in all); {fix}')
     for sample in samples:
         if sample.boxes is not None and sample.name not in split_of:
             report.add('unlisted_image', sample.name)
@@ -153,13 +146,13 @@ def _file(folder: Path, split: str) -> Path:
 
 def _parse(data: bytes, path: Path) -> list[str]:
     try:
-        # Editors on Windows put a mark before the first name.
+        # Editors on Windows put a byte order mark before the first name.
         text = data.decode('utf-8-sig')
     except UnicodeDecodeError as error:
         raise InputError(
             f'{path} is not UTF-8 text ({error.reason} at byte '
             f'{error.start}); save it as UTF-8'
         ) from error
-    # Not splitlines(): names may hold what Unicode takes for a line's end.
+    # Not splitlines(): names may hold other line separators of Unicode.
     lines = (line.strip() for line in text.split('\n'))
     return [line for line in lines if line and not line.startswith('#')]

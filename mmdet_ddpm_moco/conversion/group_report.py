@@ -1,4 +1,4 @@
-"""Says what groups of near duplicates mean for the splits."""
+"""Reports the groups of near duplicates and how splits separate them."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -15,10 +15,10 @@ def report_groups(
     lists: Mapping[str, Sequence[str]],
     report: Report,
 ) -> None:
-    """Describes the groups, and which images are like held-out ones.
+    """Reports the groups, and unlabeled images that are like held-out ones.
 
     Args:
-        samples (Sequence[Sample]): Images of the dataset.
+        samples (Sequence[Sample]): Images of the data set.
         group_of (Mapping[str, int]): Group of each image by name.
         lists (Mapping[str, Sequence[str]]): Names by list: the splits and
             ``unlabeled``.
@@ -57,7 +57,7 @@ def report_groups(
 def report_large_groups(
     group_of: Mapping[str, int], strata: Mapping[str, str], report: Report
 ) -> None:
-    """Reports groups that no drawing of splits can share out.
+    """Reports groups that no random split can distribute.
 
     Args:
         group_of (Mapping[str, int]): Group of each image by name.
@@ -91,7 +91,7 @@ def _report_across(
     split_of: Mapping[str, str],
     report: Report,
 ) -> None:
-    """Counts and names images of val and test with company elsewhere."""
+    """Counts and names images of val and test with others elsewhere."""
     across = {
         f'{first}_{second}': {
             split: 0 for split in (first, second) if split != 'train'
@@ -99,7 +99,7 @@ def _report_across(
         for first, second in combinations(SPLITS, 2)
     }
     parted = 0
-    # The worst first: what results hang on, and what was trained on.
+    # The worst first: test images, and those that were trained on.
     found: dict[tuple[str, bool], list[tuple[str, str]]] = {
         (own, trained_on): []
         for own in ('test', 'val')

@@ -1,7 +1,7 @@
-"""Finds images and XML files in the folder layouts VOC data comes in.
+"""Finds images and annotation files in the folder layouts of data sets.
 
-Copies of one dataset differ in how they name and nest their folders. They
-are recognized by looking, so that nobody has to say which copy they have.
+Copies of one data set differ in how they name and nest their folders. The
+layout is detected, so that nobody has to say which copy they have.
 """
 
 import os
@@ -11,44 +11,35 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..utils.errors import MissingFileError
+from .formats import AnnotationFormat
+
+IMAGE_SUFFIXES = frozenset(
+    ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
+)
+IMAGE_FOLDERS = frozenset(('images', 'jpegimages'))
+SPLIT_FOLDERS = frozenset(('train', 'validation', 'valid', 'val', 'test'))
 
 
 def natural_key(text: str) -> tuple[tuple[int, str], ...]:
-    """Sort key that puts ``a_2`` before ``a_10``.
-
-    Args:
-        text (str): A name.
-
-    Returns:
-        tuple[tuple[int, str], ...]: The key. Different texts have different
-        keys.
-    """
+    """Sort key that puts ``a_2`` before ``a_10``, unique for each text."""
     parts = re.findall(r'([0-9]+)|([^0-9]+)', text)
-    # The digits themselves tell 1 and 01 apart.
+    # The digits as text distinguish 1 and 01.
     return tuple(
         (int(digits), digits) if digits else (-1, other)
         for digits, other in parts
     )
 
 
-IMAGE_SUFFIXES = frozenset(
-    ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
-)
-IMAGE_FOLDERS = frozenset(('images', 'jpegimages'))
-XML_FOLDERS = frozenset(('annotations',))
-SPLIT_FOLDERS = frozenset(('train', 'validation', 'valid', 'val', 'test'))
-
-
 @dataclass(frozen=True)
 class SourceFile:
-    """A file of the dataset and its place there.
+    """A file of the data set.
 
     Attributes:
-        path (Path): Where the file is.
+        path (Path): The file.
         root (str): Folder of the split it was found in, '' if flat.
         folder (str): Sub-folder below the folder of images or annotations,
             '' if there is none.
-        label (str): Path relative to the dataset, for reports.
+        label (str): Path relative to the data set, for reports.
     """
 
     path: Path
@@ -63,20 +54,23 @@ class SourceTree:
 
     Attributes:
         images (list[SourceFile]): Files with the suffix of an image.
-        xmls (list[SourceFile]): XML files of the annotation folders.
+        annotations (list[SourceFile]): Annotation files of the format.
         strays (list[SourceFile]): Everything else.
     """
 
     images: list[SourceFile]
-    xmls: list[SourceFile]
+    annotations: list[SourceFile]
     strays: list[SourceFile]
 
 
-def find_files(src: Path, dst: Path | None = None) -> SourceTree:
-    """Finds the files of a VOC dataset.
+def find_files(
+    src: Path, fmt: AnnotationFormat, dst: Path | None = None
+) -> SourceTree:
+    """Finds the files of a data set.
 
     Args:
-        src (Path): Folder of the dataset.
+        src (Path): Folder of the data set.
+        fmt (AnnotationFormat): Format of its annotations.
         dst (Path, optional): Folder of the conversion. What a conversion
             wrote there before is not taken for a source.
 
@@ -84,49 +78,48 @@ def find_files(src: Path, dst: Path | None = None) -> SourceTree:
         SourceTree: The files found.
 
     Raises:
-        FileNotFoundError: If ``src`` is no folder or has no images and XML
-            files in a known layout.
+        FileNotFoundError: If ``src`` is no folder or has no images and
+            annotation files in a known layout.
     """
     if not src.is_dir():
         raise MissingFileError(f'{src} is not a folder')
     own = dst.resolve() if dst is not None else None
-    roots = [''] if _is_flat(src) else _split_roots(src)
-    images, xmls, strays = [], [], []
+    tree = SourceTree([], [], [])
+    if _is_flat(src, fmt):
+        roots = ['']
+    else:
+        roots = [folder.name for folder in _children(src, SPLIT_FOLDERS)]
     for root in roots:
         top = src / root
         for folder in _image_folders(top, own):
             for found in _walk(src, root, folder):
                 known = found.path.suffix.lower() in IMAGE_SUFFIXES
-                (images if known else strays).append(found)
-        for folder in _children(top, XML_FOLDERS):
+                (tree.images if known else tree.strays).append(found)
+        for folder in _children(top, fmt.FOLDERS):
             ours = own is not None and folder.resolve() == own / 'annotations'
             for found in _walk(src, root, folder):
                 suffix = found.path.suffix.lower()
-                if suffix == '.xml':
-                    xmls.append(found)
+                if suffix == fmt.SUFFIX:
+                    tree.annotations.append(found)
                 elif not (ours and suffix == '.json'):
-                    strays.append(found)
-    if not images or not xmls:
+                    tree.strays.append(found)
+    if not tree.images or not tree.annotations:
+        missing = f'{fmt.SUFFIX} files' if tree.images else 'images'
         raise MissingFileError(
-            f'{src} holds no {"XML files" if images else "images"} in a '
-            'known layout; looked for {images|JPEGImages}/ and annotations/, '
-            'in the folder itself and in {train,validation,valid,val,test}/ '
+            f'{src} holds no {missing} in a known layout; looked for '
+            f'{{images|JPEGImages}}/ and {"|".join(sorted(fmt.FOLDERS))}/, in '
+            'the folder itself and in {train,validation,valid,val,test}/ '
             '(upper or lower case, sub-folders allowed)'
         )
-    return SourceTree(images, xmls, strays)
+    return tree
 
 
-def _is_flat(src: Path) -> bool:
-    xml_folders = _children(src, XML_FOLDERS)
+def _is_flat(src: Path, fmt: AnnotationFormat) -> bool:
     return bool(_children(src, IMAGE_FOLDERS)) and any(
-        found.path.suffix.lower() == '.xml'
-        for folder in xml_folders
+        found.path.suffix.lower() == fmt.SUFFIX
+        for folder in _children(src, fmt.FOLDERS)
         for found in _walk(src, '', folder)
     )
-
-
-def _split_roots(src: Path) -> list[str]:
-    return [folder.name for folder in _children(src, SPLIT_FOLDERS)]
 
 
 def _image_folders(top: Path, own: Path | None) -> list[Path]:
@@ -147,7 +140,7 @@ def _children(top: Path, names: frozenset[str]) -> list[Path]:
 
 def _walk(src: Path, root: str, folder: Path) -> Iterator[SourceFile]:
     # Links to folders are followed, and broken links are files that will be
-    # reported: neither may vanish in silence.
+    # reported: neither may be skipped silently.
     paths = [
         Path(parent, name)
         for parent, _, names in os.walk(folder, followlinks=True)

@@ -2,7 +2,7 @@
 
 Surface images are often crops of one long strip, cut out in order: images
 with neighboring numbers overlap, shifted against each other. A split that
-parts them tests a detector on what it was trained on.
+separates them tests a detector on what it was trained on.
 """
 
 from collections import deque
@@ -13,6 +13,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from ..utils.cli import progress_bar
 from ..utils.errors import InputError
 from .layout import natural_key
 from .overlap import (
@@ -22,7 +23,6 @@ from .overlap import (
     flatten,
     thumbnail,
 )
-from .progress import Progress
 
 # Neighbors within this distance in the order of names are compared. The
 # thresholds were chosen on 1,440 crops of six kinds of hot-rolled steel, where
@@ -41,9 +41,9 @@ CLEAR_STRENGTH = 7.0
 MIN_CORRELATION = 0.3
 CLEAR_CORRELATION = 0.6
 
-# Candidates to look at closely, per image. More change nothing where images
-# do overlap, since the others follow through the group; they would take long
-# where all images have something in common, such as a frame.
+# Candidates to verify per image. More change nothing where images do overlap,
+# since the others follow through the group; they would take long where all
+# images have something in common, such as a frame.
 _PER_IMAGE = 10
 
 _TINY_SIDE = 32
@@ -53,14 +53,13 @@ _BLOCK = 512
 def group_near_duplicates(
     images: Sequence[np.ndarray],
     sort_keys: Sequence[str],
-    progress: Progress | None = None,
 ) -> list[int]:
     """Groups images that overlap, directly or through others.
 
     Compared are images whose names are near each other, at all shifts that
     leave a fifth of the image in common, and all pairs for being copies of
-    each other (stored anew, brighter, larger). Turned or mirrored copies are
-    not looked for. Only images of one shape (after reduction to thumbnails)
+    each other (recompressed, brighter, larger). Rotated or mirrored copies
+    are not found. Only images of one shape (after reduction to thumbnails)
     can be found to overlap.
 
     Args:
@@ -68,8 +67,6 @@ def group_near_duplicates(
             shape (H, W), any sizes).
         sort_keys (Sequence[str]): Name of each image. The natural order of
             names (``a_2`` before ``a_10``) says which are neighbors.
-        progress (Callable, optional): Called with what is being done, how
-            much of it is done, and how much there is.
 
     Returns:
         list[int]: Group of each image: the index of its first member.
@@ -99,15 +96,13 @@ def group_near_duplicates(
         key = (image.shape, image.tobytes())
         groups.join(index, seen.setdefault(key, index))
     # Sure pairs first: most of the others are then in one group already.
-    candidates = sorted([*_shifted(small, order, progress), *_copies(small)])
-    for done, pair in enumerate(candidates, start=1):
+    candidates = sorted([*_shifted(small, order), *_copies(small)])
+    for pair in progress_bar(candidates, 'checking overlaps'):
         first, second = pair.first, pair.second
         if groups.find(first) != groups.find(second):
             found = fine_correlation(small[first], small[second], pair.shift)
             if found > pair.needed:
                 groups.join(first, second)
-        if progress is not None:
-            progress('checking overlaps', done, len(candidates))
     return [groups.find(index) for index in range(len(images))]
 
 
@@ -122,13 +117,11 @@ class _Candidate(NamedTuple):
 
 
 def _shifted(
-    small: Sequence[np.ndarray],
-    order: Sequence[int],
-    progress: Progress | None,
+    small: Sequence[np.ndarray], order: Sequence[int]
 ) -> Iterator[_Candidate]:
     """Neighbors that may overlap."""
     recent: deque[tuple[int, np.ndarray]] = deque(maxlen=WINDOW)
-    for done, index in enumerate(order, start=1):
+    for index in progress_bar(order, 'comparing neighbors'):
         spectrum = coarse_spectrum(small[index])
         found = []
         for other, previous in recent:
@@ -148,8 +141,6 @@ def _shifted(
                     )
         yield from nsmallest(_PER_IMAGE, found)
         recent.append((index, spectrum))
-        if progress is not None:
-            progress('comparing neighbors', done, len(order))
 
 
 def _copies(small: Sequence[np.ndarray]) -> Iterator[_Candidate]:
@@ -185,9 +176,9 @@ def _tiny(image: np.ndarray) -> np.ndarray:
 
 
 class _Groups:
-    """Union-find in which the smallest index stands for its group."""
+    """Union-find; the root of a group is its smallest index."""
 
-    def __init__(self, size: int):
+    def __init__(self, size: int) -> None:
         self._parent = list(range(size))
 
     def find(self, index: int) -> int:

@@ -1,10 +1,10 @@
-"""Tells whether two images show the same piece of surface, shifted.
+"""Finds the overlap of two images of the same piece of surface, shifted.
 
 Correlating the gray values would find light and shadow, and the lines that
 any two images of scratches have in common. So images are flattened first:
-what changes slowly down a column or along a row is removed, lines among it,
-and what is left is divided by its local strength. Then faint texture, which
-no two places share, decides.
+what changes slowly down a column or along a row is removed, lines included,
+and the rest is divided by its local strength. Then faint texture, which no
+two places share, decides.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ FINE_SIDE = 128
 # Share of the image that two images must have in common.
 MIN_OVERLAP = 0.2
 
-# Shift of a coarse pixel is known to about one pixel, so two or three fine.
+# A shift is exact to about one coarse pixel, which is two or three fine ones.
 _SLACK = 3
 
 
@@ -34,8 +34,8 @@ class Match:
         strength (float): Agreement at this shift over its root mean square
             at all shifts: how far it is from chance, whatever the grain of
             the surface. Unrelated images reach 4 or 5.
-        shift (tuple[int, int]): Rows and columns, in coarse pixels, that the
-            content of the second image lies further down and right in the
+        shift (tuple[int, int]): Rows and columns, in coarse pixels, by which
+            the content of the second image is further down and right in the
             first.
     """
 
@@ -44,15 +44,7 @@ class Match:
 
 
 def thumbnail(image: np.ndarray) -> np.ndarray:
-    """Reduces an image to what comparing needs; small ones stay as they are.
-
-    Args:
-        image (np.ndarray): Gray image (uint8, shape (H, W)).
-
-    Returns:
-        np.ndarray: The image with its longer side at most ``FINE_SIDE``
-        pixels (uint8).
-    """
+    """Gray uint8 (H, W) image with sides of at most ``FINE_SIDE`` pixels."""
     return reduced(image, FINE_SIDE)
 
 
@@ -74,15 +66,7 @@ def coarse_spectrum(image: np.ndarray) -> np.ndarray:
 
 
 def best_shift(first: np.ndarray, second: np.ndarray) -> Match:
-    """Finds the shift at which two images agree best.
-
-    Args:
-        first (np.ndarray): Spectrum of one image.
-        second (np.ndarray): Spectrum of another, of the same shape.
-
-    Returns:
-        Match: Shift and strength.
-    """
+    """Finds the shift at which two spectra of one shape agree best."""
     product = cv2.mulSpectrums(first, second, 0, conjB=True)
     flags = cv2.DFT_INVERSE | cv2.DFT_SCALE | cv2.DFT_REAL_OUTPUT
     weights, shifts = _weights(first.shape)
@@ -133,7 +117,7 @@ def fine_correlation(
 def _weights(shape: tuple[int, int]) -> tuple[np.ndarray, int]:
     """One over the root of the overlap's size, 0 where it is too small.
 
-    Also how many shifts leave enough.
+    Also the number of shifts with a large enough overlap.
     """
     common = np.outer(*(_common(size) for size in shape))
     enough = common >= MIN_OVERLAP * (shape[0] // 2) * (shape[1] // 2)

@@ -1,4 +1,4 @@
-"""Decides which XML belongs to which image, and what images are called."""
+"""Pairs images with annotation files, and names the images."""
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
@@ -7,8 +7,8 @@ from pathlib import Path
 
 from .layout import SourceFile
 
-# From the closest relation to the loosest. The last one heals copies in
-# which an image and its XML lie in different splits.
+# From the closest relation to the widest. The last one repairs copies in
+# which an image and its annotation are in different splits.
 _RELATIONS: tuple[Callable[[SourceFile], Hashable], ...] = (
     lambda file: (file.path.stem, file.root, file.folder),
     lambda file: (file.path.stem, file.root),
@@ -17,36 +17,32 @@ _RELATIONS: tuple[Callable[[SourceFile], Hashable], ...] = (
 
 
 def pair_by_stem(
-    images: Sequence[SourceFile], xmls: Sequence[SourceFile]
+    images: Sequence[SourceFile], annotations: Sequence[SourceFile]
 ) -> dict[SourceFile, SourceFile]:
-    """Pairs images and XML files of the same stem.
+    """Pairs images and annotation files of the same stem.
 
-    Files of the same split and sub-folder find each other first, then those
-    of the same split, then any. Within one such circle a pair is made only
-    where it is the only one possible: nothing is guessed.
-
-    Args:
-        images (Sequence[SourceFile]): Images.
-        xmls (Sequence[SourceFile]): XML files.
+    Files of the same split and sub-folder are paired first, then those of the
+    same split, then any. In each step a pair is made only where it is the
+    only one possible: nothing is guessed.
 
     Returns:
-        dict[SourceFile, SourceFile]: XML file of each paired image.
+        dict[SourceFile, SourceFile]: Annotation file of each paired image.
     """
     pairs: dict[SourceFile, SourceFile] = {}
-    free_images, free_xmls = list(images), list(xmls)
+    free_images, free_files = list(images), list(annotations)
     for relation in _RELATIONS:
         by_key: dict[Hashable, tuple[list, list]]
         by_key = defaultdict(lambda: ([], []))
         for image in free_images:
             by_key[relation(image)][0].append(image)
-        for xml in free_xmls:
-            by_key[relation(xml)][1].append(xml)
-        for candidates, texts in by_key.values():
-            if len(candidates) == len(texts) == 1:
-                pairs[candidates[0]] = texts[0]
+        for file in free_files:
+            by_key[relation(file)][1].append(file)
+        for candidates, files in by_key.values():
+            if len(candidates) == len(files) == 1:
+                pairs[candidates[0]] = files[0]
         taken = set(pairs.values())
         free_images = [image for image in free_images if image not in pairs]
-        free_xmls = [xml for xml in free_xmls if xml not in taken]
+        free_files = [file for file in free_files if file not in taken]
     return pairs
 
 
@@ -54,9 +50,6 @@ def drop_identical_copies(
     images: Sequence[SourceFile],
 ) -> tuple[list[SourceFile], list[tuple[SourceFile, SourceFile]]]:
     """Leaves out files that equal another one in name and contents.
-
-    Args:
-        images (Sequence[SourceFile]): Images.
 
     Returns:
         tuple[list[SourceFile], list[tuple[SourceFile, SourceFile]]]: The
@@ -85,13 +78,9 @@ def name_images(
 ) -> tuple[dict[SourceFile, str], list[tuple[SourceFile, str]]]:
     """Gives each image the ``file_name`` it has in the conversion.
 
-    That is its own name, or, if it already lies below ``folder``, its path
-    there. Different images of one name all get their parent folders in
-    front, as many as it takes: ``crazing__1.jpg``.
-
-    Args:
-        images (Sequence[SourceFile]): Images.
-        folder (Path): Where the conversion keeps its images.
+    That is its own name, or, if it is already below ``folder``, the images of
+    the conversion, its path there. Different images of one name all get their
+    parent folders in front, as many as it takes: ``crazing__1.jpg``.
 
     Returns:
         tuple[dict[SourceFile, str], list[tuple[SourceFile, str]]]: Name of

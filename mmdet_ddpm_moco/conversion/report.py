@@ -1,4 +1,4 @@
-"""Collects what was odd about a dataset and shows it."""
+"""The report of a conversion: findings, counts, groups, and its text."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,29 +7,31 @@ from ..utils.errors import InputError
 
 # Every kind of finding: what it means and what was done about it.
 KINDS = dict(
-    filename_differs='<filename> is not the name of the image; paired by '
-    'the name of the XML file',
-    size_differs='size in the XML is not that of the image; the image counts',
-    paired_across_splits='image and XML lie in different splits; paired',
+    filename_differs='the annotation names another image; paired by the '
+    'name of the annotation file',
+    size_differs='size in the annotation is not that of the image; the '
+    'image counts',
+    paired_across_splits='image and annotation are in different splits; '
+    'paired',
     renamed_image='different images of one name; parent folders added',
     identical_copy='same name and contents as another image; left out',
-    image_without_xml='no XML for the image; listed as unlabeled',
-    xml_without_image='no image for the XML; left out',
-    xml_without_objects='no objects in the XML; kept as defect-free',
+    image_without_xml='no annotation of the image; listed as unlabeled',
+    xml_without_image='no image of the annotation; left out',
+    xml_without_objects='no objects in the annotation; kept as defect-free',
     no_usable_objects='all objects were dropped; listed as unlabeled, '
     'since the image is not defect-free',
     unreadable_image='empty file or no image; left out',
-    broken_xml='XML cannot be read; its image is listed as unlabeled',
+    broken_xml='annotation cannot be read; its image is listed as unlabeled',
     duplicate_box='box repeated with the same class; dropped',
-    clipped_box='box reaches out of the image; clipped',
-    box_outside_image='box lies outside the image; dropped',
+    clipped_box='box extends beyond the image; clipped',
+    box_outside_image='box is outside the image; dropped',
     empty_box='box has no or negative extent; dropped',
     unusable_coordinates='coordinates missing or not numbers; box dropped',
     unknown_class='class not among those asked for; box dropped',
-    class_not_found='class asked for that no XML names',
+    class_not_found='class asked for that no annotation has',
     class_from_stem='object without class; taken from the name of the file',
     object_without_class='object without class; dropped',
-    stray_file='file of another kind; left alone',
+    stray_file='file of another kind; ignored',
     large_group='near duplicates make up more than half of a class; the '
     'shares of the splits cannot be met',
     unlabeled_like_held_out='unlabeled image overlaps with one of val or '
@@ -37,14 +39,13 @@ KINDS = dict(
     unlisted_image='labeled image that none of the given lists names; in no '
     'split',
     near_duplicate_across_splits='image of val or test overlaps, directly or '
-    'through others, with images of another split; kept there, since the '
-    'lists say so',
+    'through others, with images of another split; kept there, as listed',
 )
 
 
 @dataclass
 class Report:
-    """What a conversion found and made.
+    """Findings and results of a conversion.
 
     Attributes:
         options (dict[str, Any]): Options that decide the outcome.
@@ -53,9 +54,9 @@ class Report:
         groups (dict[str, Any]): Near-duplicate groups of two and more: how
             many ``groups``, how many ``images`` they hold, the five
             ``largest`` with their size, splits and members. If they were
-            looked for, also how many groups are ``parted`` and, for each
-            pair of splits, how many images of val or test are in a group
-            with one of the other split (``across``).
+            searched for, also how many groups the splits separate
+            (``parted``) and, for each pair of splits, how many images of val
+            or test are in a group with one of the other split (``across``).
         findings (dict[str, list[tuple[str, str]]]): File and detail of each
             finding, by kind.
     """
@@ -66,23 +67,12 @@ class Report:
     findings: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
 
     def add(self, kind: str, file: str, detail: str = '') -> None:
-        """Notes a finding.
-
-        Args:
-            kind (str): One of ``KINDS``.
-            file (str): File it is about.
-            detail (str): What is special about this one. Defaults to ''.
-        """
+        """Adds a finding of one of ``KINDS`` about a file."""
         assert kind in KINDS, kind
         self.findings.setdefault(kind, []).append((file, detail))
 
     def to_dict(self) -> dict[str, Any]:
-        """The whole report for JSON.
-
-        Returns:
-            dict[str, Any]: options, counts, near_duplicates and findings,
-            the latter with their number and the complete list of files.
-        """
+        """The report for JSON, with the complete list of files."""
         return dict(
             options=self.options,
             counts=self.counts,
@@ -104,31 +94,23 @@ class Report:
 
 
 class FindingsError(InputError):
-    """The dataset is odd where it may not be.
+    """A data set that is converted in strict mode has findings."""
 
-    Args:
-        report (Report): What was found.
-    """
-
-    def __init__(self, report: Report):
+    def __init__(self, report: Report) -> None:
         self.report = report
         count = sum(map(len, report.findings.values()))
         super().__init__(
-            f'{count} findings in strict mode; nothing was written. Cure '
+            f'{count} findings in strict mode; nothing was written. Fix '
             'them, or convert without strict'
         )
 
 
 def format_report(report: Report, shown: int = 3) -> str:
-    """The report as text for a terminal.
+    """A table of images and boxes, the near-duplicate groups and findings.
 
     Args:
-        report (Report): Report.
+        report (Report): The report.
         shown (int): Files to name per kind of finding. Defaults to 3.
-
-    Returns:
-        str: A table of images and boxes, the near-duplicate groups, and the
-        findings with long lists abbreviated.
     """
     return '\n'.join(
         (
@@ -169,14 +151,14 @@ def _format_counts(report: Report) -> str:
 
 def _format_groups(report: Report) -> str:
     if not report.options['group_near_duplicates']:
-        return 'Near duplicates were not looked for.'
+        return 'Near duplicates were not searched for.'
     groups = report.groups
-    fate = 'each within one split.'
+    splits = 'each within one split.'
     if groups['parted']:
-        fate = f'of which the lists part {groups["parted"]}:'
+        splits = f'of which the lists separate {groups["parted"]}:'
     lines = [
         f'Near duplicates: {groups["images"]} images in {groups["groups"]} '
-        f'groups, {fate}'
+        f'groups, {splits}'
     ]
     if groups['parted']:
         lines += [*_format_across(report), 'The largest groups:']

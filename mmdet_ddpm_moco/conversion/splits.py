@@ -1,7 +1,7 @@
-"""Draws train, val and test, and few-shot subsets of train.
+"""Draws train, val and test, and few-shot subsets of train, at random.
 
-Draws come from hashes of seed and name and not from a random generator: they
-are the same on every platform and in every version of every library.
+Random numbers are hashes of seed and name and not a generator's: they are the
+same on every platform and in every version of every library.
 """
 
 import hashlib
@@ -16,33 +16,19 @@ SPLITS = ('train', 'val', 'test')
 
 
 def draw(seed: int, *names: str) -> float:
-    """A number that looks random and depends on the arguments alone.
-
-    Args:
-        seed (int): Seed.
-        *names (str): What the number is for.
-
-    Returns:
-        float: In [0, 1).
-    """
+    """A pseudorandom number in [0, 1) that depends on the arguments alone."""
     text = '\0'.join((str(seed), *names))
     digest = hashlib.sha256(text.encode()).digest()
     return int.from_bytes(digest[:6], 'big') / 2**48
 
 
 def check_ratio(ratio: Sequence[float]) -> tuple[float, float, float]:
-    """Checks the shares of train, val and test.
-
-    Args:
-        ratio (Sequence[float]): Three shares.
-
-    Returns:
-        tuple[float, float, float]: The shares.
+    """Returns the shares of train, val and test.
 
     Raises:
         ValueError: If they are not three numbers of at least 0 with sum 1.
     """
-    shares = tuple(float(share) for share in ratio)
+    shares = [float(share) for share in ratio]
     legal = len(shares) == 3 and all(share >= 0 for share in shares)
     if not legal or abs(sum(shares) - 1) > 1e-6:
         raise InputError(
@@ -50,17 +36,12 @@ def check_ratio(ratio: Sequence[float]) -> tuple[float, float, float]:
             'three numbers of at least 0 (train, val, test) with sum 1, '
             'for example 0.7 0.1 0.2'
         )
-    return shares
+    train, val, test = shares
+    return train, val, test
 
 
 def check_few_shot(shots: Sequence[int]) -> list[int]:
-    """Checks the sizes of few-shot subsets.
-
-    Args:
-        shots (Sequence[int]): Numbers of images per class.
-
-    Returns:
-        list[int]: The numbers in ascending order, each once.
+    """Returns numbers of images per class in ascending order, each once.
 
     Raises:
         ValueError: If one is below 1.
@@ -76,7 +57,7 @@ def quotas(count: int, ratio: Sequence[float]) -> np.ndarray:
     """Whole numbers of images per split, by largest remainder.
 
     Args:
-        count (int): Images to share out.
+        count (int): Images to distribute.
         ratio (Sequence[float]): Shares with sum 1.
 
     Returns:
@@ -98,13 +79,13 @@ def split_groups(
 ) -> dict[str, list[str]]:
     """Splits images so that strata keep their shares and groups stay whole.
 
-    The largest groups go first, while there is room for them. Each goes to a
-    split drawn with the odds of the places left there, among those it fits
-    into: that is what drawing images one by one would do, so no split
-    collects the large groups. A split in which a group would take more than
-    a quarter of the places of a stratum is used only if there is no other,
-    or a class would be tested on a single strip. A group that fits nowhere
-    goes where most places are left.
+    The largest groups go first, while there is room for them. Each goes to
+    one of the splits it fits into, drawn in proportion to the places left
+    there, as images drawn one by one would: no split collects the large
+    groups. A split in which a group would take more than a quarter of the
+    places of a stratum is used only if there is no other, or a class would be
+    tested on a single strip. A group that fits nowhere goes where most places
+    are left.
 
     Args:
         strata (Mapping[str, str]): Stratum of each image by name.
@@ -179,10 +160,10 @@ def few_shot_subsets(
     for kind in classes:
         names = [name for name, value in train.items() if value == kind]
         if shots and max(shots) > len(names):
-            cure = f'choose at most {len(names)}' if names else 'leave it out'
+            fix = f'choose at most {len(names)}' if names else 'leave it out'
             raise InputError(
                 f'few-shot {max(shots)} is more than the {len(names)} '
-                f'training images of class {kind}; {cure}'
+                f'training images of class {kind}; {fix}'
             )
         names.sort(key=lambda name: draw(seed, 'few-shot', name))
         rank.update({name: place for place, name in enumerate(names)})

@@ -3,10 +3,15 @@
 import argparse
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
+from typing import TypeVar
+
+from tqdm import tqdm
 
 from .errors import UserError
+
+T = TypeVar('T')
 
 _IN_WORKER = 'Original Traceback (most recent call last)'
 
@@ -84,3 +89,13 @@ def add_launcher(parser: argparse.ArgumentParser) -> None:
 def set_local_rank(args: argparse.Namespace) -> None:
     """Passes ``--local_rank`` on to MMEngine."""
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+
+
+def progress_bar(
+    items: Sequence[T], description: str, delay: float = 2.0
+) -> Iterable[T]:
+    """Items, with a progress bar on a terminal while they are iterated.
+
+    Nothing is shown elsewhere, or before ``delay`` seconds have passed.
+    """
+    return tqdm(items, description, delay=delay, disable=None, leave=False)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mmdet_ddpm_moco.conversion.convert import convert_voc
+from mmdet_ddpm_moco.conversion.convert import convert_dataset
 from mmdet_ddpm_moco.conversion.splits import SPLITS
 
 BENCHMARK = Path(__file__).parents[2] / 'benchmarks' / 'neu_det'
@@ -32,7 +32,7 @@ def test_benchmark_lists_of_neu_det(split, first, last):
 
 @pytest.mark.slow
 def test_neu_det_as_the_benchmark_splits_it(neu_det_root, tmp_path):
-    report = convert_voc(neu_det_root, tmp_path, lists=BENCHMARK)
+    report = convert_dataset(neu_det_root, tmp_path, lists=BENCHMARK)
     sizes = {split: report.counts[split]['images'] for split in SPLITS}
     assert sizes == dict(train=900, val=240, test=300)
     assert 'unlisted_image' not in report.findings

@@ -6,7 +6,7 @@ from helpers.voc_maker import (
     kinds,
     surface,
 )
-from mmdet_ddpm_moco.conversion.convert import convert_voc
+from mmdet_ddpm_moco.conversion.convert import convert_dataset
 
 SPLITS = ('train', 'val', 'test')
 
@@ -24,7 +24,7 @@ def test_crops_of_a_strip_stay_in_one_split(tmp_path, dst):
     strip = {f'dent_{number}.png' for number in range(1, 7)}
     parted = 0
     for seed in range(3):
-        report = convert_voc(src, dst, seed=seed)
+        report = convert_dataset(src, dst, seed=seed)
         found = {split: set(by_name(dst, split)) for split in SPLITS}
         assert sum(bool(strip & names) for names in found.values()) == 1
         groups = {
@@ -37,7 +37,7 @@ def test_crops_of_a_strip_stay_in_one_split(tmp_path, dst):
         assert report.groups['images'] == 6
         assert report.groups['largest'][0]['size'] == 6
         assert set(report.groups['largest'][0]['images']) == strip
-        convert_voc(src, dst, seed=seed, group_near_duplicates=False)
+        convert_dataset(src, dst, seed=seed, group_near_duplicates=False)
         found = {split: set(by_name(dst, split)) for split in SPLITS}
         parted += sum(bool(strip & names) for names in found.values()) > 1
         every = by_name(dst, *SPLITS).values()
@@ -49,14 +49,14 @@ def test_unlabeled_images_like_held_out_ones_are_named(tmp_path, dst):
     src = overlapping(tmp_path / 'src')
     (src / 'annotations/dent_2.xml').unlink()
     (src / 'annotations/dent_9.xml').unlink()
-    report = convert_voc(src, dst, ratio=(0, 0, 1))
+    report = convert_dataset(src, dst, ratio=(0, 0, 1))
     assert kinds(report)['unlabeled_like_held_out'] == ['images/dent_2.png']
     unlabeled = by_name(dst, 'unlabeled')
     assert unlabeled['dent_2.png']['group'] == 1
 
 
 def test_a_group_that_swallows_a_class_is_reported(tmp_path, dst):
-    report = convert_voc(overlapping(tmp_path / 'src', 11), dst)
+    report = convert_dataset(overlapping(tmp_path / 'src', 11), dst)
     assert report.findings['large_group'] == [
         ('dent_1.png', '6 of 11 images of dent')
     ]

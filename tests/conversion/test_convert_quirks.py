@@ -9,7 +9,7 @@ from helpers.voc_maker import (
     write_image,
     write_xml,
 )
-from mmdet_ddpm_moco.conversion.convert import convert_voc
+from mmdet_ddpm_moco.conversion.convert import convert_dataset
 
 SPLITS = ('train', 'val', 'test')
 
@@ -48,7 +48,7 @@ def test_every_quirk_passes_and_is_reported(tmp_path, dst):
     add('blank', seed=38)
     (xmls / 'blank.xml').write_bytes(b'')
     (images / 'readme.txt').write_text('x')
-    report = convert_voc(src, dst, group_near_duplicates=False)
+    report = convert_dataset(src, dst, group_near_duplicates=False)
 
     def xml(*stems):
         return [f'ANNOTATIONS/{stem}.xml' for stem in stems]
@@ -100,7 +100,7 @@ def test_popular_copy_with_image_and_xml_in_different_splits(tmp_path, dst):
             tmp_path / 'train/annotations' / f'dent_{number}.xml',
             objects=[('dent', 3, 5, 22, 14)],
         )
-    report = convert_voc(tmp_path, dst, ratio=(0.5, 0, 0.5))
+    report = convert_dataset(tmp_path, dst, ratio=(0.5, 0, 0.5))
     assert kinds(report) == dict(
         paired_across_splits=['validation/images/dent/dent_6.png']
     )
@@ -115,7 +115,7 @@ def test_images_of_one_name(tmp_path, dst):
             tmp_path / f'annotations/{kind}/1.xml',
             objects=[(kind, 3, 5, 22, 14)],
         )
-    report = convert_voc(tmp_path, dst, ratio=(1, 0, 0))
+    report = convert_dataset(tmp_path, dst, ratio=(1, 0, 0))
     assert kinds(report) == dict(
         renamed_image=['images/dent/1.png', 'images/rust/1.png'],
         identical_copy=['images/worn/1.png'],
@@ -148,7 +148,7 @@ def test_sizes_are_those_after_turning_as_exif_says(tmp_path, dst):
         objects=[('dent', 1, 1, 30, 60)],
         size=(30, 60),
     )
-    report = convert_voc(tmp_path, dst, ratio=(1, 0, 0))
+    report = convert_dataset(tmp_path, dst, ratio=(1, 0, 0))
     assert report.findings == {}
     # As mmdet's loader sees it.
     seen = cv2.imread(str(path)).shape

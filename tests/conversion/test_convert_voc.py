@@ -12,7 +12,7 @@ from helpers.voc_maker import (
     write_image,
     write_xml,
 )
-from mmdet_ddpm_moco.conversion.convert import convert_voc
+from mmdet_ddpm_moco.conversion.convert import convert_dataset
 from mmdet_ddpm_moco.conversion.report import (
     KINDS,
     FindingsError,
@@ -23,7 +23,7 @@ SPLITS = ('train', 'val', 'test')
 
 
 def test_a_clean_dataset_becomes_clean_coco(src, dst, capsys):
-    report = convert_voc(src, dst, few_shot=[2, 4])
+    report = convert_dataset(src, dst, few_shot=[2, 4])
     assert report.findings == {}
     sizes = dict(train=14, val=2, test=4, train_2=4, train_4=8, unlabeled=0)
     for key, size in sizes.items():
@@ -57,7 +57,7 @@ def test_ids_are_the_same_in_every_json(src, dst):
         src / 'ANNOTATIONS/dent_1.xml',
         objects=[('dent', 3, 5, 22, 14), ('rust', 1, 1, 9, 9)],
     )
-    convert_voc(src, dst, few_shot=[2, 4])
+    convert_dataset(src, dst, few_shot=[2, 4])
     whole = by_name(dst, *SPLITS)
     assert len({entry['id'] for entry in whole.values()}) == 20
     boxes = {}
@@ -74,13 +74,13 @@ def test_ids_are_the_same_in_every_json(src, dst):
 
 def test_twice_gives_the_same_bytes(src, dst, tmp_path):
     write_image(src / 'IMAGES' / 'lost.png', 77)
-    convert_voc(src, dst, few_shot=[2, 4])
+    convert_dataset(src, dst, few_shot=[2, 4])
     first = snapshot(dst)
-    convert_voc(src, dst, few_shot=[2, 4])
+    convert_dataset(src, dst, few_shot=[2, 4])
     assert snapshot(dst) == first
-    convert_voc(src, tmp_path / 'elsewhere', few_shot=[2, 4])
+    convert_dataset(src, tmp_path / 'elsewhere', few_shot=[2, 4])
     assert snapshot(tmp_path / 'elsewhere') == first
-    convert_voc(src, dst, few_shot=[2, 4], seed=1)
+    convert_dataset(src, dst, few_shot=[2, 4], seed=1)
     assert snapshot(dst) != first
 
 
@@ -89,7 +89,7 @@ def test_classes_choose_and_order_the_categories(src, dst):
         src / 'ANNOTATIONS/dent_1.xml',
         objects=[('dent', 3, 5, 22, 14), ('rust', 1, 1, 9, 9)],
     )
-    report = convert_voc(
+    report = convert_dataset(
         src, dst, ratio=(1, 0, 0), classes=['worn', 'rust'],
         group_near_duplicates=False,
     )  # fmt: skip
@@ -107,11 +107,11 @@ def test_classes_choose_and_order_the_categories(src, dst):
 
 
 def test_strict_writes_nothing(src, dst):
-    convert_voc(src, dst, strict=True)
+    convert_dataset(src, dst, strict=True)
     first = snapshot(dst)
     (src / 'IMAGES/notes.txt').write_text('x')
     with pytest.raises(FindingsError, match='1 findings') as caught:
-        convert_voc(src, dst, strict=True, seed=5)
+        convert_dataset(src, dst, strict=True, seed=5)
     assert kinds(caught.value.report) == dict(stray_file=['IMAGES/notes.txt'])
     assert snapshot(dst) == first
 
@@ -120,7 +120,7 @@ def test_the_report_names_everything_and_the_screen_a_few(src, dst):
     for number in range(1, 9):
         path = src / 'ANNOTATIONS' / f'dent_{number}.xml'
         path.write_text(voc_xml('x', [('dent', 3, 5, 22, 14)]))
-    report = convert_voc(src, dst, few_shot=[2])
+    report = convert_dataset(src, dst, few_shot=[2])
     written = json.loads((dst / 'report.json').read_text())
     assert written == json.loads(json.dumps(report.to_dict()))
     entry = written['findings']['filename_differs']
@@ -161,12 +161,12 @@ def test_the_report_names_everything_and_the_screen_a_few(src, dst):
 )
 def test_bad_options_are_told_and_nothing_is_written(src, dst, options, told):
     with pytest.raises(ValueError, match=told):
-        convert_voc(src, dst, **options)
+        convert_dataset(src, dst, **options)
     assert not dst.exists()
 
 
 def test_a_target_that_cannot_be_written_is_told(src, dst):
     dst.write_text('a file')
     with pytest.raises(OSError, match='cannot write') as caught:
-        convert_voc(src, dst)
+        convert_dataset(src, dst)
     assert '\n' not in str(caught.value)

@@ -14,13 +14,13 @@ from helpers.voc_maker import (
     snapshot,
     write_list,
 )
-from mmdet_ddpm_moco.conversion.convert import convert_voc
+from mmdet_ddpm_moco.conversion.convert import convert_dataset
 from mmdet_ddpm_moco.conversion.report import FindingsError, format_report
 
 
 def test_splits_are_those_of_the_lists(src, dst, lists):
     for seed in (0, 1):
-        report = convert_voc(src, dst, lists=lists, seed=seed)
+        report = convert_dataset(src, dst, lists=lists, seed=seed)
         assert report.findings == {}
         for split in SPLITS:
             found = by_name(dst, split)
@@ -37,7 +37,7 @@ def test_val_and_test_may_be_missing(src, dst, lists):
     write_list(lists, 'train', *(n for s in SPLITS for n in listed(s)))
     (lists / 'val.txt').unlink()
     (lists / 'test.txt').unlink()
-    report = convert_voc(src, dst, lists=lists)
+    report = convert_dataset(src, dst, lists=lists)
     assert len(by_name(dst, 'train')) == 20
     assert by_name(dst, 'val') == by_name(dst, 'test') == {}
     assert list(report.options['lists_sha256']) == ['train']
@@ -46,22 +46,22 @@ def test_val_and_test_may_be_missing(src, dst, lists):
 def test_few_shot_subsets_come_from_train_by_the_seed(src, dst, lists):
     drawn = set()
     for seed in range(4):
-        convert_voc(src, dst, lists=lists, few_shot=[1, 3], seed=seed)
+        convert_dataset(src, dst, lists=lists, few_shot=[1, 3], seed=seed)
         one, three = by_name(dst, 'train_1'), by_name(dst, 'train_3')
         assert (len(one), len(three)) == (2, 6)
         assert set(one) < set(three) < set(listed('train'))
         drawn.add(tuple(three))
     assert len(drawn) > 1
     with pytest.raises(ValueError, match='few-shot 7 is more than the 6'):
-        convert_voc(src, dst, lists=lists, few_shot=[7])
+        convert_dataset(src, dst, lists=lists, few_shot=[7])
 
 
 def test_labeled_images_in_no_list_are_reported(src, dst, lists):
-    convert_voc(src, dst, lists=lists)
+    convert_dataset(src, dst, lists=lists)
     assert (dst / 'images/dent_6.png').is_symlink()
     write_list(lists, 'train', *listed('train')[:5])
     (src / 'ANNOTATIONS/rust_5.xml').unlink()
-    report = convert_voc(src, dst, lists=lists)
+    report = convert_dataset(src, dst, lists=lists)
     # rust_5 has no XML any more: it is unlabeled, not unlisted.
     unlisted = ['dent_6.png', *(f'rust_{n}.png' for n in (1, 2, 3, 4, 6))]
     assert kinds(report) == dict(
@@ -75,7 +75,7 @@ def test_labeled_images_in_no_list_are_reported(src, dst, lists):
     assert placed == set(by_name(dst, *SPLITS, 'unlabeled'))
     first = snapshot(dst)
     with pytest.raises(FindingsError, match='7 findings'):
-        convert_voc(src, dst, lists=lists, strict=True)
+        convert_dataset(src, dst, lists=lists, strict=True)
     assert snapshot(dst) == first
 
 
@@ -87,15 +87,15 @@ def test_unlisted_images_of_a_dataset_made_of_links_stay(tmp_path, dst):
     (dst / 'images').mkdir()
     for path in (store / 'IMAGES').iterdir():
         (dst / 'images' / path.name).symlink_to(path)
-    convert_voc(dst, dst)
+    convert_dataset(dst, dst)
     write_list(tmp_path / 'lists', 'train', 'dent_1', 'rust_1')
-    report = convert_voc(dst, dst, lists=tmp_path / 'lists')
+    report = convert_dataset(dst, dst, lists=tmp_path / 'lists')
     assert len(kinds(report)['unlisted_image']) == 18
     assert len(list((dst / 'images').iterdir())) == 20
 
 
 def test_report_and_info_identify_the_lists(src, dst, lists, tmp_path):
-    report = convert_voc(src, dst, lists=lists)
+    report = convert_dataset(src, dst, lists=lists)
     digests = {
         split: hashlib.sha256((lists / f'{split}.txt').read_bytes())
         for split in SPLITS
@@ -112,15 +112,15 @@ def test_report_and_info_identify_the_lists(src, dst, lists, tmp_path):
     # The same lists elsewhere give the same bytes.
     first = snapshot(dst)
     lists.rename(tmp_path / 'moved')
-    convert_voc(src, dst, lists=tmp_path / 'moved')
+    convert_dataset(src, dst, lists=tmp_path / 'moved')
     assert snapshot(dst) == first
-    convert_voc(src, dst)
+    convert_dataset(src, dst)
     assert 'lists_sha256' not in load(dst, 'train')['info']
 
 
 def test_lists_of_a_conversion_give_it_again(src, dst, tmp_path):
-    convert_voc(src, dst, seed=7)
-    convert_voc(src, tmp_path / 'again', lists=dst / 'lists')
+    convert_dataset(src, dst, seed=7)
+    convert_dataset(src, tmp_path / 'again', lists=dst / 'lists')
     assert [by_name(dst, split) for split in SPLITS] == [
         by_name(tmp_path / 'again', split) for split in SPLITS
     ]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from helpers.voc_maker import by_name, dents, kinds, surface, write_list
-from mmdet_ddpm_moco.conversion.convert import convert_voc
+from mmdet_ddpm_moco.conversion.convert import convert_dataset
 from mmdet_ddpm_moco.conversion.report import FindingsError, format_report
 
 
@@ -32,7 +32,7 @@ def test_near_duplicates_across_splits_are_counted_and_named(tmp_path, dst):
     lists = given(
         tmp_path / 'lists', train=(1, 2, 9), val=(3, 5, 10), test=(4, 6, 7, 8)
     )
-    report = convert_voc(src, dst, lists=lists)
+    report = convert_dataset(src, dst, lists=lists)
     assert report.groups['parted'] == 2
     assert report.groups['across'] == dict(
         train_val=dict(val=1), train_test=dict(test=1),
@@ -59,7 +59,7 @@ def test_near_duplicates_across_splits_are_counted_and_named(tmp_path, dst):
     )
     shown = format_report(report).splitlines()
     start = shown.index(
-        'Near duplicates: 8 images in 2 groups, of which the lists part 2:'
+        'Near duplicates: 8 images in 2 groups, of which the lists separate 2:'
     )
     assert [line.strip() for line in shown[start + 1 : start + 6]] == [
         '1 of 3 val images in a group with one of train',
@@ -74,13 +74,13 @@ def test_near_duplicates_across_splits_are_counted_and_named(tmp_path, dst):
     # The lists are followed all the same.
     assert set(by_name(dst, 'val')) == {f'dent_{n}.png' for n in (3, 5, 10)}
     with pytest.raises(FindingsError, match='6 findings'):
-        convert_voc(src, dst, lists=lists, strict=True)
+        convert_dataset(src, dst, lists=lists, strict=True)
 
 
 def test_groups_within_a_split_are_no_finding(tmp_path, dst):
     src = strips(tmp_path / 'src')
     lists = given(tmp_path / 'lists', train=range(1, 5), test=range(5, 11))
-    report = convert_voc(src, dst, lists=lists)
+    report = convert_dataset(src, dst, lists=lists)
     assert report.findings == {}
     assert report.groups['parted'] == 0
     assert 'in 2 groups, each within one split.' in format_report(report)
@@ -89,7 +89,7 @@ def test_groups_within_a_split_are_no_finding(tmp_path, dst):
 def test_pairs_with_an_empty_split_are_not_shown(tmp_path, dst):
     src = strips(tmp_path / 'src')
     lists = given(tmp_path / 'lists', train=(1, 2), test=range(3, 11))
-    shown = format_report(convert_voc(src, dst, lists=lists))
+    shown = format_report(convert_dataset(src, dst, lists=lists))
     assert '2 of 8 test images in a group with one of train' in shown
     assert 'val images' not in shown
     assert 'one of val' not in shown
@@ -100,7 +100,7 @@ def test_only_splits_can_be_parted(tmp_path, dst):
     src = strips(tmp_path / 'src')
     lists = given(tmp_path / 'lists', train=(5, 6, 7), test=(3, 4))
     (src / 'annotations/dent_8.xml').unlink()
-    report = convert_voc(src, dst, lists=lists)
+    report = convert_dataset(src, dst, lists=lists)
     assert 'near_duplicate_across_splits' not in report.findings
     assert report.groups['parted'] == 0
     assert len(kinds(report)['unlisted_image']) == 4
@@ -115,21 +115,23 @@ def test_a_large_group_is_no_trouble_for_given_lists(tmp_path, dst):
         (src / f'images/dent_{number}.png').unlink()
         (src / f'annotations/dent_{number}.xml').unlink()
     lists = given(tmp_path / 'lists', train=range(1, 5), test=(9, 10))
-    assert 'large_group' in convert_voc(src, dst).findings
-    assert convert_voc(src, dst, lists=lists).findings == {}
+    assert 'large_group' in convert_dataset(src, dst).findings
+    assert convert_dataset(src, dst, lists=lists).findings == {}
 
 
 def test_nothing_is_said_about_groups_that_were_not_looked_for(tmp_path, dst):
     src = strips(tmp_path / 'src')
     lists = given(tmp_path / 'lists', train=range(1, 10, 2), test=(2, 4))
-    report = convert_voc(src, dst, lists=lists, group_near_duplicates=False)
+    report = convert_dataset(
+        src, dst, lists=lists, group_near_duplicates=False
+    )
     assert set(kinds(report)) == {'unlisted_image'}
     assert 'across' not in report.groups
-    assert 'not looked for' in format_report(report)
+    assert 'not searched for' in format_report(report)
 
 
 def test_drawn_splits_part_nothing(tmp_path, dst):
-    report = convert_voc(strips(tmp_path / 'src'), dst)
+    report = convert_dataset(strips(tmp_path / 'src'), dst)
     assert report.groups['parted'] == 0
     assert report.groups['across'] == dict(
         train_val=dict(val=0), train_test=dict(test=0),

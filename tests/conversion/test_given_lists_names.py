@@ -13,17 +13,17 @@ from helpers.voc_maker import (
     write_list,
     write_xml,
 )
-from mmdet_ddpm_moco.conversion.convert import convert_voc
+from mmdet_ddpm_moco.conversion.convert import convert_dataset
 
 
 def test_a_list_may_be_written_in_many_ways(src, dst, lists):
-    convert_voc(src, dst, lists=lists)
+    convert_dataset(src, dst, lists=lists)
     expected = {split: load(dst, split)['images'] for split in SPLITS}
     lines = ['# rule', '', '  dent_2 ', 'dent_1', '\t#x', *listed('train')[2:]]
     text = '\r\n'.join(lines)
     (lists / 'train.txt').write_bytes(b'\xef\xbb\xbf' + text.encode())
     write_list(lists, 'validation', 'no list of ours')
-    convert_voc(src, dst, lists=lists)
+    convert_dataset(src, dst, lists=lists)
     # In the same order, too.
     found = {split: load(dst, split)['images'] for split in SPLITS}
     assert found == expected
@@ -32,7 +32,7 @@ def test_a_list_may_be_written_in_many_ways(src, dst, lists):
 def test_a_mark_before_the_first_name_is_no_part_of_it(src, dst, lists):
     text = (lists / 'train.txt').read_bytes()
     (lists / 'train.txt').write_bytes(b'\xef\xbb\xbf' + text)
-    convert_voc(src, dst, lists=lists)
+    convert_dataset(src, dst, lists=lists)
     assert list(by_name(dst, 'train')) == listed('train')
 
 
@@ -50,7 +50,7 @@ def in_folders(dst: Path) -> Path:
 def test_folders_may_be_left_out_where_that_is_clear(dst, tmp_path, short):
     write_list(tmp_path / 'lists', 'train', 'a/1.png', short)
     write_list(tmp_path / 'lists', 'test', 'b/1.png')
-    convert_voc(in_folders(dst), dst, lists=tmp_path / 'lists')
+    convert_dataset(in_folders(dst), dst, lists=tmp_path / 'lists')
     assert list(by_name(dst, 'train')) == ['a/1.png', 'b/2.png']
     assert list(by_name(dst, 'test')) == ['b/1.png']
 
@@ -60,7 +60,7 @@ def test_an_ambiguous_name_is_told(dst, tmp_path, short):
     write_list(tmp_path / 'lists', 'train', 'a/1.png', '2')
     write_list(tmp_path / 'lists', 'val', short)
     with pytest.raises(ValueError, match='') as caught:
-        convert_voc(in_folders(dst), dst, lists=tmp_path / 'lists')
+        convert_dataset(in_folders(dst), dst, lists=tmp_path / 'lists')
     assert str(caught.value) == (
         f'{tmp_path}/lists/val.txt names {short}, which may be a/1.png or '
         'b/1.png (1 such in all); write such names in full'
@@ -77,10 +77,10 @@ def test_the_old_name_of_renamed_images_is_ambiguous(dst, tmp_path):
     lists = tmp_path / 'lists'
     write_list(lists, 'train', '1.png')
     with pytest.raises(ValueError, match=r'dent__1\.png or rust__1\.png'):
-        convert_voc(tmp_path / 'src', dst, lists=lists)
+        convert_dataset(tmp_path / 'src', dst, lists=lists)
     write_list(lists, 'train', 'rust__1')
     write_list(lists, 'val', 'dent__1.png')
-    convert_voc(tmp_path / 'src', dst, lists=lists)
+    convert_dataset(tmp_path / 'src', dst, lists=lists)
     assert set(by_name(dst, 'train')) == {'rust__1.png'}
     assert set(by_name(dst, 'val')) == {'dent__1.png'}
 
@@ -93,5 +93,5 @@ def test_a_full_name_comes_before_a_stem(dst, tmp_path):
             objects=[('dent', 3, 5, 22, 14)],
         )
     write_list(tmp_path / 'lists', 'train', '1.png')
-    convert_voc(tmp_path / 'src', dst, lists=tmp_path / 'lists')
+    convert_dataset(tmp_path / 'src', dst, lists=tmp_path / 'lists')
     assert set(by_name(dst, 'train')) == {'1.png'}

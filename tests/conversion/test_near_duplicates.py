@@ -123,13 +123,3 @@ def test_a_common_frame_is_no_overlap():
 def test_wrong_input_is_told(image, keys, told):
     with pytest.raises(ValueError, match=told):
         group_near_duplicates([image], keys)
-
-
-def test_progress_ends_at_the_total():
-    seen = {}
-    group_near_duplicates(
-        [surface(30, 30, seed) for seed in range(4)],
-        names(4),
-        lambda what, done, total: seen.update({what: (done, total)}),
-    )
-    assert seen['comparing neighbors'] == (4, 4)

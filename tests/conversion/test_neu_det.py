@@ -5,7 +5,7 @@ import json
 import pytest
 from pycocotools.coco import COCO
 
-from mmdet_ddpm_moco.conversion.convert import convert_voc
+from mmdet_ddpm_moco.conversion.convert import convert_dataset
 
 CLASSES = [
     'crazing',
@@ -20,7 +20,7 @@ SHARES = dict(train=168, val=24, test=48)
 
 @pytest.mark.slow
 def test_neu_det(neu_det_root, tmp_path):
-    report = convert_voc(neu_det_root, tmp_path, few_shot=[10, 20, 40])
+    report = convert_dataset(neu_det_root, tmp_path, few_shot=[10, 20, 40])
     counts = {kind: len(found) for kind, found in report.findings.items()}
     assert counts == dict(filename_differs=174, duplicate_box=3)
     assert len({file for file, _ in report.findings['duplicate_box']}) == 3

@@ -81,9 +81,9 @@ def test_strict_shows_the_findings_and_fails(run, src, tmp_path):
 
 
 def test_grouping_can_be_switched_off(run, src, tmp_path):
-    assert 'not looked for' not in run('voc', src, tmp_path / 'dst')[1]
+    assert 'not searched for' not in run('voc', src, tmp_path / 'dst')[1]
     out = run('voc', src, tmp_path / 'd', '--no-group-near-duplicates')[1]
-    assert 'not looked for' in out
+    assert 'not searched for' in out
 
 
 @pytest.mark.parametrize(

@@ -1,40 +1,41 @@
 import pytest
 
 from helpers.voc_maker import voc_xml
-from mmdet_ddpm_moco.conversion.formats.voc import parse_voc
+from mmdet_ddpm_moco.conversion.formats.voc import parse
 
 
 def test_everything_is_read_as_it_stands():
     text = voc_xml(
         'a_1', [('dent', 1, 2, 30, 40), ('rust', '1.5', '2e0', 3, 4)], (50, 60)
     )
-    voc = parse_voc(text.encode())
+    voc = parse(text.encode())
     assert voc.filename == 'a_1'
     assert voc.size == (50, 60)
     assert [item.name for item in voc.objects] == ['dent', 'rust']
-    assert voc.objects[0].corners == (1, 2, 30, 40)
-    assert voc.objects[1].corners == (1.5, 2, 3, 4)
+    assert voc.objects[0].edges == (0, 1, 30, 40)
+    assert voc.objects[1].edges == (0.5, 1, 3, 4)
+    assert voc.objects[1].text == '1.5,2,3,4'
 
 
 @pytest.mark.parametrize('bad', ['', 'left', 'nan', 'inf'])
 def test_coordinates_that_are_no_numbers_are_none(bad):
-    voc = parse_voc(voc_xml('a', [('dent', 1, 2, bad, 4)]).encode())
-    assert voc.objects[0].corners is None
+    voc = parse(voc_xml('a', [('dent', 1, 2, bad, 4)]).encode())
+    assert voc.objects[0].edges is None
 
 
 def test_missing_parts_are_empty_not_errors():
-    voc = parse_voc(b'<annotation><object/></annotation>')
+    voc = parse(b'<annotation><object/></annotation>')
     assert voc.filename == ''
     assert voc.size is None
     assert voc.objects[0].name == ''
-    assert voc.objects[0].corners is None
+    assert voc.objects[0].edges is None
 
 
 def test_other_encodings_are_read():
     text = '<?xml version="1.0" encoding="GBK"?>' + voc_xml(
         'a', [('擦花', 1, 2, 3, 4)]
     )
-    assert parse_voc(text.encode('gbk')).objects[0].name == '擦花'
+    assert parse(text.encode('gbk')).objects[0].name == '擦花'
 
 
 @pytest.mark.parametrize(
@@ -50,5 +51,5 @@ def test_other_encodings_are_read():
 )
 def test_what_is_no_voc_xml_is_one_clear_error(data, reason):
     with pytest.raises(ValueError, match=reason) as caught:
-        parse_voc(data)
+        parse(data)
     assert '\n' not in str(caught.value)

@@ -2,19 +2,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmdet_ddpm_moco.conversion.formats.voc import (
-    Box,
-    VocObject,
-    clean_boxes,
-    main_class,
-)
+from mmdet_ddpm_moco.conversion.boxes import Box, clean_boxes, main_class
+from mmdet_ddpm_moco.conversion.formats.voc import annotated_object
 
 CLASSES = {'dent', 'rolled-in_scale'}
 
 
 def clean(*objects, stem='x', width=40, height=30):
+    """Cleans objects of (class, corners of a VOC file or None)."""
+    missing = (float('nan'),) * 4
     return clean_boxes(
-        [VocObject(name, corners) for name, corners in objects],
+        [
+            annotated_object(name, *(corners or missing))
+            for name, corners in objects
+        ],
         width,
         height,
         stem,

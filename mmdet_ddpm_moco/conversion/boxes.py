@@ -1,0 +1,127 @@
+"""Annotations as formats give them, and the boxes that training may trust."""
+
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
+
+Edges = tuple[float, float, float, float]
+Findings = list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class AnnotatedObject:
+    """One object of an annotation file.
+
+    Attributes:
+        name (str): Its class, '' if it has none.
+        edges (tuple[float, ...], optional): Left, top, right and bottom in
+            pixels, 0-based, right and bottom exclusive; they may be outside
+            the image. None if any is missing or not a finite number.
+        text (str): The coordinates as in the file, for reports.
+    """
+
+    name: str
+    edges: Edges | None
+    text: str
+
+
+@dataclass(frozen=True)
+class AnnotationFile:
+    """The annotations of one image.
+
+    Attributes:
+        filename (str): Name of the image in the file, '' if there is none.
+        size (tuple[int, int], optional): Width and height in pixels, None if
+            not given.
+        objects (tuple[AnnotatedObject, ...]): In the order of the file.
+    """
+
+    filename: str
+    size: tuple[int, int] | None
+    objects: tuple[AnnotatedObject, ...]
+
+
+@dataclass(frozen=True)
+class Box:
+    """A box with its class.
+
+    Attributes:
+        name (str): Class.
+        xywh (tuple[float, ...]): Left, top, width and height in pixels,
+            0-based, inside the image.
+    """
+
+    name: str
+    xywh: tuple[float, float, float, float]
+
+    @property
+    def area(self) -> float:
+        """Width times height in square pixels."""
+        return self.xywh[2] * self.xywh[3]
+
+
+def clean_boxes(
+    objects: Sequence[AnnotatedObject],
+    width: int,
+    height: int,
+    stem: str,
+    classes: Set[str],
+) -> tuple[list[Box], Findings]:
+    """Keeps the boxes that are valid, and reports the others.
+
+    Args:
+        objects (Sequence[AnnotatedObject]): Objects of one image.
+        width (int): Width of the image in pixels.
+        height (int): Height of the image in pixels.
+        stem (str): Name of the annotation file without suffix; replaces a
+            missing class (``pitted_surface_3`` is a ``pitted_surface``).
+        classes (Set[str]): Known classes.
+
+    Returns:
+        tuple[list[Box], list[tuple[str, str]]]: The boxes in the order of
+        the objects, and (kind, detail) of each finding.
+    """
+    boxes: list[Box] = []
+    findings: Findings = []
+    for number, item in enumerate(objects, start=1):
+        name = item.name
+        if not name:
+            name = stem.rsplit('_', 1)[0]
+            if name not in classes:
+                findings.append(('object_without_class', f'object {number}'))
+                continue
+            findings.append(('class_from_stem', f'object {number}: {name}'))
+        if name not in classes:
+            findings.append(('unknown_class', name))
+            continue
+        if item.edges is None:
+            findings.append(('unusable_coordinates', f'object {number}'))
+            continue
+        shown = f'{name} {item.text}'
+        left, top, right, bottom = item.edges
+        if right <= left or bottom <= top:
+            findings.append(('empty_box', shown))
+            continue
+        left, top = max(left, 0.0), max(top, 0.0)
+        right, bottom = min(right, float(width)), min(bottom, float(height))
+        if left >= right or top >= bottom:
+            findings.append(('box_outside_image', shown))
+            continue
+        if (left, top, right, bottom) != item.edges:
+            findings.append(('clipped_box', f'{shown} in {width}x{height}'))
+        box = Box(name, (left, top, right - left, bottom - top))
+        if box in boxes:
+            findings.append(('duplicate_box', shown))
+            continue
+        boxes.append(box)
+    return boxes, findings
+
+
+def main_class(boxes: Sequence[Box]) -> str | None:
+    """Class that covers most of an image.
+
+    Of classes with equal sums of areas the first by name; None without boxes.
+    """
+    areas: dict[str, float] = {}
+    for box in boxes:
+        areas[box.name] = areas.get(box.name, 0.0) + box.area
+    return min(areas, key=lambda name: (-areas[name], name), default=None)

@@ -6,6 +6,7 @@ Finished runs are not repeated, and a run that was killed is resumed.
 
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -106,10 +107,7 @@ def valid_records(
             )
             raise InputError(msg)
         if name in found:
-            msg = (
-                f'{name} is listed twice in {experiment.results}; remove one '
-                'line'
-            )
+            msg = f'{experiment.results} has two lines of {name}; remove one'
             raise InputError(msg)
         found[name] = record
     return found, problems
@@ -146,8 +144,7 @@ def run_experiment(
     while left:
         busy = []
         for number, (run, configs) in enumerate(left):
-            locks = experiment.work_dir / 'locks'
-            with try_locks(locks, _parts(configs)) as free:
+            with _locks(experiment, configs) as free:
                 if not free:
                     busy.append((run, configs))
                     continue
@@ -158,14 +155,12 @@ def run_experiment(
                 if took:
                     line += f', about {np.mean(took) * rest / 60:.0f} min'
                 print(line, flush=True)
-                began = time.monotonic()
+                start = time.monotonic()
                 measured = measure_run(experiment, run, configs, command)
                 _check_duplicates(experiment, run, measured)
                 append_record(experiment.results, measured)
-                print(
-                    f'{run.name}: AP50 {measured["AP50"]}, AP {measured["AP"]}'
-                )
-                took.append(time.monotonic() - began)
+                print('{run}: AP50 {AP50}, AP {AP}'.format(**measured))
+                took.append(time.monotonic() - start)
         if len(busy) == len(left):
             names = ', '.join(run.name for run, _ in busy)
             print(f'waiting for other processes: {names}', flush=True)
@@ -174,16 +169,18 @@ def run_experiment(
         left = busy
 
 
-def _parts(configs: RunConfigs) -> list[str]:
-    """Names of the locks of a run: its detector's and its stages'."""
-    parts = [Path(configs.detector.work_dir).name]
+def _locks(
+    experiment: Experiment, configs: RunConfigs
+) -> AbstractContextManager[bool]:
+    """Tries to lock the folders of a run and of its stages."""
+    names = [Path(configs.detector.work_dir).name]
     if 'stages' in configs.detector:
-        parts.append(f'stages-{Path(configs.detector.stages.root).name}')
-    return parts
+        names.append(f'stages-{Path(configs.detector.stages.root).name}')
+    return try_locks(experiment.work_dir / 'locks', names)
 
 
 def _is_free(experiment: Experiment, configs: RunConfigs) -> bool:
-    with try_locks(experiment.work_dir / 'locks', _parts(configs)) as free:
+    with _locks(experiment, configs) as free:
         return free
 
 

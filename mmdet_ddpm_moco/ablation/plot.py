@@ -1,11 +1,10 @@
 """A plot of the results of an experiment."""
 
-import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..utils.fileio import atomic_write_bytes
+from ..visualization.figure import make_figure, save_figure
 from .experiment import Experiment
 from .statistics import mean_and_error
 from .table import by_variant
@@ -24,10 +23,7 @@ def plot_results(
         records (Sequence[dict]): Its records, at least one.
         file (Path): The PNG.
     """
-    # Not pyplot, which may need a display.
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6, 4), layout='constrained')
+    figure = make_figure(6, 4)
     axes = figure.subplots()
     found = by_variant(records)
     names = {name for name, _ in found}
@@ -71,6 +67,4 @@ def plot_results(
         axes.legend()
     axes.set_ylabel(f'AP50 on {experiment.test_ann_file}, percent')
     axes.grid(alpha=0.3)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format='png', dpi=120, metadata={'Software': None})
-    atomic_write_bytes(file, buffer.getvalue())
+    save_figure(figure, file, dpi=120)

@@ -1,7 +1,7 @@
 """Records of finished runs, one line of JSON each.
 
-A line is written at once when its run is finished, and carries a digest of
-itself: one that was cut short or edited is no result.
+A line is appended when its run is finished, and holds a digest of itself: a
+line that is incomplete or was edited does not count.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ def claim_work_dir(experiment: Experiment) -> None:
         experiment (Experiment): The experiment.
 
     Raises:
-        ValueError: The folder is another experiment's.
+        ValueError: The folder belongs to another experiment.
     """
     owner = experiment.work_dir / 'experiment.json'
     mine = dict(experiment=experiment.file.stem)
@@ -67,11 +67,11 @@ def _digest(record: dict) -> str:
 
 
 def append_record(path: Path, record: dict) -> None:
-    """Adds a line; on the disk when this returns.
+    """Appends a line, which is on the disk when this returns.
 
     Args:
         path (Path): The file, made if it is missing.
-        record (dict): JSON types.
+        record (dict): Of JSON types.
     """
     line = json.dumps(dict(record, digest=_digest(record)), sort_keys=True)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -89,14 +89,14 @@ def append_record(path: Path, record: dict) -> None:
 
 
 def read_records(path: Path) -> tuple[list[dict], list[str]]:
-    """Reads all whole lines.
+    """Reads all valid lines.
 
     Args:
-        path (Path): The file; one that is missing holds nothing.
+        path (Path): The file. If it is missing there are no records.
 
     Returns:
-        tuple[list[dict], list[str]]: The records, and a sentence about each
-        line that is none.
+        tuple[list[dict], list[str]]: The records, and a message for each
+        invalid line.
     """
     records, problems = [], []
     text = path.read_text(encoding='utf-8') if path.is_file() else ''
@@ -106,14 +106,14 @@ def read_records(path: Path) -> tuple[list[dict], list[str]]:
         try:
             record = json.loads(line)
             digest = record.pop('digest')
-            whole = digest == _digest(record)
+            valid = digest == _digest(record)
         except (ValueError, KeyError, AttributeError, TypeError):
-            whole = False
-        if whole:
+            valid = False
+        if valid:
             records.append(record)
         else:
             problems.append(
-                f'line {number} of {path} is cut or changed and does not '
-                'count; its run is measured again'
+                f'line {number} of {path} is incomplete or was edited; its '
+                'run is measured again'
             )
     return records, problems

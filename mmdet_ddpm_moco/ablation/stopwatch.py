@@ -1,4 +1,4 @@
-"""How long each stage of a run takes."""
+"""Wall time of each stage of a run."""
 
 import time
 from pathlib import Path
@@ -9,9 +9,9 @@ from ..utils.fileio import read_json, write_json
 
 
 class Stopwatch:
-    """Wall time of each stage of a run, over all of its runs.
+    """Adds up the wall time of each stage, also across restarts of a run.
 
-    Stages that runs share keep theirs in the folder that they share.
+    Times of stages that runs share are kept in the stages' folder.
 
     Args:
         folder (Path): The run's.
@@ -21,8 +21,9 @@ class Stopwatch:
     def __init__(self, folder: Path, cfg: Config) -> None:
         self.own = folder / 'seconds.json'
         root = cfg.get('stages', {}).get('root')
-        self.shared = None if root is None else Path(root) / 'seconds.json'
-        self.now: str | None = None
+        self.shared = self.own if root is None else Path(root) / 'seconds.json'
+        self.stage: str | None = None
+        self.start = 0.0
 
     def __enter__(self) -> None:
         self._switch('detector')
@@ -31,25 +32,22 @@ class Stopwatch:
         self._switch(None)
 
     def line(self, line: str) -> None:
-        """Hears what tools/train.py says of its stages."""
+        """Reads the stage from a log line of ``tools/train.py``."""
         if line.startswith('stage ') and ': making ' in line:
             self._switch(line.split(', ', 1)[1].split(':')[0])
         elif line.startswith('all stages are ready'):
             self._switch('detector')
 
-    def _switch(self, name: str | None) -> None:
+    def _switch(self, stage: str | None) -> None:
         now = time.monotonic()
-        if self.now is not None:
-            file = self.own if self.now == 'detector' else self.shared
-            seconds = _read_seconds(file)
-            seconds[self.now] = seconds.get(self.now, 0) + now - self.began
+        if self.stage is not None:
+            file = self.own if self.stage == 'detector' else self.shared
+            seconds = read_json(file, {})
+            spent = now - self.start
+            seconds[self.stage] = seconds.get(self.stage, 0) + spent
             write_json(file, seconds)
-        self.now, self.began = name, now
+        self.stage, self.start = stage, now
 
     def seconds(self) -> dict[str, float]:
         """Seconds by stage."""
-        return {**_read_seconds(self.shared), **_read_seconds(self.own)}
-
-
-def _read_seconds(file: Path | None) -> dict[str, float]:
-    return {} if file is None else read_json(file, {})
+        return {**read_json(self.shared, {}), **read_json(self.own, {})}

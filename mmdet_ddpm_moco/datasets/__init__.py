@@ -1,1 +1,1 @@
-"""Data: demo plates, dataset classes, the defect bank and compositing."""
+"""Data set classes and transforms."""

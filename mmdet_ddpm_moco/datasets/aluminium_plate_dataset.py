@@ -1,4 +1,4 @@
-"""Aluminium plate surfaces with the three kinds of defect of the paper."""
+"""Aluminium plates with the three defect classes of DDPM-MoCo."""
 
 from pathlib import Path
 
@@ -13,8 +13,8 @@ from .checked_coco import PreparedCocoDataset
 class AluminiumPlateDataset(PreparedCocoDataset):
     """Aluminium plate: corrosion, dent and scratch.
 
-    The built-in demo set is of this kind. All arguments are those of
-    ``mmdet.datasets.CocoDataset``.
+    The classes of DDPM-MoCo (arXiv 2407.03332) and of the demo data set. All
+    arguments are those of ``mmdet.datasets.CocoDataset``.
     """
 
     METAINFO = dict(
@@ -25,9 +25,5 @@ class AluminiumPlateDataset(PreparedCocoDataset):
 
     @staticmethod
     def make(data_root: str) -> None:
-        """Draws the demo set.
-
-        Args:
-            data_root (str): Folder to make.
-        """
+        """Draws the demo data set into a new folder."""
         make_demo_set(Path(data_root))

@@ -1,8 +1,8 @@
-"""COCO annotations that are missing or labeled in another order are errors.
+"""COCO data sets that check their annotation file and its categories.
 
-mmdet numbers the classes in the order of the *file*, whatever order the
-dataset's classes are in, and skips categories it does not find. A file made
-by another tool would train a detector whose class names are wrong.
+mmdet numbers the classes in the order of the *file*, whatever the order of
+the dataset's classes, and skips categories that it does not find. With the
+file of another tool a detector would get wrong class names.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from ..utils.errors import InputError, MissingFileError
 
 
 class OrderedCOCO(COCO):
-    """The annotations of one file, sure of the order of its categories."""
+    """COCO annotations whose categories are in the order of the classes."""
 
     def get_cat_ids(
         self,
@@ -23,27 +23,18 @@ class OrderedCOCO(COCO):
         sup_names: Sequence[str] = (),
         cat_ids: Sequence[int] = (),
     ) -> list[int]:
-        """Gets category ids as ``pycocotools`` does.
-
-        Args:
-            cat_names (Sequence[str]): Names to look for. Empty means all, as
-                it does below. Defaults to ().
-            sup_names (Sequence[str]): Supercategories. Defaults to ().
-            cat_ids (Sequence[int]): Ids to choose from. Defaults to ().
-
-        Returns:
-            list[int]: Ids in the order of the file.
+        """Category ids as in pycocotools, in the order of the file.
 
         Raises:
-            ValueError: If the file lacks one of ``cat_names`` or has them in
+            ValueError: The file lacks one of ``cat_names`` or has them in
                 another order.
         """
         ids = super().get_cat_ids(cat_names, sup_names, cat_ids)
         found = [category['name'] for category in self.load_cats(ids)]
         if cat_names and found != list(cat_names):
-            every = [category['name'] for category in self.cats.values()]
+            names = [category['name'] for category in self.cats.values()]
             msg = (
-                f'the annotation file has the categories {every}, the '
+                f'the annotation file has the categories {names}, the '
                 f'dataset needs {list(cat_names)} in this order: set '
                 'metainfo=dict(classes=...) to those of the file, or '
                 'prepare the file again'
@@ -55,24 +46,21 @@ class OrderedCOCO(COCO):
 class PreparedCocoDataset(CocoDataset):
     """A COCO dataset whose files come from ``tools/prepare_dataset.py``.
 
-    Subclasses set ``PREPARE_COMMAND``, the command which makes the files.
-    All arguments are those of ``mmdet.datasets.CocoDataset``.
+    Subclasses set ``PREPARE_COMMAND``, which makes the files. All arguments
+    are those of ``mmdet.datasets.CocoDataset``.
     """
 
     COCOAPI = OrderedCOCO
     PREPARE_COMMAND = ''
 
     def load_data_list(self) -> list[dict]:
-        """Loads the annotations.
-
-        Returns:
-            list[dict]: One entry per image, as mmdet's.
+        """Loads the annotations, as mmdet does.
 
         Raises:
-            FileNotFoundError: If the annotation file is missing.
-            ValueError: If its categories are not the dataset's classes.
+            FileNotFoundError: The annotation file is missing.
+            ValueError: Its categories are not the dataset's classes.
         """
-        # Anything with a scheme (s3://...) is for the file backend to find.
+        # The file backend finds anything with a scheme (s3://...).
         local = '://' not in self.ann_file
         if local and not Path(self.ann_file).is_file():
             msg = (

@@ -1,6 +1,7 @@
 """Random defect windows, the training data of the generator."""
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -17,37 +18,40 @@ from .window_geometry import (
     window_size,
 )
 
-# Sides are multiples of this many pixels, as a U-Net of four levels wants.
+# Sides are multiples of this many pixels, for a U-Net of four levels.
 _STEP = 8
+# numpy's global generator, which MMEngine seeds in every worker.
+_GLOBAL_RNG = cast(np.random.RandomState, np.random)
 
 
 @DATASETS.register_module()
 class DefectWindowDataset(Dataset):
     """Crops at native resolution around labeled defects.
 
-    Each item is drawn at random from numpy's global generator, which MMEngine
-    seeds in every worker: first a class, each with the same probability, then
-    one of its defects, then a window over it. The class ``background``, drawn
-    as often as any other, shows free ground under the alpha of some defect;
-    it is what teaches the generator to synthesize *no* defect.
+    Each item is drawn from numpy's global generator: first a class, each with
+    the same probability, then one of its defects, then a window over it. The
+    class ``background``, as probable as any other, has defect-free windows
+    under the mask of some defect, from which the generator learns to
+    synthesize *no* defect.
 
-    Windows are mirrored, never turned: in rolled or brushed metal the
-    direction of a texture means something.
+    Windows are flipped but not rotated: in rolled or brushed metal the
+    direction of a texture is significant.
 
-    With ``max_window`` a window is as large as synthesis makes it for its
-    defect. In a square window a longer defect always runs over the edge:
-    the generator would learn to draw it on from what it is shown there, and
-    on free ground it is shown nothing.
+    With ``max_window`` windows have the sizes that synthesis uses for their
+    defects. A square window never contains a long defect: the generator
+    would learn to continue it from the pixels around the mask, which a
+    defect-free area does not have.
 
     Args:
         ann_file (str): COCO json of the labeled images.
         img_prefix (str): Folder that its file names start from.
-        window (int): Side of a square window in pixels; every image must be
-            at least this large. With ``max_window`` it sizes the batches:
-            one of n has the pixels of n such squares. Defaults to 64.
+        window (int): Side of a square window in pixels, at least 16 and at
+            most the shortest side of the images. With ``max_window`` it
+            determines the batch size: a batch of n has the pixels of n such
+            squares. Defaults to 64.
         max_window (int, optional): Side in pixels of the largest square
-            window, see :func:`window_size`. Defaults to None, all windows
-            are squares of side ``window``.
+            window, see :func:`window_size`. Defaults to None, squares of
+            side ``window``.
         channels (int): 1 for gray images, 3 for color. Defaults to 1.
         length (int): Nominal number of windows; any index gives a fresh
             draw. Defaults to 1000.
@@ -55,6 +59,12 @@ class DefectWindowDataset(Dataset):
     Raises:
         FileNotFoundError: The json is missing.
         ValueError: No annotations, or an image smaller than ``window``.
+
+    Examples:
+        >>> dataset = DefectWindowDataset('train.json', 'images/')
+        >>> window = dataset[0]
+        >>> window['image'].shape, window['mask'].shape, window['label']
+        (torch.Size([1, 64, 64]), torch.Size([1, 64, 64]), tensor(2))
     """
 
     def __init__(
@@ -68,8 +78,8 @@ class DefectWindowDataset(Dataset):
     ) -> None:
         if window < 16:
             msg = (
-                f'window must be at least 16 pixels, got {window}: less has '
-                'no room for a defect and its rim'
+                f'window must be at least 16 pixels, got {window}: a smaller '
+                'one has no room for a defect and its rim'
             )
             raise InputError(msg)
         self.ann_file = ann_file
@@ -104,27 +114,27 @@ class DefectWindowDataset(Dataset):
             float32 (1, H, W) in [0, 1], alpha of the defect; ``label``
             int64 scalar tensor.
         """
-        return _item(self.draw(np.random), np.random)
+        return _item(self.draw(_GLOBAL_RNG), _GLOBAL_RNG)
 
     def __getitems__(self, indices: list[int]) -> list[dict]:
-        """Draws windows of one size, a batch for PyTorch's ``DataLoader``.
+        """Draws a batch of windows of one size, for torch's ``DataLoader``.
 
         The first may be any window; the others are drawn until they have
-        its size, so that over many batches windows are as frequent as if
-        each were drawn alone. All batches have about as many pixels.
+        its size, so that over many batches each window is as frequent as
+        if drawn independently. All batches have about as many pixels.
         """
-        chosen = [self._choose(np.random)]
+        chosen = [self._choose(_GLOBAL_RNG)]
         w, h = chosen[0].size
         number = max(1, len(indices) * self.window**2 // (w * h))
         while len(chosen) < number:
-            choice = self._choose(np.random)
+            choice = self._choose(_GLOBAL_RNG)
             if choice.size == (w, h):
                 chosen.append(choice)
-        return [_item(self._cut(c, np.random), np.random) for c in chosen]
+        return [_item(self._cut(c, _GLOBAL_RNG), _GLOBAL_RNG) for c in chosen]
 
     @property
     def labels(self) -> list[int]:
-        """Labels that windows are drawn of; the last is background's."""
+        """Labels that are drawn; the last is that of background."""
         return [*self.data.present, len(self.data.classes)]
 
     def draw(
@@ -139,8 +149,8 @@ class DefectWindowDataset(Dataset):
 
         Returns:
             tuple: Pixels uint8 (H, W, C), alpha uint8 (H, W) and the label;
-            that of a defect where background was asked for and no ground
-            is free.
+            instead of background that of a defect if no defect-free area is
+            found.
         """
         return self._cut(self._choose(rng, label), rng)
 
@@ -151,29 +161,30 @@ class DefectWindowDataset(Dataset):
         if label is None:
             label = labels[rng.randint(len(labels))]
         if label == len(self.data.classes):
-            ground = self._choose_ground(rng)
-            if ground is not None:
-                return ground
-            # No free ground anywhere near: a defect instead.
+            background = self._choose_background(rng)
+            if background is not None:
+                return background
             label = labels[rng.randint(len(labels) - 1)]
         index, defect = self._any_defect(label, rng)
         size = self._size(defect.box, self.data.images[index].size, rng)
         return _Choice(label, index, defect.box, size, defect)
 
-    def _choose_ground(self, rng: np.random.RandomState) -> '_Choice | None':
+    def _choose_background(
+        self, rng: np.random.RandomState
+    ) -> '_Choice | None':
         for _ in range(10):
             label = self.data.present[rng.randint(len(self.data.present))]
             _, shape_of = self._any_defect(label, rng)
             index = rng.randint(len(self.data.images))
             image = self.data.images[index]
             size = self._size(shape_of.box, image.size, rng)
-            # Of a defect larger than the window, as much as it shows.
-            shown = [min(b, s - 2) for b, s in zip(shape_of.box[2:], size)]
-            place = find_free_box(
-                shown, image.size, image.taken, rng, tries=10
+            # Of a defect larger than the window, the part that fits.
+            w, h = (min(b, s - 2) for b, s in zip(shape_of.box[2:], size))
+            box = find_free_box(
+                (w, h), image.size, image.occupied, rng, tries=10
             )
-            if place is not None:
-                return _Choice(len(self.data.classes), index, place, size)
+            if box is not None:
+                return _Choice(len(self.data.classes), index, box, size)
         return None
 
     def _any_defect(
@@ -186,9 +197,8 @@ class DefectWindowDataset(Dataset):
         self, choice: '_Choice', rng: np.random.RandomState
     ) -> tuple[np.ndarray, np.ndarray, int]:
         image = self.data.images[choice.index]
-        mask = choice.defect and image.mask(choice.defect)
-        # A ragged defect may show nothing in some window of it; its box
-        # always shows something.
+        mask = None if choice.defect is None else image.mask(choice.defect)
+        # A window may miss a ragged defect, but not its box.
         for shape in (*[mask] * 8, None):
             window = place_window(choice.box, image.size, choice.size, rng)
             alpha = defect_alpha(window, image.size, choice.box, shape)
@@ -214,12 +224,12 @@ class DefectWindowDataset(Dataset):
 
 @dataclass(frozen=True)
 class _Choice:
-    """What a window is to show: a defect, or ground where ``defect`` is None.
+    """What a window is cut around: a defect or, without one, background.
 
     Attributes:
         label (int): Its label.
         index (int): Index of the image.
-        box (tuple): ``(x, y, w, h)`` of the defect or ground in the image.
+        box (tuple): ``(x, y, w, h)`` of the defect or area in the image.
         size (tuple[int, int]): Width and height of the window.
         defect (Defect | None): The defect.
     """

@@ -1,19 +1,21 @@
-"""A COCO json of labeled images, as the generator's stages want it."""
+"""A COCO json of labeled images, for generator, synthesis and evaluation."""
 
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
-from ..bank.compositing import Box, intersect
+from ..bank.compositing import Box
 from ..utils.errors import InputError, MissingFileError
+from .window_geometry import outer_box
 
 BACKGROUND = 'background'
 
-# Decoded images kept in memory; further ones are read each time.
-KEEP_BYTES = 256 * 2**20
+# Size of the cache of decoded images; further ones are read each time.
+CACHE_BYTES = 256 * 2**20
 
 
 @dataclass(frozen=True)
@@ -24,13 +26,13 @@ class Defect:
         ann_id (int): Its id in the json.
         label (int): Index of its class in ``LabeledImages.classes``.
         box (tuple): ``(x, y, w, h)``, whole pixels, inside the image.
-        segmentation (object): As in the json; None where there is none.
+        segmentation (list | dict | None): As in the json, if it has any.
     """
 
     ann_id: int
     label: int
     box: Box
-    segmentation: object = field(default=None, compare=False)
+    segmentation: Any = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class LabeledImage:
         path (Path): Where the file is.
         size (tuple[int, int]): ``(width, height)``.
         defects (tuple[Defect, ...]): Its annotations.
+        crowds (tuple[Box, ...]): Boxes of its crowd regions.
     """
 
     image_id: int
@@ -53,12 +56,12 @@ class LabeledImage:
     crowds: tuple[Box, ...] = ()
 
     @property
-    def taken(self) -> list[Box]:
-        """Boxes that are no free ground: of defects and of crowds."""
+    def occupied(self) -> list[Box]:
+        """Boxes that are not defect-free: of defects and of crowds."""
         return [*(d.box for d in self.defects), *self.crowds]
 
     def mask(self, defect: Defect) -> np.ndarray | None:
-        """Instance mask, bool (height, width); None where there is none."""
+        """Instance mask, bool (height, width); None if there is none."""
         if not defect.segmentation:
             return None
         from pycocotools import mask as coco_mask
@@ -85,7 +88,7 @@ class LabeledImages:
 
     Raises:
         FileNotFoundError: The json is missing.
-        ValueError: It holds no annotation.
+        ValueError: It has no annotation.
     """
 
     def __init__(
@@ -102,17 +105,15 @@ class LabeledImages:
         categories = sorted(data['categories'], key=lambda c: c['id'])
         self.classes = tuple(c['name'] for c in categories)
         self.channels = channels
-        self._kept: dict[int, np.ndarray] = {}
-        self._room = KEEP_BYTES
+        self._cache: dict[int, np.ndarray] = {}
+        self._cache_left = CACHE_BYTES
         labels = {c['id']: i for i, c in enumerate(categories)}
         per_image: dict[int, list[Defect]] = {}
         crowds: dict[int, list[Box]] = {}
         sizes = {i['id']: (i['width'], i['height']) for i in data['images']}
         for ann in data['annotations']:
             x, y, w, h = ann['bbox']
-            x0, y0 = int(np.floor(x)), int(np.floor(y))
-            box = (x0, y0, int(np.ceil(x + w)) - x0, int(np.ceil(y + h)) - y0)
-            box = intersect(box, (0, 0, *sizes[ann['image_id']]))
+            box = outer_box((x, y, x + w, y + h), sizes[ann['image_id']])
             if not box[2] or not box[3]:
                 continue
             if ann.get('iscrowd'):
@@ -127,7 +128,7 @@ class LabeledImages:
                 )
             )
         if not per_image:
-            msg = f'{ann_file} holds no annotated defect to learn from'
+            msg = f'{ann_file} has no annotated defect to learn from'
             raise InputError(msg)
         self.images = tuple(
             LabeledImage(
@@ -154,9 +155,9 @@ class LabeledImages:
         return [i for i, found in enumerate(self.by_class) if found]
 
     def read(self, index: int) -> np.ndarray:
-        """Pixels of an image: uint8 (H, W, channels). Not to be changed."""
-        if index in self._kept:
-            return self._kept[index]
+        """Pixels of an image: uint8 (H, W, channels). Not to be modified."""
+        if index in self._cache:
+            return self._cache[index]
         image = self.images[index]
         gray = self.channels == 1
         pixels = cv2.imread(
@@ -168,12 +169,12 @@ class LabeledImages:
         if pixels.shape[1::-1] != image.size:
             msg = (
                 f'{image.path} is {pixels.shape[1]}x{pixels.shape[0]} '
-                f'pixels, its annotations say {image.size[0]}x'
+                f'pixels, in its annotations {image.size[0]}x'
                 f'{image.size[1]}'
             )
             raise InputError(msg)
         pixels = pixels.reshape(*pixels.shape[:2], self.channels)
-        if self._room >= pixels.nbytes:
-            self._kept[index] = pixels
-            self._room -= pixels.nbytes
+        if self._cache_left >= pixels.nbytes:
+            self._cache[index] = pixels
+            self._cache_left -= pixels.nbytes
         return pixels

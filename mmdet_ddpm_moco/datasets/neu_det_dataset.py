@@ -1,4 +1,4 @@
-"""NEU-DET, the hot-rolled steel strip benchmark with six kinds of defect."""
+"""NEU-DET, the hot-rolled steel strip benchmark with six defect classes."""
 
 from mmdet.registry import DATASETS
 

@@ -1,4 +1,9 @@
-"""Samples of the contrastive stage, from COCO jsons, folders and tables."""
+"""Samples of the contrastive stage, from COCO jsons, folders and tables.
+
+Each ``list_`` function takes a source of :class:`ContrastiveDataset` and
+returns its samples and the names of its classes. It raises FileNotFoundError
+for a missing file and ValueError for an option out of range.
+"""
 
 import csv
 import json
@@ -41,22 +46,7 @@ class Sample:
 def list_annotated(
     dataset_ids: str, ann_file: str, img_prefix: str, **options: Any
 ) -> tuple[list[Sample], tuple[str, ...]]:
-    """Lists the images of a COCO json, or crops of its boxes.
-
-    Args:
-        dataset_ids (str): ``'image'`` or ``'class'``.
-        ann_file (str): The json.
-        img_prefix (str): Folder that its file names start from.
-        **options: With ``'class'`` ``crop``, ``context``, ``min_size`` and
-            ``background``, see :class:`ContrastiveDataset`.
-
-    Returns:
-        tuple[list[Sample], tuple[str, ...]]: Samples, and names of classes.
-
-    Raises:
-        FileNotFoundError: The json or an image is missing.
-        ValueError: An option is out of range.
-    """
+    """Lists the images of a COCO json, or with 'class' its boxes."""
     if dataset_ids == 'class':
         return _by_class(ann_file, img_prefix, **options)
     if not Path(ann_file).is_file():
@@ -149,7 +139,7 @@ def _background_windows(
             # The box of another image may be larger than this one.
             w, h = min(w, image.size[0]), min(h, image.size[1])
             size = window_of((0, 0, w, h), image)[2:]
-            window = find_free_box(size, image.size, image.taken, rng)
+            window = find_free_box(size, image.size, image.occupied, rng)
             if window is not None:
                 found += 1
                 yield index, window
@@ -186,18 +176,7 @@ def enlarged_box(
 def list_folder(
     dataset_ids: str, img_folder: str
 ) -> tuple[list[Sample], tuple[str, ...]]:
-    """Lists all images in a folder and its subfolders.
-
-    Args:
-        dataset_ids (str): ``'image'`` or ``'folder'``.
-        img_folder (str): The folder.
-
-    Returns:
-        tuple[list[Sample], tuple[str, ...]]: Samples, and names of folders.
-
-    Raises:
-        FileNotFoundError: There is no image.
-    """
+    """Lists all images in a folder and its subfolders."""
     root = Path(img_folder)
     paths = sorted(
         path
@@ -224,21 +203,7 @@ def list_folder(
 def list_table(
     dataset_ids: str, table: str, img_prefix: str, column: str
 ) -> tuple[list[Sample], tuple[str, ...]]:
-    """Lists the images of a CSV file.
-
-    Args:
-        dataset_ids (str): ``'column'``.
-        table (str): The CSV file, with a header.
-        img_prefix (str): Folder that its file names start from.
-        column (str): Its column of datasets.
-
-    Returns:
-        tuple[list[Sample], tuple[str, ...]]: Samples, and names of datasets.
-
-    Raises:
-        FileNotFoundError: The table or an image is missing.
-        ValueError: A column is missing, or there is no row.
-    """
+    """Lists the images of a CSV file with a header, by one of its columns."""
     if not Path(table).is_file():
         msg = f'no table at {table}, a source of images'
         raise MissingFileError(msg)

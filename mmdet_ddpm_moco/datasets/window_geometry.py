@@ -1,8 +1,11 @@
-"""Where a window lies and what part of it is the defect.
+"""Boxes and windows: where a window is, and which part of it is the defect.
 
 Training the generator and synthesizing with it share these functions, so
-that it is asked for what it was trained on.
+that it is applied to what it was trained on.
 """
+
+import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -26,8 +29,8 @@ def place_window(
 ) -> Box:
     """Places a window of a given size over a defect.
 
-    A defect that fits is wholly inside, with its fading rim where there is
-    room; of a larger one the window shows some part.
+    It contains a defect that fits, with its fading rim where there is room;
+    of a larger defect it contains some part.
 
     Args:
         box (tuple): ``(x, y, w, h)`` of the defect, inside the image.
@@ -44,7 +47,7 @@ def place_window(
         box[:2], box[2:], image_size, size
     ):
         wanted = min(wanted, total)
-        # The rim belongs to what should be inside.
+        # With the rim, if that fits.
         low, high = start - FEATHER - 1, start + length + FEATHER + 1
         if high - low <= wanted:
             first = _start(high - wanted, low, rng)
@@ -58,7 +61,7 @@ def place_window(
 
 
 def fits_whole(box: Box, max_window: int) -> bool:
-    """Whether a window holds all of a defect and its rim.
+    """Whether a window can contain all of a defect and its rim.
 
     Args:
         box (tuple): ``(x, y, w, h)`` of the defect in pixels.
@@ -71,11 +74,11 @@ def fits_whole(box: Box, max_window: int) -> bool:
 def window_size(
     box: Box, max_window: int, rng: np.random.RandomState
 ) -> tuple[int, int]:
-    """Draws a window size for a defect: room around it, in steps of 16.
+    """Draws a window size for a defect with some background around it.
 
-    Few different sizes make large batches. What is limited is the area, so
-    that a long scratch is seen whole. Of a defect too large for that the
-    window shows a part.
+    Sides are multiples of 16, as few different sizes make large batches. The
+    limit is one on the area, so that a window can contain a long scratch. Of
+    a defect too large for that, it contains a part.
 
     Args:
         box (tuple): ``(x, y, w, h)`` of the defect in pixels.
@@ -87,12 +90,12 @@ def window_size(
         tuple[int, int]: ``(width, height)`` in pixels.
     """
     least = _least_sides(box)
-    roomy = [
+    wide = [
         _round_up(length + 2 * (FEATHER + 1) + rng.randint(6, 22))
         for length in box[2:]
     ]
     area = max_window**2
-    for w, h in (roomy, least):
+    for w, h in (wide, least):
         if w * h <= area:
             return w, h
     short = min(*least, max_window // _STEP * _STEP)
@@ -112,18 +115,18 @@ def _round_up(length: int) -> int:
 def defect_alpha(
     window: Box, image_size: tuple[int, int], box: Box, mask: np.ndarray | None
 ) -> np.ndarray:
-    """Alpha of the part of a defect that a window shows.
+    """Alpha of the part of a defect that is in a window.
 
-    Alpha is 0 along every edge at which the window ends inside the image, so
-    that putting the window back leaves no seam. Where the defect runs over
-    such an edge, only the part further inside counts.
+    Alpha is 0 along every edge of the window that is not an edge of the
+    image, so that pasting the window leaves no seam. A defect that crosses
+    such an edge is cut off further inside.
 
     Args:
         window (tuple): ``(x, y, w, h)`` inside the image.
         image_size (tuple[int, int]): ``(width, height)`` of the image.
         box (tuple): ``(x, y, w, h)`` of the defect.
         mask (np.ndarray | None): bool (image height, image width), the
-            defect's pixels, or None: then the whole box is taken.
+            defect's pixels; None for the whole box.
 
     Returns:
         np.ndarray: uint8 (window height, window width).
@@ -142,6 +145,21 @@ def defect_alpha(
     return soft_alpha(region, FEATHER)
 
 
+def outer_box(corners: Sequence[float], image_size: tuple[int, int]) -> Box:
+    """A box in whole pixels, rounded outwards and clipped to the image.
+
+    Args:
+        corners (Sequence[float]): ``(x1, y1, x2, y2)`` in pixels.
+        image_size (tuple[int, int]): ``(width, height)`` of the image.
+
+    Returns:
+        tuple: ``(x, y, w, h)``; width or height is 0 outside the image.
+    """
+    x1, y1 = (math.floor(value) for value in corners[:2])
+    x2, y2 = (math.ceil(value) for value in corners[2:])
+    return intersect((x1, y1, x2 - x1, y2 - y1), (0, 0, *image_size))
+
+
 def grow(box: Box, by: int, image_size: tuple[int, int]) -> Box:
     """A box enlarged on every side, clipped to the image."""
     x, y, w, h = box
@@ -153,29 +171,29 @@ def grow(box: Box, by: int, image_size: tuple[int, int]) -> Box:
 def find_free_box(
     size: tuple[int, int],
     image_size: tuple[int, int],
-    taken: list[Box],
+    occupied: list[Box],
     rng: np.random.RandomState,
     tries: int = 30,
 ) -> Box | None:
-    """Looks for a place on free ground, clear of every labeled box.
+    """Draws a box in a defect-free area, clear of every labeled box.
 
     Args:
-        size (tuple[int, int]): ``(width, height)`` of what is to be placed.
+        size (tuple[int, int]): ``(width, height)`` of the box.
         image_size (tuple[int, int]): ``(width, height)`` of the image.
-        taken (list): Boxes to stay clear of.
+        occupied (list): Boxes to stay clear of.
         rng (np.random.RandomState): Source of randomness.
         tries (int): Random places tried. Defaults to 30.
 
     Returns:
-        tuple | None: ``(x, y, w, h)``, its rim clear of ``taken``; None if
-        no try succeeded.
+        tuple | None: ``(x, y, w, h)``, its rim clear of ``occupied``; None
+        if no try succeeded.
     """
     room = [total - length for total, length in zip(image_size, size)]
     if min(room) < 0:
         return None
     for _ in range(tries):
-        place = (_start(0, room[0], rng), _start(0, room[1], rng), *size)
-        around = grow(place, FEATHER + 1, image_size)
-        if not any(overlaps(around, box) for box in taken):
-            return place
+        free = (_start(0, room[0], rng), _start(0, room[1], rng), *size)
+        around = grow(free, FEATHER + 1, image_size)
+        if not any(overlaps(around, box) for box in occupied):
+            return free
     return None

@@ -170,10 +170,8 @@ class TestPixels:
         assert np.abs(gray.read(0)[..., 0] - expected).max() < 2
 
     @pytest.mark.parametrize('room', [0, 60 * 40, 256 * 2**20])
-    def test_pixels_do_not_depend_on_what_is_kept(
-        self, make, monkeypatch, room
-    ):
-        monkeypatch.setattr(labeled_images, 'KEEP_BYTES', room)
+    def test_pixels_do_not_depend_on_the_cache(self, make, monkeypatch, room):
+        monkeypatch.setattr(labeled_images, 'CACHE_BYTES', room)
         data = make([dict(bbox=[1, 1, 5, 5])], sizes=[(60, 40)] * 3)
         first = [data.read(i).copy() for i in (0, 1, 2)]
         again = [data.read(i) for i in (2, 1, 0)][::-1]
@@ -203,7 +201,7 @@ class TestPixels:
 
 
 class TestRefusals:
-    def test_a_missing_json_is_told_in_one_line(self, tmp_path):
+    def test_the_error_of_a_missing_json_is_one_line(self, tmp_path):
         with pytest.raises(FileNotFoundError) as caught:
             LabeledImages(tmp_path / 'none.json', tmp_path)
         assert 'none.json' in str(caught.value)

@@ -1,9 +1,9 @@
-"""What is drawn by chance for one augmented view.
+"""Random parameters of an augmented view, and how they are applied.
 
 Numbers are drawn from numpy's global generator, which MMEngine seeds in each
 worker, in the order in which mmpretrain's ``RandomResizedCrop``,
 ``RandomApply`` of ``ColorJitter``, ``GaussianBlur`` and ``RandomFlip`` draw
-them. So one seed gives the views that it gives with those.
+them, so that the same seed gives the same views.
 """
 
 import math
@@ -17,15 +17,15 @@ Box = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
-class ViewDraws:
-    """One view.
+class ViewParams:
+    """Parameters of one view.
 
     Attributes:
-        box (Box): ``(x, y, w, h)`` within the sample, in pixels.
+        box (Box): ``(x, y, w, h)`` of the crop in the sample, in pixels.
         jitter (list[tuple[str, float]]): ``'brightness'`` or ``'contrast'``
-            and its factor, in the order they are applied.
+            and its factor, in order.
         sigma (float): Of the blur, in pixels of the view; 0 for none.
-        flip (str | None): A direction.
+        flip (str | None): One of ``DIRECTIONS``, if any.
     """
 
     box: Box
@@ -40,24 +40,25 @@ def draw_box(
     aspect_ratio_range: Sequence[float],
     attempts: int = 10,
 ) -> Box:
-    """Draws a crop of random area and shape.
+    """Draws a crop of random area and aspect ratio.
 
     Args:
-        size (tuple[int, int]): ``(width, height)`` of what is cropped.
+        size (tuple[int, int]): ``(width, height)`` of the sample.
         crop_ratio_range (Sequence[float]): Least and largest area, as a
             share of the whole.
         aspect_ratio_range (Sequence[float]): Least and largest width over
             height; its logarithm is uniform.
-        attempts (int): Draws before the largest crop in the middle is
-            taken that has such a shape. Defaults to 10.
+        attempts (int): Draws before falling back to the largest central
+            crop in that range. Defaults to 10.
 
     Returns:
         Box: ``(x, y, w, h)``.
     """
     width, height = size
+    least, largest = crop_ratio_range
     low, high = (math.log(ratio) for ratio in aspect_ratio_range)
     for _ in range(attempts):
-        area = np.random.uniform(*crop_ratio_range) * (width * height)
+        area = np.random.uniform(least, largest) * (width * height)
         aspect = math.exp(np.random.uniform(low, high))
         w = round(math.sqrt(area * aspect))
         h = round(math.sqrt(area / aspect))
@@ -76,7 +77,7 @@ def draw_jitter(
     """Draws factors in [1 - strength, 1 + strength], and their order."""
     if np.random.rand() >= prob:
         return []
-    order = np.random.permutation(4)  # of hue and saturation too, over there
+    order = np.random.permutation(4)  # mmpretrain's also of saturation and hue
     strengths = dict(brightness=brightness, contrast=contrast)
     factors = {
         name: np.random.uniform(max(0, 1 - strength), 1 + strength)
@@ -88,7 +89,7 @@ def draw_jitter(
 
 
 def draw_sigma(sigma_range: Sequence[float], prob: float) -> float:
-    """Draws the blur, uniformly; 0 for none."""
+    """Draws the sigma of the blur, uniformly; 0 for none."""
     if np.random.rand() > prob:
         return 0.0
     low, high = sigma_range
@@ -112,9 +113,9 @@ DIRECTIONS = tuple(_FLIP_CODES)
 def jitter(
     image: np.ndarray, steps: Sequence[tuple[str, float]]
 ) -> np.ndarray:
-    """Changes brightness and contrast, all in one look-up table.
+    """Changes brightness and contrast by one look-up table.
 
-    Each step rounds down to whole gray levels, as mmcv's do.
+    Each step rounds down to whole gray levels, as in mmcv.
 
     Args:
         image (np.ndarray): uint8 (H, W) or (H, W, 3), BGR.
@@ -122,14 +123,14 @@ def jitter(
             ``'contrast'`` and its factor, in order.
 
     Returns:
-        np.ndarray: Of the same shape; the same array without steps.
+        np.ndarray: Of the same shape; without steps the same array.
     """
-    table = None
+    table: np.ndarray | None = None
     for name, factor in steps:
         pivot = 0
         if name == 'contrast':
-            seen = image if table is None else cv2.LUT(image, table)
-            pivot = _mean_gray(seen)
+            jittered = image if table is None else cv2.LUT(image, table)
+            pivot = _mean_gray(jittered)
         moved = cv2.addWeighted(
             _LEVELS, factor, np.full_like(_LEVELS, pivot), 1 - factor, 0
         )
@@ -148,7 +149,7 @@ def blur(image: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def flip(image: np.ndarray, direction: str | None) -> np.ndarray:
-    """Mirrors; ``direction`` is one of ``DIRECTIONS`` or None."""
+    """Flips; ``direction`` is one of ``DIRECTIONS`` or None."""
     if direction is None:
         return image
     return cv2.flip(image, _FLIP_CODES[direction])
@@ -157,4 +158,4 @@ def flip(image: np.ndarray, direction: str | None) -> np.ndarray:
 def _mean_gray(image: np.ndarray) -> int:
     if image.ndim == 3:
         image = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-    return round(cv2.mean(image)[0])
+    return round(float(np.ravel(cv2.mean(image))[0]))

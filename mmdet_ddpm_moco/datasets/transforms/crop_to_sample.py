@@ -1,9 +1,10 @@
-"""Cuts the part of an image out that is the sample."""
+"""Crops an image to the part that is the sample."""
 
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmengine.registry import TRANSFORMS
 
+from ...utils.checks import check_arguments
 from ...utils.errors import InputError
 
 
@@ -13,12 +14,12 @@ def sample_box(
     """The part of an image that is the sample.
 
     Args:
-        results (dict): Of the sample; without ``crop``, or where that is
-            None, all of the image is.
+        results (dict): Of the sample; without ``crop``, or with None, it is
+            the whole image.
         size (tuple[int, int]): ``(width, height)`` of the image, in pixels.
-        window (int, optional): Of a longer side, this many pixels are taken
-            at random, drawn from numpy's global generator. Defaults to None,
-            whole sides.
+        window (int, optional): Longer sides are cropped to this many pixels,
+            at random by numpy's global generator. Defaults to None, whole
+            sides.
 
     Returns:
         tuple[int, int, int, int]: ``(x, y, w, h)`` in pixels.
@@ -32,24 +33,16 @@ def sample_box(
         msg = (
             f'the crop (x, y, w, h) = {(x, y, w, h)} is not inside '
             f'{results.get("img_path", "the image")}, '
-            f'{width}x{height} pixels; do its annotations give '
-            'another size?'
+            f'{width}x{height} pixels; do its annotations have another size?'
         )
         raise InputError(msg)
     if window is not None:
-        x, w = _part(x, w, window)
-        y, h = _part(y, h, window)
+        x, w = _random_part(x, w, window)
+        y, h = _random_part(y, h, window)
     return x, y, w, h
 
 
-def check_window(window: int | None) -> None:
-    """Raises ``ValueError`` for a window without a pixel."""
-    if window is not None and window < 1:
-        msg = f'window must be at least 1 pixel, got {window}'
-        raise InputError(msg)
-
-
-def _part(start: int, length: int, window: int) -> tuple[int, int]:
+def _random_part(start: int, length: int, window: int) -> tuple[int, int]:
     if length <= window:
         return start, length
     return start + np.random.randint(length - window + 1), window
@@ -57,7 +50,7 @@ def _part(start: int, length: int, window: int) -> tuple[int, int]:
 
 @TRANSFORMS.register_module()
 class CropToSample(BaseTransform):
-    """Crops the image to ``crop``; without a crop it stays whole.
+    """Crops the image to ``crop``, if there is one.
 
     **Required Keys:**
 
@@ -70,9 +63,8 @@ class CropToSample(BaseTransform):
     - img_shape (tuple[int, int]): ``(height, width)``.
 
     Args:
-        window (int, optional): Of a longer side, a part of this many pixels
-            is taken at random, see :func:`sample_box`. Defaults to None,
-            whole crops and images.
+        window (int, optional): Side in pixels to which longer sides are
+            cropped, see :func:`sample_box`. Defaults to None, whole crops.
 
     Raises:
         ValueError: ``window`` is below 1, or a crop is empty or reaches out
@@ -80,18 +72,14 @@ class CropToSample(BaseTransform):
     """
 
     def __init__(self, window: int | None = None) -> None:
-        check_window(window)
+        check_arguments(
+            locals(),
+            window=(window is None or window >= 1, 'at least 1 pixel'),
+        )
         self.window = window
 
     def transform(self, results: dict) -> dict:
-        """Crops ``results['img']``.
-
-        Args:
-            results (dict): Of one sample.
-
-        Returns:
-            dict: The same dict.
-        """
+        """Crops ``results['img']``, in place."""
         x, y, w, h = sample_box(
             results, results['img'].shape[1::-1], self.window
         )
@@ -100,5 +88,4 @@ class CropToSample(BaseTransform):
         return results
 
     def __repr__(self) -> str:
-        """Shows the arguments."""
         return f'{type(self).__name__}(window={self.window})'

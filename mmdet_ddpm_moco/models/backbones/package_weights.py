@@ -1,8 +1,8 @@
-"""Pretrained weights out of installed packages, with no download.
+"""Pretrained weights from installed packages, without a download.
 
-Importing this module teaches MMEngine the checkpoint names
-``package://<name>``, for ``init_cfg=dict(type='Pretrained', ...)`` and all
-that loads through its ``CheckpointLoader``.
+Importing this module registers the checkpoint names ``package://<name>`` with
+MMEngine's ``CheckpointLoader``, and so for ``init_cfg=dict(type='Pretrained',
+...)``.
 """
 
 from importlib import resources
@@ -24,13 +24,13 @@ _FILES = {
     ),
 }
 
-_OUTSIDE_BLOCKS = {
+_STEM_AND_HEAD = {
     '_conv_stem': 'layers.0.conv',
     '_bn0': 'layers.0.bn',
     '_conv_head': 'layers.6.conv',
     '_bn1': 'layers.6.bn',
 }
-_IN_A_BLOCK = {
+_BLOCK_PARTS = {
     '_expand_conv': 'expand_conv.conv',
     '_bn0': 'expand_conv.bn',
     '_depthwise_conv': 'depthwise_conv.conv',
@@ -38,7 +38,7 @@ _IN_A_BLOCK = {
     '_project_conv': 'linear_conv.conv',
     '_bn2': 'linear_conv.bn',
 }
-# The package counts its 16 blocks through, mmdet within each stage.
+# The package numbers its 16 blocks, mmdet those of each stage.
 _BLOCKS = [
     f'layers.{stage}.{block}'
     for stage, blocks in enumerate((1, 2, 2, 6, 5), start=1)
@@ -50,10 +50,10 @@ _BLOCKS = [
 def load_from_package(
     filename: str, map_location: Any = None
 ) -> dict[str, Any]:
-    """Loads the weights of an installed package, under mmdet's names.
+    """Loads the weights of an installed package, with mmdet's names.
 
-    The classifier is left out. MMEngine logs ``layers.6`` as unexpected
-    where a detector does not build that head convolution.
+    Without the classifier. MMEngine logs ``layers.6`` as unexpected if a
+    detector does not build that head convolution.
 
     Args:
         filename (str): ``package://efficientnet_lite0``.
@@ -64,7 +64,7 @@ def load_from_package(
         its version.
 
     Raises:
-        ValueError: No package is known under that name.
+        ValueError: The name is unknown.
         StackError: The package is not installed.
     """
     module, weights = _read(filename, map_location)
@@ -80,19 +80,12 @@ def load_from_package(
 def classifier_from_package(
     filename: str,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Loads what :func:`load_from_package` leaves out.
-
-    Args:
-        filename (str): ``package://efficientnet_lite0``.
+    """Loads the classifier, which :func:`load_from_package` leaves out.
 
     Returns:
         tuple[torch.Tensor, torch.Tensor]: Weight, float32 (1000, 1280), and
         bias, (1000, ), of the linear layer from pooled features to the
         logits of ImageNet's classes.
-
-    Raises:
-        ValueError: No package is known under that name.
-        StackError: The package is not installed.
     """
     _, weights = _read(filename, 'cpu')
     return weights['_fc.weight'], weights['_fc.bias']
@@ -102,7 +95,7 @@ def _read(filename: str, map_location: Any) -> tuple[str, dict]:
     name = filename.removeprefix(PREFIX)
     if name not in _FILES:
         msg = (
-            f'checkpoint {filename!r} is unknown, there is: '
+            f'unknown checkpoint {filename!r}, expected one of '
             f'{", ".join(PREFIX + known for known in _FILES)}'
         )
         raise InputError(msg)
@@ -118,6 +111,6 @@ def _read(filename: str, map_location: Any) -> tuple[str, dict]:
 def _mmdet_name(key: str) -> str:
     part, _, rest = key.partition('.')
     if part != '_blocks':
-        return f'{_OUTSIDE_BLOCKS[part]}.{rest}'
+        return f'{_STEM_AND_HEAD[part]}.{rest}'
     block, part, rest = rest.split('.', 2)
-    return f'{_BLOCKS[int(block)]}.{_IN_A_BLOCK[part]}.{rest}'
+    return f'{_BLOCKS[int(block)]}.{_BLOCK_PARTS[part]}.{rest}'

@@ -233,7 +233,8 @@ class TestMissing:
     @pytest.mark.parametrize('name', ['efficientnet_lite4', ''])
     def test_name(self, name):
         unknown = f'package://{name}'
-        with pytest.raises(ValueError, match=f"'{unknown}' is unknown") as e:
+        message = f"unknown checkpoint '{unknown}'"
+        with pytest.raises(ValueError, match=message) as e:
             build_backbone(
                 init_cfg=dict(type='Pretrained', checkpoint=unknown)
             )

@@ -1,10 +1,9 @@
 """The labeled images that a seed draws."""
 
 import json
-from collections import defaultdict
 from pathlib import Path
 
-from ..conversion.boxes import Box, main_class
+from ..conversion.boxes import main_classes
 from ..conversion.splits import few_shot_subsets
 from ..utils.errors import MissingFileError
 from ..utils.fileio import atomic_write_bytes
@@ -52,16 +51,3 @@ def write_shots(experiment: Experiment, shots: int, seed: int) -> Path:
     file = experiment.data_root / shots_name(experiment, shots, seed)
     atomic_write_bytes(file, json.dumps(drawn).encode())
     return file
-
-
-def main_classes(coco: dict) -> dict[str, str]:
-    """Main class of each image with boxes, by file name."""
-    names = {c['id']: c['name'] for c in coco['categories']}
-    boxes = defaultdict(list)
-    for ann in coco['annotations']:
-        box = Box(names[ann['category_id']], tuple(ann['bbox']))
-        boxes[ann['image_id']].append(box)
-    found = {
-        i['file_name']: main_class(boxes[i['id']]) for i in coco['images']
-    }
-    return {name: label for name, label in found.items() if label}

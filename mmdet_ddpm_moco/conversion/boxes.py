@@ -1,5 +1,6 @@
 """Annotations as formats give them, and the boxes that training may trust."""
 
+from collections import defaultdict
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
@@ -125,3 +126,16 @@ def main_class(boxes: Sequence[Box]) -> str | None:
     for box in boxes:
         areas[box.name] = areas.get(box.name, 0.0) + box.area
     return min(areas, key=lambda name: (-areas[name], name), default=None)
+
+
+def main_classes(coco: dict) -> dict[str, str]:
+    """Main class of each image with boxes in COCO json, by file name."""
+    names = {c['id']: c['name'] for c in coco['categories']}
+    boxes = defaultdict(list)
+    for ann in coco['annotations']:
+        box = Box(names[ann['category_id']], tuple(ann['bbox']))
+        boxes[ann['image_id']].append(box)
+    found = {
+        i['file_name']: main_class(boxes[i['id']]) for i in coco['images']
+    }
+    return {name: label for name, label in found.items() if label}

@@ -20,8 +20,8 @@ from mmengine.config import Config
 from PIL import Image
 from tqdm import tqdm
 
-from ..ablation.shots import main_classes
 from ..bank.scenes import write_scenes
+from ..conversion.boxes import main_classes
 from ..conversion.layout import IMAGE_SUFFIXES
 from ..evaluation.detection_matches import Matches, match_detections
 from ..evaluation.judge import Detections, Judge, load_judge

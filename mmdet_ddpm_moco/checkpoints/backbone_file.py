@@ -1,7 +1,8 @@
-"""What is in a ``backbone.pth``, the product of a contrastive run.
+"""Backbone files: writing ``backbone.pth``, and reading any checkpoint.
 
-Weights of the query backbone under ``backbone.``, and a record of where they
-come from in plain types, so that the file loads as weights only.
+A ``backbone.pth``, the product of a contrastive run, holds the weights of the
+query backbone under ``backbone.`` as ``state_dict``, and a record of where
+they come from as ``meta``, in plain types, so that it loads as weights only.
 """
 
 from collections.abc import Mapping
@@ -29,12 +30,8 @@ def backbone_file(
 
     Args:
         weights (Mapping[str, Tensor]): A state dict; its entries under
-            ``backbone.`` are taken, all others left out.
-        record (Mapping[str, Any]): Becomes ``meta``, in plain types.
-
-    Returns:
-        dict: ``state_dict`` (tensors on the CPU that own their memory) and
-        ``meta``.
+            ``backbone.`` are taken, copied to the CPU.
+        record (Mapping[str, Any]): Becomes ``meta``.
 
     Raises:
         ValueError: There is no entry under ``backbone.``.
@@ -55,51 +52,36 @@ def backbone_file(
 
 
 def record_in(checkpoint: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Finds the record in a checkpoint.
-
-    Args:
-        checkpoint (Mapping): A ``backbone.pth`` or a training checkpoint of
-            a contrastive run.
-
-    Returns:
-        dict | None: None where it carries none.
-    """
+    """The record in a ``backbone.pth`` or a training checkpoint, if any."""
     meta = checkpoint.get('meta')
     if not isinstance(meta, Mapping):
         return None
-    # backbone.pth is nothing but the record; a training checkpoint's own
-    # meta also tells dates, hosts and paths.
-    return meta if 'ann_files' in meta or KEY in meta else meta.get(RECORD)
+    # In backbone.pth, meta is the record alone; in a training checkpoint it
+    # also has dates, hosts and paths.
+    is_record = 'ann_files' in meta or KEY in meta
+    return dict(meta) if is_record else meta.get(RECORD)
 
 
 def images_seen_by(
     record: Mapping[str, Any] | None, where: str | Path
 ) -> Record | None:
-    """The images that a backbone was trained on.
+    """The images that a backbone was trained on, None if not recorded.
 
     Args:
         record (Mapping | None): From :func:`record_in`.
         where (str | Path): The file, for the message.
 
-    Returns:
-        dict | None: Their record; None where it was not kept.
-
     Raises:
-        ValueError: It is damaged.
+        ValueError: The record is damaged.
     """
     found = None if record is None else record.get(KEY)
     return None if found is None else checked_record(found, where)
 
 
 def plain(value: Any) -> Any:
-    """Turns a piece of a config into plain types.
+    """Turns a part of a config into nested plain types.
 
-    Args:
-        value (Any): Nested mappings and sequences, also of MMEngine's.
-
-    Returns:
-        Any: dict, list, str, int, float, bool and None, nested; anything
-        else as its text, classes and functions as their dotted name.
+    Classes and functions become their dotted name, other objects their text.
     """
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
@@ -115,13 +97,13 @@ def plain(value: Any) -> Any:
 
 
 class BackboneSource(NamedTuple):
-    """What a checkpoint has for a backbone.
+    """The weights of a checkpoint that fit a backbone.
 
     Attributes:
         weights (dict[str, Tensor]): By the backbone's own names.
-        report (BackboneReport): What became of each weight.
+        report (BackboneReport): Which weights were loaded.
         images_seen (dict | None): Record of the images that the weights
-            were trained on; None if the checkpoint carries none.
+            were trained on; None if the checkpoint has none.
     """
 
     weights: dict[str, Tensor]
@@ -136,16 +118,12 @@ def read_backbone(
 
     Args:
         checkpoint (str | Path): A local file.
-        backbone (nn.Module): What they are for. It is not changed.
+        backbone (nn.Module): The backbone that they should fit; not changed.
         min_coverage (float): See :meth:`BackboneReport.fits`.
 
-    Returns:
-        BackboneSource: The weights, finite all of them.
-
     Raises:
-        FileNotFoundError: The checkpoint is not there.
-        ValueError: It holds code, does not fit, or holds values that are no
-            numbers.
+        FileNotFoundError: The checkpoint is missing.
+        ValueError: It holds code, does not fit, or has NaN or infinity.
     """
     loaded = load_weights_only(checkpoint)
     source = weights_of(loaded, checkpoint)
@@ -170,20 +148,12 @@ def read_backbone(
 
 
 def init_file(source: BackboneSource) -> dict[str, Any]:
-    """The contents of a file that any backbone's ``Pretrained`` loads.
-
-    Args:
-        source (BackboneSource): From :func:`read_backbone`.
-
-    Returns:
-        dict: ``state_dict`` and, where it is known, ``meta`` with the
-        images seen.
-    """
+    """The contents of a file that any backbone's ``Pretrained`` loads."""
     # Backbones with an init_weights of their own expect one or the other:
     # PVT plain names, Swin only `backbone.`. Both share their storage.
     weights = {key: value.clone() for key, value in source.weights.items()}
     prefixed = {f'backbone.{key}': value for key, value in weights.items()}
-    made = {'state_dict': {**weights, **prefixed}}
+    contents: dict[str, Any] = {'state_dict': {**weights, **prefixed}}
     if source.images_seen is not None:
-        made['meta'] = {KEY: source.images_seen}
-    return made
+        contents['meta'] = {KEY: source.images_seen}
+    return contents

@@ -1,8 +1,8 @@
-"""Finding a backbone inside another model's state dict.
+"""Matches the weights of any framework to a backbone, and reports coverage.
 
 Every framework wraps the same network under other names (``backbone.``,
-``module.encoder_q.``, ``backbone.0.``), and a loader that is not strict says
-nothing when none fits. So the wrapping is found by what it would load, and
+``module.encoder_q.``, ``backbone.0.``), and a loader that is not strict is
+silent when none fits. So the wrapping that would load most is chosen, and
 what does not load is reported.
 """
 
@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 Shape = tuple[int, ...]
+# A prefix, and how the names after it are changed.
+Wrapping = tuple[str, Callable[[str], str]]
 
 
 @dataclass(frozen=True)
@@ -20,10 +22,10 @@ class BackboneReport:
     """The outcome of ``map_backbone_keys``, in the backbone's own names.
 
     Attributes:
-        prefix (str): What stood before the backbone's names in the file.
+        prefix (str): Prefix of the backbone's names in the file.
         loaded (tuple[str, ...]): Names that the file has, in their shape.
-        missing (tuple[str, ...]): Names of the backbone (integer entries
-            left out) that the file lacks.
+        missing (tuple[str, ...]): Names of the backbone (without integer
+            entries) that the file lacks.
         unexpected (tuple[str, ...]): Names under ``prefix`` that the
             backbone lacks, such as a classifier's.
         wrong_shape (dict[str, tuple[Shape, Shape]]): Shape in the file and
@@ -33,7 +35,7 @@ class BackboneReport:
         coverage (float): Elements loaded over elements of the backbone, in
             [0, 1]. Parameters and running statistics count.
         surplus_share (float): Surplus elements over surplus and loaded
-            ones, in [0, 1]: how much of the file's network is left behind.
+            ones, in [0, 1]: the share of the file's network not loaded.
     """
 
     prefix: str
@@ -50,25 +52,18 @@ class BackboneReport:
 
         Args:
             min_coverage (float): Lowest share, in (0, 1], of the backbone
-                that the file must fill, and of the file's network that the
-                backbone must take: ResNet-34 holds all of ResNet-18.
-
-        Returns:
-            bool: True if both shares reach it.
+                that the file must have, and of the file's network that the
+                backbone must have: ResNet-34 contains all of ResNet-18.
         """
         return min(self.coverage, 1 - self.surplus_share) >= min_coverage
 
     def likely_cause(self) -> str:
-        """Guesses why a file does not fit.
-
-        Returns:
-            str: A clause for an error message.
-        """
+        """The likely reason why a file does not fit, for an error message."""
         matches = len(self.loaded) + len(self.wrong_shape)
         if 10 * matches < matches + len(self.missing):
             return (
-                'hardly a name matches: another architecture or an unknown '
-                f'naming; the file has {_some(self.unexpected, 2)}, the '
+                'hardly a name matches: another architecture or unknown '
+                f'names; the file has {_some(self.unexpected, 2)}, the '
                 f'backbone {_some(self.missing, 2)}'
             )
         if self.wrong_shape:
@@ -81,8 +76,9 @@ class BackboneReport:
             )
         if self.surplus:
             return (
-                f'{self.surplus_share:.0%} of the network in the file has '
-                f'no place ({_some(self.surplus)}): it is a deeper one'
+                f'{self.surplus_share:.0%} of the network in the file is '
+                f'not in the backbone ({_some(self.surplus)}): it is a deeper '
+                'one'
             )
         return (
             f'the file lacks {len(self.missing)} weights '
@@ -126,12 +122,12 @@ _SEQUENTIAL = {
     '7': 'layer4',
 }
 
-# Parts of prefixes that name the slow copy of the encoder: the trained one
-# is taken where both fit.
-_SLOW_COPY = ('momentum', 'ema', 'teacher', 'target', 'encoder_k')
+# Parts of prefixes of the momentum copy of the encoder: the trained one is
+# chosen where both fit.
+_MOMENTUM = ('momentum', 'ema', 'teacher', 'target', 'encoder_k')
 
 
-def _as_it_is(key: str) -> str:
+def _unchanged(key: str) -> str:
     return key
 
 
@@ -146,19 +142,19 @@ def map_backbone_keys(
     """Renames the weights of ``source`` to those of a backbone.
 
     Of all prefixes under which names of the backbone are found, the one that
-    would load most is taken; of a trained encoder and its momentum copy, the
+    would load most is chosen; of a trained encoder and its momentum copy, the
     trained one. Integer entries (``num_batches_tracked``, index tables) are
-    passed on where they fit but count nowhere.
+    kept where they fit but are not counted.
 
     Args:
         source (Mapping[str, Tensor]): A state dict of our or mmpretrain's
             models, of facebookresearch/moco, torchvision, timm, lightly or
-            of anything else that wraps the backbone under a prefix.
+            anything else that wraps the backbone under a prefix.
         target (Mapping[str, Tensor]): The backbone's state dict.
 
     Returns:
         tuple[dict[str, Tensor], BackboneReport]: The weights that fit, by
-        the backbone's own names, and what became of the others.
+        the backbone's own names, and the report.
     """
     prefix, rename = _best_wrapping(source, target)
     inside = {
@@ -176,12 +172,12 @@ def map_backbone_keys(
 
 def _best_wrapping(
     source: Mapping[str, Tensor], target: Mapping[str, Tensor]
-) -> tuple[str, Callable[[str], str]]:
-    elements = Counter()
-    names = Counter()
+) -> Wrapping:
+    elements: Counter[Wrapping] = Counter()
+    names: Counter[Wrapping] = Counter()
     for key, value in source.items():
         cuts = [0, *(i + 1 for i, c in enumerate(key) if c == '.')]
-        for rename in (_as_it_is, _from_sequential):
+        for rename in (_unchanged, _from_sequential):
             for cut in cuts:
                 place = target.get(rename(key[cut:]))
                 if place is None:
@@ -191,18 +187,18 @@ def _best_wrapping(
                 if place.shape == value.shape:
                     elements[wrapping] += value.numel()
 
-    def merit(wrapping: tuple[str, Callable[[str], str]]) -> tuple:
+    def merit(wrapping: Wrapping) -> tuple:
         prefix, rename = wrapping
         return (
             elements[wrapping],
             names[wrapping],
-            not any(word in prefix for word in _SLOW_COPY),
-            rename is _as_it_is,
+            not any(word in prefix for word in _MOMENTUM),
+            rename is _unchanged,
             -len(prefix),
             prefix,
         )
 
-    return max(names, key=merit, default=('', _as_it_is))
+    return max(names, key=merit, default=('', _unchanged))
 
 
 def _report(

@@ -1,12 +1,12 @@
-"""Reading a checkpoint that a stranger may have made.
+"""Reads untrusted checkpoints as weights only.
 
 A pickle can run any code while it is loaded, and MMEngine's own loader falls
 back to an unsafe load when the safe one fails. So the weights are read here
 and only a converted file is passed on.
 
 What MMEngine puts into a training checkpoint besides tensors and plain types
-(its log history, as ``HistoryBuffer`` over numpy arrays) is not built:
-inert objects stand in for it. To allow the real names would mean to allow
+(its log history, as ``HistoryBuffer`` over numpy arrays) is not built but
+replaced by inert objects. To allow the real names would mean to allow
 ``getattr``, which the history's pickle calls, and with that far more.
 """
 
@@ -22,8 +22,8 @@ from torch import Tensor
 
 from ..utils.errors import InputError, MissingFileError
 
-# Both spellings of numpy's module: files of numpy 1 and 2 are around.
-_STOOD_IN_FOR = (
+# Names that are replaced, with numpy's modules of versions 1 and 2.
+_REPLACED = (
     ('mmengine.logging.history_buffer', 'HistoryBuffer'),
     ('builtins', 'getattr'),
     # How Python writes the contents of an array without elements.
@@ -39,18 +39,20 @@ _STOOD_IN_FOR = (
 # Where frameworks put the weights inside the file.
 _CONTAINERS = ('state_dict', 'model', 'model_state_dict')
 
-
-# Whether torch can be told which names a file may hold.
+# Whether torch can be given the names that a file may hold.
 SAFE_GLOBALS = hasattr(torch.serialization, 'add_safe_globals')
 
 
 class Unread:
-    """Stands in for an object of a checkpoint that is not weights.
+    """Replaces an object of a checkpoint that is not weights.
 
     Attributes:
-        args (tuple): What it would have been made from.
-        state (Any): What it would have been set to; None if to nothing.
+        args (tuple): Arguments of its constructor.
+        state (Any): Its state, None without one.
     """
+
+    args: tuple
+    state: Any
 
     def __new__(cls, *args: Any) -> 'Unread':
         made = super().__new__(cls)
@@ -61,18 +63,17 @@ class Unread:
         self.state = state
 
 
-def _stand_in(module: str, name: str) -> type:
-    # torch finds an allowed class by these two attributes.
-    return type(name, (Unread,), {'__module__': module, '__qualname__': name})
-
-
-_STAND_INS = [_stand_in(module, name) for module, name in _STOOD_IN_FOR]
+# torch finds an allowed class by these two attributes.
+_STAND_INS: list[Any] = [
+    type(name, (Unread,), {'__module__': module, '__qualname__': name})
+    for module, name in _REPLACED
+]
 
 
 def load_weights_only(path: str | Path) -> dict[str, Any]:
-    """Loads a checkpoint without running anything that is in it.
+    """Loads a checkpoint to the CPU without running code that is in it.
 
-    Tensors and plain types come back as they are, the log history and numpy
+    Tensors and plain types are loaded unchanged, the log history and numpy
     values of an MMEngine checkpoint as :class:`Unread`. Names that the
     process allowed elsewhere (``torch.serialization.add_safe_globals``) do
     not count. Training checkpoints of MMEngine need torch 2.4 or newer;
@@ -80,9 +81,6 @@ def load_weights_only(path: str | Path) -> dict[str, Any]:
 
     Args:
         path (str | Path): A local file; ``~`` is expanded.
-
-    Returns:
-        dict: The checkpoint, tensors on the CPU.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -101,8 +99,8 @@ def load_weights_only(path: str | Path) -> dict[str, Any]:
     except OSError:
         raise
     except Exception as error:
-        # The bytes of a broken file decide which error it ends in, and
-        # torch's own text advises an unsafe load.
+        # A broken file may raise any error, and torch's own message advises
+        # an unsafe load.
         raise InputError(_refusal(path, str(error))) from None
     if not isinstance(checkpoint, dict):
         msg = (
@@ -135,7 +133,7 @@ def _refusal(path: Path, error: str) -> str:
             'kind than the weights that torch.save writes'
         )
     name = found.group(1)
-    if any(name in (f'{m}.{n}', n) for m, n in _STOOD_IN_FOR):
+    if any(name in (f'{m}.{n}', n) for m, n in _REPLACED):
         return (
             f'{path} is a training checkpoint of MMEngine, and reading it '
             'safely needs torch 2.4 or newer; convert it there with '
@@ -143,23 +141,20 @@ def _refusal(path: Path, error: str) -> str:
         )
     return (
         f'{path} is refused: loading it would call {name}, and a file of '
-        'weights calls nothing; have its author save the state_dict alone'
+        'weights calls nothing; ask for one with the state_dict alone'
     )
 
 
 def weights_of(
     checkpoint: Mapping[str, Any], path: str | Path
 ) -> dict[str, Tensor]:
-    """Finds the state dict in a checkpoint.
+    """The tensors of a checkpoint by name.
 
     Args:
         checkpoint (Mapping): From :func:`load_weights_only`: a state dict,
             or a dict that holds one as ``state_dict``, ``model`` or
             ``model_state_dict``.
-        path (str | Path): Where it comes from, for the message.
-
-    Returns:
-        dict[str, Tensor]: Its tensors by name.
+        path (str | Path): The file, for the message.
 
     Raises:
         ValueError: There is no tensor in it.
@@ -184,13 +179,10 @@ def weights_of(
 
 @contextmanager
 def weights_file(path: str | Path) -> Iterator[Path]:
-    """Converts a checkpoint to a file that any loader may have.
-
-    Args:
-        path (str | Path): A local checkpoint, perhaps a stranger's.
+    """Converts an untrusted checkpoint to a file that any loader may read.
 
     Yields:
-        Path: A file of its weights alone, of the same name, that is gone
+        Path: A file of its weights alone, of the same name, removed
         afterwards.
 
     Raises:

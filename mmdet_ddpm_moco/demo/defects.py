@@ -1,9 +1,9 @@
 """Draws the defects of the built-in demo set: corrosion, dent and scratch.
 
-Each function takes a plate and returns it with one defect of one kind at a
-random place. None of them says where: a label is measured afterwards, on what
-the defect visibly changed (``demo_plates``), so that it is right whatever is
-drawn here.
+Each function takes a random generator and the surface of a plate, brightness
+of about 0 to 1 as float32 (H, H), and returns a new one with one defect at a
+random place. None of them returns a label: that is measured afterwards, on
+what the defect visibly changed (:mod:`.render`), so it is always right.
 """
 
 from collections.abc import Callable
@@ -17,15 +17,7 @@ from .texture import cloud, pixel_grid, soft_step
 def draw_corrosion(
     rng: np.random.Generator, surface: np.ndarray
 ) -> np.ndarray:
-    """Eats an irregular, pitted blotch with a bright rim into the plate.
-
-    Args:
-        rng (np.random.Generator): Source of everything random.
-        surface (np.ndarray): float32 (H, H), brightness, about 0 to 1.
-
-    Returns:
-        np.ndarray: float32 (H, H), a new array.
-    """
+    """Draws an irregular, pitted stain with a bright rim."""
     size = surface.shape[0]
     x, y = pixel_grid(size)
     center = rng.uniform(0, size - 1, 2)
@@ -34,7 +26,7 @@ def draw_corrosion(
     u, v = _turned(x - center[0], y - center[1], rng.uniform(0, np.pi))
     height = 1 - np.hypot(u, v / flatness) / radius
     height += rng.uniform(0.2, 0.45) * cloud(rng, size, radius, octaves=3)
-    # Far noise must not start blotches of its own.
+    # Noise far away must not add stains of its own.
     height -= np.maximum(np.hypot(u, v) / radius - 1.2, 0)
 
     depth = rng.uniform(0.07, 0.34)
@@ -43,23 +35,16 @@ def draw_corrosion(
     pits = np.clip(cloud(rng, size, 3.5, octaves=1) - 0.9, 0, 1)
     rim = np.exp(-((height / 0.09) ** 2)) * rng.uniform(0.1, 0.6)
     change = inside * (0.8 + 0.35 * mottle + pits) - rim
-    # The grain is eaten away with the surface.
+    # Corrosion removes the grain of the surface too.
     smooth = cv2.GaussianBlur(surface, (0, 0), 2)
-    eaten = surface + 0.7 * inside * (smooth - surface)
-    return (eaten * (1 - depth * change)).astype(np.float32)
+    corroded = surface + 0.7 * inside * (smooth - surface)
+    return (corroded * (1 - depth * change)).astype(np.float32)
 
 
 def draw_dent(rng: np.random.Generator, surface: np.ndarray) -> np.ndarray:
-    """Presses a smooth elliptical hollow, 10 to 45 pixels long.
+    """Draws a smooth elliptical hollow, 10 to 45 pixels long.
 
-    The side which faces the light is bright and the other one dark.
-
-    Args:
-        rng (np.random.Generator): Source of everything random.
-        surface (np.ndarray): float32 (H, H), brightness, about 0 to 1.
-
-    Returns:
-        np.ndarray: float32 (H, H), a new array.
+    The side that faces the light is bright and the other one dark.
     """
     size = surface.shape[0]
     x, y = pixel_grid(size)
@@ -72,7 +57,7 @@ def draw_dent(rng: np.random.Generator, surface: np.ndarray) -> np.ndarray:
     # the ellipse's own axes:
     fall = np.maximum(1 - (u / long) ** 2 - (v / short) ** 2, 0)
     slope_u, slope_v = fall * u / long**2, fall * v / short**2
-    # The lamp stands above the plate in the picture, within 60 degrees.
+    # The lamp is above the plate in the image, within 60 degrees.
     lamp = rng.normal(np.pi / 2, np.pi / 9) - angle
     shade = slope_u * np.cos(lamp) + slope_v * np.sin(lamp)
     shade *= rng.uniform(0.1, 0.3) / np.abs(shade).max()
@@ -80,17 +65,10 @@ def draw_dent(rng: np.random.Generator, surface: np.ndarray) -> np.ndarray:
 
 
 def draw_scratch(rng: np.random.Generator, surface: np.ndarray) -> np.ndarray:
-    """Scores a thin line, 25 to 120 pixels long and 1 to 3 wide.
+    """Draws a thin line, 25 to 120 pixels long and 1 to 3 wide.
 
-    It is bright or dark, straight or slightly bent, and its contrast
-    varies along its length. Some have an edge of the other sign beside it.
-
-    Args:
-        rng (np.random.Generator): Source of everything random.
-        surface (np.ndarray): float32 (H, H), brightness, about 0 to 1.
-
-    Returns:
-        np.ndarray: float32 (H, H), a new array.
+    It is bright or dark, straight or slightly bent, and its contrast varies
+    along its length. Some have an edge of the opposite sign next to it.
     """
     size = surface.shape[0]
     length = rng.uniform(25, 120)
@@ -116,7 +94,7 @@ def draw_scratch(rng: np.random.Generator, surface: np.ndarray) -> np.ndarray:
 def _turned(
     x: np.ndarray, y: np.ndarray, angle: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Coordinates in axes turned by an angle in radians."""
+    """Coordinates in axes rotated by an angle in radians."""
     c, s = np.cos(angle), np.sin(angle)
     return x * c + y * s, y * c - x * s
 
@@ -124,10 +102,10 @@ def _turned(
 def _stroke(
     points: np.ndarray, strength: np.ndarray, width: float, size: int
 ) -> np.ndarray:
-    """A soft polyline, float32 (size, size), as strong as each point says."""
+    """A soft polyline, float32 (size, size), of a strength for each point."""
     fine = 4
     canvas = np.zeros((size * fine, size * fine), np.float32)
-    # Pixel centers lie at whole numbers, so the finer grid is shifted.
+    # Pixel centers are at whole numbers, so the finer grid is shifted.
     corners = np.rint(points * fine + (fine - 1) / 2).astype(int).tolist()
     thickness = max(round(width * fine), 1)
     for start, stop, value in zip(corners, corners[1:], strength):

@@ -1,7 +1,7 @@
 """Makes the built-in demo set: procedural brushed-aluminium plates.
 
-With it all of the plugin can be run without any download. It has the shape
-of the job which the plugin is for: few labeled plates, many unlabeled ones.
+With it the whole plugin can be run without any download. Like the data that
+the plugin is for, it has few labeled images and many unlabeled ones.
 """
 
 import json
@@ -14,18 +14,19 @@ import numpy as np
 from pycocotools import mask as coco_mask
 
 from ..utils.errors import FileAccessError, InputError
+from ..utils.fileio import read_json
 from .defects import DEFECTS
 from .render import PlateDefect, render_plate
 
 SIZE = 160
 # Plates with and without defects per split, in the order of the image ids.
 SPLITS = {'train': (36, 6), 'unlabeled': (260, 140), 'test': (90, 30)}
-# Raise it whenever the pictures or labels of a seed become different.
+# Increase it whenever the images or labels of a seed become different.
 VERSION = 1
 
 
 def make_demo_set(root: Path, seed: int = 0) -> None:
-    """Writes the demo set, or does nothing if it is there already.
+    """Writes the demo set, or does nothing if it already exists.
 
     ``root/images`` gets gray PNG files of 160 x 160 pixels and
     ``root/annotations`` one COCO file per split: ``train.json`` (36 labeled
@@ -34,16 +35,16 @@ def make_demo_set(root: Path, seed: int = 0) -> None:
     (120 plates, 90 with defects). Categories 1 to 3 are corrosion, dent and
     scratch. No image is in two splits. The same seed gives the same bytes.
 
-    The set is made beside ``root`` and moved there in one step, so that a
-    run which is killed leaves nothing under that name.
+    The set is made next to ``root`` and moved there in one step, so that a
+    run that is killed leaves nothing under that name.
 
     Args:
         root (Path): Folder to make. Missing parents are made too.
         seed (int): Seed of the whole set, 0 or above. Defaults to 0.
 
     Raises:
-        ValueError: If ``root`` holds anything other than this set, or the
-            seed is negative.
+        ValueError: If ``root`` holds anything but this set, or the seed is
+            negative.
     """
     root = Path(root)
     if seed < 0:
@@ -73,14 +74,25 @@ def _write_set(folder: Path, seed: int) -> None:
     (folder / 'annotations').mkdir()
     image_id = 0
     for number, (split, (defective, clean)) in enumerate(SPLITS.items()):
-        coco = _empty_coco(split, seed)
+        coco: dict = dict(
+            info=_info(split, seed),
+            licenses=[],
+            images=[],
+            annotations=[],
+            categories=[
+                dict(id=number, name=name, supercategory='defect')
+                for number, name in enumerate(DEFECTS, 1)
+            ],
+        )
         for index in range(defective + clean):
             image_id += 1
             rng = np.random.default_rng([seed, number, index])
             wanted = _choose_defects(rng, index) if index < defective else []
             image, found = render_plate(rng, wanted, SIZE)
             name = f'{split}_{index:04d}.png'
-            _write_png(folder / 'images' / name, image)
+            if not cv2.imwrite(str(folder / 'images' / name), image):
+                msg = f'could not write {name} in {folder}: is the disk full?'
+                raise FileAccessError(msg)
             coco['images'].append(
                 dict(id=image_id, file_name=name, width=SIZE, height=SIZE)
             )
@@ -92,7 +104,7 @@ def _write_set(folder: Path, seed: int) -> None:
 
 
 def _choose_defects(rng: np.random.Generator, index: int) -> list[str]:
-    """One to three kinds. The first goes round, so that none is rare."""
+    """One to three kinds. The first alternates, so that none is rare."""
     kinds = list(DEFECTS)
     others = rng.choice(kinds, rng.integers(0, 3))
     return [kinds[index % len(kinds)], *others.tolist()]
@@ -120,20 +132,6 @@ def _annotate(
     return annotations
 
 
-def _empty_coco(split: str, seed: int) -> dict:
-    categories = [
-        dict(id=number, name=name, supercategory='defect')
-        for number, name in enumerate(DEFECTS, 1)
-    ]
-    return dict(
-        info=_info(split, seed),
-        licenses=[],
-        images=[],
-        annotations=[],
-        categories=categories,
-    )
-
-
 def _info(split: str, seed: int) -> dict:
     what = (
         'images without boxes may hold defects'
@@ -147,32 +145,23 @@ def _info(split: str, seed: int) -> dict:
     )
 
 
-def _write_png(path: Path, image: np.ndarray) -> None:
-    if not cv2.imwrite(str(path), image):
-        msg = f'could not write {path}: is the disk full?'
-        raise FileAccessError(msg)
-
-
 def _is_complete(root: Path, seed: int) -> bool:
     """Whether ``root`` holds the whole set of this seed and version."""
     for split in SPLITS:
         try:
-            text = (root / 'annotations' / f'{split}.json').read_text()
-            coco = json.loads(text)
-        except (OSError, ValueError):
-            return False
-        if not isinstance(coco, dict) or coco.get('info') != _info(
-            split, seed
-        ):
-            return False
-        for image in coco['images']:
-            if not (root / 'images' / image['file_name']).is_file():
+            coco = read_json(root / 'annotations' / f'{split}.json', {})
+            if coco['info'] != _info(split, seed) or not all(
+                (root / 'images' / image['file_name']).is_file()
+                for image in coco['images']
+            ):
                 return False
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
     return True
 
 
 def _check_free(root: Path, seed: int) -> None:
-    """Refuses to touch what someone else put there."""
+    """Refuses a folder with other contents."""
     if not root.exists() or (root.is_dir() and not any(root.iterdir())):
         return
     msg = (

@@ -1,8 +1,8 @@
-"""Renders one demo plate together with labels measured on it.
+"""Renders one demo plate with labels measured on it.
 
-A label is not what was meant to be drawn but what can be seen: the pixels
-which are different because of the defect. So boxes and masks are right by
-construction, also where a defect fades out or leaves the picture.
+A label is what can be seen: the pixels that differ because of the defect. So
+boxes and masks are right by construction, also where a defect fades out or
+leaves the image.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ VISIBLE = 5
 MARGIN = 3
 # Gaps up to this many pixels wide inside a defect belong to it.
 GAP = 7
-# What is smaller than this is drawn again: nobody could point at it.
+# Smaller defects are drawn again: nobody could point at them.
 MIN_AREA, MIN_SIDE, MIN_MEAN_CHANGE = 40, 5, 9
 MIN_SIZE, ATTEMPTS = 96, 500
 
@@ -33,7 +33,7 @@ class PlateDefect(NamedTuple):
         label (str): Its kind: ``'corrosion'``, ``'dent'`` or ``'scratch'``.
         box (list[int]): [x, y, width, height] in pixels: the tight bounds
             of ``mask``.
-        mask (np.ndarray): bool (H, W), the pixels which it changes.
+        mask (np.ndarray): bool (H, W), the pixels that it changes.
     """
 
     label: str
@@ -46,20 +46,19 @@ def render_plate(
 ) -> tuple[np.ndarray, list[PlateDefect]]:
     """Renders a brushed-aluminium plate with the given defects.
 
-    Each defect draws from a random stream of its own, in the order given:
-    leaving the last one away leaves all else as it was. Masks lie
-    at least 7 pixels apart, and more than 3 pixels away from every mask
-    the picture is the very same as without any defect.
+    Each defect has a random stream of its own, in the order given: without
+    the last one all else stays the same. Masks are at least 7 pixels apart,
+    and more than 3 pixels away from every mask the image is exactly that
+    without any defect.
 
     Args:
-        rng (np.random.Generator): Source of everything random, as made by
-            ``np.random.default_rng``.
-        defects (Sequence[str]): Kinds of defect; a kind may come repeatedly,
-            and none makes a defect-free plate.
+        rng (np.random.Generator): From ``np.random.default_rng``.
+        defects (Sequence[str]): Kinds of defect, in any number; none makes a
+            defect-free plate.
         size (int): Height and width in pixels, at least 96.
 
     Returns:
-        tuple[np.ndarray, list[PlateDefect]]: The picture, uint8
+        tuple[np.ndarray, list[PlateDefect]]: The image, uint8
         (size, size), and its defects in the order given.
 
     Raises:
@@ -101,11 +100,11 @@ def render_plate(
 
 
 def visible_mask(change: np.ndarray) -> np.ndarray:
-    """Says which pixels belong to a defect, from what it changed.
+    """The pixels of a defect, from what it changed.
 
     These are the pixels changed by at least ``VISIBLE`` gray levels. Gaps and
-    holes in between are filled (a dent does not change its own middle), and
-    of what is still apart the largest part is kept.
+    holes in between are filled (a dent does not change its own middle); of
+    several parts the largest is kept.
 
     Args:
         change (np.ndarray): int16 (H, W), gray levels with the defect minus
@@ -117,8 +116,7 @@ def visible_mask(change: np.ndarray) -> np.ndarray:
     visible = (np.abs(change) >= VISIBLE).astype(np.uint8)
     if not visible.any():
         return visible.astype(bool)
-    # Without a border, closing would take the edge of the picture for part
-    # of the defect.
+    # Without a border, closing would add the edge of the image to the defect.
     padded = cv2.copyMakeBorder(
         visible, GAP, GAP, GAP, GAP, cv2.BORDER_CONSTANT, value=0
     )
@@ -135,14 +133,11 @@ def visible_mask(change: np.ndarray) -> np.ndarray:
 
 
 def is_distinct(change: np.ndarray, mask: np.ndarray) -> bool:
-    """Says whether a person could point at the defect.
+    """Whether a defect is large enough and clearly visible.
 
     Args:
         change (np.ndarray): int16 (H, W), gray levels.
         mask (np.ndarray): bool (H, W), its visible pixels.
-
-    Returns:
-        bool: True if it is large enough and stands out.
     """
     if mask.sum() < MIN_AREA or min(tight_box(mask)[2:]) < MIN_SIDE:
         return False
@@ -150,14 +145,7 @@ def is_distinct(change: np.ndarray, mask: np.ndarray) -> bool:
 
 
 def tight_box(mask: np.ndarray) -> list[int]:
-    """Measures the bounds of a mask.
-
-    Args:
-        mask (np.ndarray): bool (H, W), not empty.
-
-    Returns:
-        list[int]: [x, y, width, height] in pixels.
-    """
+    """[x, y, width, height] of a bool (H, W) mask that is not empty."""
     return list(cv2.boundingRect(mask.astype(np.uint8)))
 
 
@@ -172,11 +160,10 @@ def _erase_outside(
     change: np.ndarray,
     mask: np.ndarray,
 ) -> np.ndarray:
-    """Takes back what a defect did outside its mask.
+    """Removes what a defect changed outside its mask.
 
-    A visible part that the label does not hold would be an unlabeled
-    defect. Only the faint fading close to the mask stays, or masks would
-    end in an edge of their own.
+    A visible part outside the label would be an unlabeled defect. Only the
+    faint rim close to the mask stays, or masks would end in a hard edge.
     """
     keep = mask | (_grown(mask, MARGIN) & (np.abs(change) < VISIBLE))
     return np.where(keep, drawn, surface)

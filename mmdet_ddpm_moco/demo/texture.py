@@ -1,24 +1,20 @@
 """Draws defect-free brushed aluminium for the built-in demo set.
 
-Everything here is harmless: grain, light, roll marks, stains and dust vary
-from plate to plate, so that a detector cannot call all that is unusual a
-defect, and so that contrastive pretraining has something to look through.
+Nothing here is a defect: grain, light, roll marks, stains and dust vary from
+plate to plate, so that not all that is unusual is a defect, and so that
+contrastive pretraining has differences to be invariant to.
 """
 
 import cv2
 import numpy as np
 
-# The share of plates brushed along the rows, give or take 10 degrees. The
-# others lie up to 35 degrees off.
+# The share of plates brushed along the rows, within 10 degrees. The others
+# are rotated by up to 35 degrees.
 MOSTLY_HORIZONTAL = 0.9
 
 
 def draw_surface(rng: np.random.Generator, size: int) -> np.ndarray:
     """Draws one plate as a camera without noise would see it.
-
-    Args:
-        rng (np.random.Generator): Source of everything random.
-        size (int): Height and width in pixels.
 
     Returns:
         np.ndarray: float32 (size, size), brightness, 0 black and 1 white.
@@ -33,10 +29,6 @@ def draw_surface(rng: np.random.Generator, size: int) -> np.ndarray:
 def draw_noise(rng: np.random.Generator, size: int) -> np.ndarray:
     """Draws the camera's noise.
 
-    Args:
-        rng (np.random.Generator): Source of everything random.
-        size (int): Height and width in pixels.
-
     Returns:
         np.ndarray: float32 (size, size), in gray levels, mean 0. Its standard
         deviation is 1 to 4 levels.
@@ -46,7 +38,7 @@ def draw_noise(rng: np.random.Generator, size: int) -> np.ndarray:
 
 
 def develop(surface: np.ndarray, noise: np.ndarray) -> np.ndarray:
-    """Makes the picture which the camera stores.
+    """Makes the image that the camera stores.
 
     Args:
         surface (np.ndarray): float32 (H, W), brightness in 0 to 1.
@@ -60,14 +52,7 @@ def develop(surface: np.ndarray, noise: np.ndarray) -> np.ndarray:
 
 
 def pixel_grid(size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Makes the coordinates of the pixels.
-
-    Args:
-        size (int): Height and width in pixels.
-
-    Returns:
-        tuple[np.ndarray, np.ndarray]: x and y, float32 (size, size), pixels.
-    """
+    """The x and y of each pixel, float32 (size, size)."""
     y, x = np.mgrid[:size, :size].astype(np.float32)
     return x, y
 
@@ -78,7 +63,7 @@ def cloud(
     """Draws smooth random shading in several octaves.
 
     Args:
-        rng (np.random.Generator): Source of everything random.
+        rng (np.random.Generator): The generator to draw from.
         size (int): Height and width in pixels.
         coarsest (float): Distance in pixels between the peaks of the first
             octave. Each further octave has half of it, and half the weight.
@@ -91,17 +76,17 @@ def cloud(
     for octave in range(octaves):
         cells = 3 + int(np.ceil(size * 2**octave / coarsest))
         grid = rng.standard_normal((cells, cells), dtype=np.float32)
-        grid = cv2.resize(grid, (size, size), interpolation=cv2.INTER_CUBIC)
-        total += grid / 2**octave
+        smooth = cv2.resize(grid, (size, size), interpolation=cv2.INTER_CUBIC)
+        total += smooth / 2**octave
     return (total - total.mean()) / total.std()
 
 
 def soft_step(height: np.ndarray, width: float) -> np.ndarray:
-    """Rises from 0 where ``height`` is negative to 1 where it is positive.
+    """0 where ``height`` is negative, 1 where it is positive, smoothly.
 
     Args:
         height (np.ndarray): float32 (H, W).
-        width (float): How much height the rise takes, above 0.
+        width (float): Height over which it rises, above 0.
 
     Returns:
         np.ndarray: float32 (H, W), 0 to 1.
@@ -116,7 +101,7 @@ def _brushing(rng: np.random.Generator, size: int) -> np.ndarray:
     grain = _streaks(rng, canvas, length=(9, 31), sigma=(0.4, 0.9))
     coarse = _streaks(rng, canvas, length=(31, 91), sigma=(1.2, 3.5))
     share = rng.uniform(0.1, 0.5)
-    brushed = (1 - share) * grain + share * coarse
+    brushed: np.ndarray = (1 - share) * grain + share * coarse
     brushed *= rng.uniform(0.025, 0.065) / brushed.std()
     for row in rng.integers(0, canvas, rng.poisson(4)):
         start, stop = np.sort(rng.integers(0, canvas, 2))
@@ -143,10 +128,10 @@ def _streaks(
     length: tuple[int, int],
     sigma: tuple[float, float],
 ) -> np.ndarray:
-    """Noise drawn out along the rows, with standard deviation 1."""
+    """Noise stretched along the rows, with standard deviation 1."""
     pixels = int(rng.integers(*length))
-    noise = rng.standard_normal((canvas, canvas), dtype=np.float32)
-    # Two box filters make streaks which fade in and out.
+    noise: np.ndarray = rng.standard_normal((canvas, canvas), np.float32)
+    # Two box filters make streaks that fade in and out.
     noise = cv2.blur(cv2.blur(noise, (pixels, 1)), (pixels, 1))
     noise = cv2.GaussianBlur(
         noise, (1, 21), sigmaX=1, sigmaY=rng.uniform(*sigma)
@@ -190,7 +175,7 @@ def _light(rng: np.random.Generator, size: int) -> np.ndarray:
     angle = rng.uniform(0, 2 * np.pi)
     slope = rng.uniform(0.0, 0.14)
     light = 1 + slope * (x * np.cos(angle) + y * np.sin(angle))
-    # Brushed metal draws a lamp out across the grain.
+    # Brushed metal stretches the reflection of a lamp across the grain.
     middle, width = rng.uniform(-1, 1), rng.uniform(0.3, 0.9)
     reflection = np.exp(-(((x - middle) / width) ** 2))
     light += rng.uniform(0, 0.18) * reflection

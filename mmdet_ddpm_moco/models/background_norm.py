@@ -45,9 +45,11 @@ def background_statistics(
     background = mask == 0
     too_few = background.sum((2, 3), keepdim=True) < MIN_PIXELS
     pixels = image.masked_fill(~(background | too_few), float('nan'))
+    # In two steps: with device=, torch would wait for the GPU.
+    quantiles = torch.tensor((QUANTILES[0], 0.5, QUANTILES[1]))
     low, median, high = torch.nanquantile(
         pixels.flatten(2),
-        pixels.new_tensor([QUANTILES[0], 0.5, QUANTILES[1]]),
+        quantiles.to(pixels, non_blocking=True),
         dim=2,
     )  # each (N, C)
     scale = ((high - low) / NORMAL_RANGE).square().mean(1).sqrt()

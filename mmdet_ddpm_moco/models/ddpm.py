@@ -52,18 +52,6 @@ class DefectDDPM(BaseModel):
 
     Raises:
         ValueError: An argument is out of range.
-
-    Examples:
-        >>> model = DefectDDPM(
-        ...     num_classes=6,
-        ...     unet=dict(
-        ...         block_out_channels=(32, 64),
-        ...         down_block_types=('DownBlock2D', 'DownBlock2D'),
-        ...         up_block_types=('UpBlock2D', 'UpBlock2D'),
-        ...     ),
-        ... )
-        >>> image, mask = torch.rand(2, 1, 64, 64), torch.zeros(2, 1, 64, 64)
-        >>> model(image, mask, torch.tensor([0, 6]), mode='loss')['loss']
     """
 
     def __init__(
@@ -77,7 +65,8 @@ class DefectDDPM(BaseModel):
         snr_gamma: float | None = None,
         class_dropout: float = 0.0,
     ) -> None:
-        super().__init__()
+        # The host goes on while a batch is copied to the GPU.
+        super().__init__(dict(type='BaseDataPreprocessor', non_blocking=True))
         check_arguments(
             locals(),
             num_classes=(num_classes >= 1, 'at least 1'),

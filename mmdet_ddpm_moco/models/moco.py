@@ -11,11 +11,7 @@ import torch.nn.functional as F
 from mmengine.dist import all_gather, get_rank, get_world_size
 from mmengine.model import BaseAveragedModel
 from mmpretrain.models.selfsup import MoCo
-from mmpretrain.models.utils import (
-    CosineEMA,
-    batch_shuffle_ddp,
-    batch_unshuffle_ddp,
-)
+from mmpretrain.models.utils import batch_shuffle_ddp, batch_unshuffle_ddp
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
@@ -24,6 +20,7 @@ from ..utils.checks import check_arguments
 from ..utils.errors import InputError
 from .heads.dataset_contrastive_head import DatasetContrastiveHead
 from .key_queue import KeyQueue
+from .moving_average import ForeachEMA
 from .split_batch_norm import split_batch_norm
 
 
@@ -70,25 +67,6 @@ class DatasetMoCo(KeyQueue, MoCo):
     Raises:
         ValueError: ``queue_len``, ``feat_dim`` or ``bn_splits`` below 1, or
             ``momentum`` or ``end_momentum`` out of range.
-
-    Examples:
-        >>> loss = dict(type='mmdet_ddpm_moco.DatasetContrastiveLoss')
-        >>> model = MODELS.build(
-        ...     dict(
-        ...         type='mmdet_ddpm_moco.DatasetMoCo',
-        ...         backbone=dict(type='ResNet', depth=18),
-        ...         neck=dict(
-        ...             type='MoCoV2Neck',
-        ...             in_channels=512,
-        ...             hid_channels=512,
-        ...             out_channels=128,
-        ...         ),
-        ...         head=dict(
-        ...             type='mmdet_ddpm_moco.DatasetContrastiveHead',
-        ...             loss=loss,
-        ...         ),
-        ...     )
-        ... )
     """
 
     backbone: nn.Module
@@ -129,16 +107,19 @@ class DatasetMoCo(KeyQueue, MoCo):
             queue_len=queue_len,
             feat_dim=feat_dim,
             momentum=momentum,
-            data_preprocessor=data_preprocessor,
+            # The host goes on while a batch is copied to the GPU.
+            data_preprocessor={
+                'non_blocking': True,
+                **(data_preprocessor or {}),
+            },
             init_cfg=init_cfg,
         )
         self.keys_per_sample = 2 if symmetric else 1
-        if end_momentum is not None:
-            self.encoder_k = CosineEMA(
-                nn.Sequential(self.backbone, self.neck),
-                momentum=momentum,
-                end_momentum=end_momentum,
-            )
+        self.encoder_k = ForeachEMA(
+            nn.Sequential(self.backbone, self.neck),
+            momentum=momentum,
+            end_momentum=end_momentum,
+        )
         split_batch_norm(self.encoder_k, bn_splits)
         if channels_last:
             self.to(memory_format=torch.channels_last)

@@ -10,6 +10,7 @@ import itertools
 import pytest
 import torch
 
+from helpers.fake_gpu import to_fake_gpu
 from helpers.tiny_moco import batch, build
 
 fake_tensor = pytest.importorskip('torch._subclasses.fake_tensor')
@@ -27,27 +28,6 @@ LOSSES = [
 ]
 
 
-def to_fake_gpu(model, mode):
-    """What ``model.cuda()`` does, with fake tensors."""
-
-    def fake(tensor):
-        fake = mode.from_tensor(tensor, static_shapes=True).detach()
-        return torch.empty_like(fake, device='cuda')
-
-    for module in model.modules():
-        for name, value in module._parameters.items():
-            if value is not None:
-                module._parameters[name] = torch.nn.Parameter(
-                    fake(value), value.requires_grad
-                )
-        for name, value in module._buffers.items():
-            if value is not None:
-                module._buffers[name] = fake(value)
-    average = model.encoder_k
-    average.avg_parameters = dict(average.module.named_parameters())
-    model.data_preprocessor._device = torch.device('cuda')
-
-
 def two_steps(break_model=None):
     """Two forward passes in training on the fake GPU.
 
@@ -58,9 +38,7 @@ def two_steps(break_model=None):
     model = build(loss=dict(instance_weight=0.5))
     with fake_tensor.FakeTensorMode() as mode:
         to_fake_gpu(model, mode)
-        # mmengine's average reads its number of steps; not ours to change.
-        del model.encoder_k.steps
-        model.encoder_k.steps = 1
+        model.encoder_k._steps = 1
         model._last_ids = [(-1, -1), (-2, -2)]
         if break_model is not None:
             break_model(model)

@@ -1,5 +1,5 @@
-# Which contrast suits a detector, found out cheaply: a quarter of the
-# schedule, on the images that choices are made on.
+# Which contrastive settings suit a detector, with a quarter of the schedule,
+# scored on the images that choices are made on.
 def contrast(stage, note, own_labels=False, stages=None, **options):
     fast = {
         'model.channels_last': True,
@@ -26,13 +26,11 @@ def contrast(stage, note, own_labels=False, stages=None, **options):
 _loss = 'model.head.loss.'
 _images = 'train_dataloader.dataset.sources.0.'
 variants = dict(
-    moco=contrast('moco', 'plain MoCo v2'),
-    mix=contrast(
-        'mix', 'mix: half dataset-level loss, by classes of the shots'
-    ),
+    moco=contrast('moco', 'MoCo v2'),
+    mix=contrast('mix', 'half dataset-level loss, by classes of the shots'),
     paper=contrast(
         'dataset',
-        'the dataset-level loss as in the research code: nothing masked, '
+        "the dataset-level loss as in the paper's code: nothing masked, "
         'logits averaged over datasets',
         **{
             f'{_loss}mask_same_dataset': False,
@@ -54,7 +52,7 @@ variants = dict(
     ),
     weak_labels=contrast(
         'mix',
-        'mix, and the class of every training image is known',
+        'mix, with the class of every training image',
         own_labels=True,
         **{f'{_images}dataset_ids': 'class', f'{_images}crop': False},
     ),

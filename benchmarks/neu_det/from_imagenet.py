@@ -12,12 +12,12 @@ variants = dict(
     weak_labels=dict(
         config='variants/imagenet_weak_labels.py',
         own_labels=True,
-        note='contrast is given the class of every training image',
+        note='pretraining reads the class of every training image',
     ),
     classification=dict(
         config='variants/imagenet_classification.py',
         own_labels=True,
-        note='the competitor of weak_labels: the same labels, classified',
+        note='competitor of weak_labels: the same labels, classified',
     ),
     fully_supervised=dict(
         config='variants/imagenet_fully_supervised.py',

@@ -1,4 +1,4 @@
-# What contrast is worth to a ResNet-18 that is trained from scratch.
+# What contrastive pretraining is worth to a ResNet-18 from scratch.
 variants = dict(
     baseline='variants/scratch_baseline.py',
     copypaste='variants/scratch_copypaste.py',

@@ -1,4 +1,4 @@
-# At how many image-steps the baseline has levelled off, on the images that
+# After how many image-steps the baseline levels off, scored on the images that
 # choices are made on. A step takes 4 images.
 def steps(number):
     return dict(

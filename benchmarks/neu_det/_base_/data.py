@@ -1,4 +1,4 @@
-# The data and schedule that all variants share. train_20.json stands for the
+# Data and schedule of all variants. train_20.json is the placeholder of the
 # shots that a seed draws; variants are scored once, at the end.
 _base_ = [
     '../../../configs/_base_/datasets/neu_det_detection.py',
@@ -20,7 +20,7 @@ val_cfg = None
 test_dataloader = dict(dataset=dict(data_root=data_root))
 test_evaluator = dict(ann_file=data_root + 'annotations/test.json')
 
-# 5,760 image-steps: see the learning curve in the README.
+# 5,760 image-steps: see the learning curve in docs/results.md.
 max_iters = 1440
 train_cfg = dict(max_iters=max_iters)
 param_scheduler = [_base_.warmup, dict(_base_.cosine, end=max_iters)]

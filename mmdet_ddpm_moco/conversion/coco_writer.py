@@ -22,16 +22,13 @@ CocoEntry = tuple[dict[str, Any], list[dict[str, Any]]]
 def coco_entries(
     samples: Sequence[Sample], groups: Sequence[int], classes: Sequence[str]
 ) -> dict[str, CocoEntry]:
-    """Gives images and boxes the ids they have in every json.
+    """COCO entries of all images by name, with ids from 1.
 
     Args:
         samples (Sequence[Sample]): All images of the data set.
         groups (Sequence[int]): Near-duplicate group of each: the index of
             its first member. Becomes that image's id, as ``group``.
-        classes (Sequence[str]): Classes in the order of their ids, from 1.
-
-    Returns:
-        dict[str, CocoEntry]: By name of the sample.
+        classes (Sequence[str]): Classes in the order of their ids.
     """
     ids = {name: index for index, name in enumerate(classes, start=1)}
     entries = {}
@@ -92,7 +89,7 @@ def write_conversion(
         images (Mapping[str, Path]): File of each image by its name.
         lists (Mapping[str, Sequence[str]]): Names of images by list.
         contents (Mapping[str, Any]): COCO json by list.
-        report (Any): The report for JSON.
+        report (Any): For JSON.
         copy (bool): Copy images instead of linking them.
 
     Raises:

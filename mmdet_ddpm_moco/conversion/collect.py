@@ -48,14 +48,14 @@ def collect_samples(
     classes: Sequence[str] | None,
     report: Report,
 ) -> tuple[list[Sample], list[str]]:
-    """Reads the data set in ``src``.
+    """Reads the data set in ``src``; ``report`` receives the findings.
 
     Args:
         src (Path): Folder of the data set.
         dst (Path): Folder of the conversion.
-        fmt (AnnotationFormat): Format of its annotations.
+        fmt (AnnotationFormat): Format of the annotations.
         classes (Sequence[str], optional): Classes to keep, None for all.
-        report (Report): Takes the findings.
+        report (Report): The report.
 
     Returns:
         tuple[list[Sample], list[str]]: Samples in natural order of their

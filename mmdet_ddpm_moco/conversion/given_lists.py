@@ -19,22 +19,17 @@ from .splits import SPLITS
 
 @dataclass(frozen=True)
 class GivenLists:
-    """Lists as in their files.
+    """Lists by split, for each split that has one.
 
     Attributes:
-        folder (Path): Folder of the files.
-        names (dict[str, list[str]]): Names of each split that has a list, in
-            the order of the file.
-        sha256 (dict[str, str]): Digest of the bytes of each list, in hex.
+        files (dict[str, Path]): Their files.
+        names (dict[str, list[str]]): Names in the order of the file.
+        sha256 (dict[str, str]): Digest of the file, in hex.
     """
 
-    folder: Path
+    files: dict[str, Path]
     names: dict[str, list[str]]
     sha256: dict[str, str]
-
-    def file(self, split: str) -> Path:
-        """The list of a split."""
-        return _file(self.folder, split)
 
 
 def read_lists(folder: Path) -> GivenLists:
@@ -53,25 +48,24 @@ def read_lists(folder: Path) -> GivenLists:
             f'{folder} is not a folder; name the one that holds train.txt '
             'and, if wanted, val.txt and test.txt'
         )
-    names, sha256 = {}, {}
-    for split in SPLITS:
-        path = _file(folder, split)
-        if not path.exists():
-            if split == 'train':
-                raise MissingFileError(
-                    f'{path} is missing; of the lists only val.txt and '
-                    'test.txt may be left out'
-                )
-            continue
+    files = {split: folder / f'{split}.txt' for split in SPLITS}
+    files = {split: path for split, path in files.items() if path.exists()}
+    if 'train' not in files:
+        raise MissingFileError(
+            f'{folder / "train.txt"} is missing; of the lists only val.txt '
+            'and test.txt may be left out'
+        )
+    given = GivenLists(files, {}, {})
+    for split, path in files.items():
         try:
             data = path.read_bytes()
         except OSError as error:
             raise FileAccessError(
                 f'cannot read {path}: {error.strerror}'
             ) from error
-        names[split] = _parse(data, path)
-        sha256[split] = hashlib.sha256(data).hexdigest()
-    return GivenLists(folder, names, sha256)
+        given.names[split] = _parse(data, path)
+        given.sha256[split] = hashlib.sha256(data).hexdigest()
+    return given
 
 
 def match_lists(
@@ -82,10 +76,7 @@ def match_lists(
     A name is that of an image in the conversion, or else, if unique, that
     name or the name of its file without folder or without folder and suffix.
 
-    Args:
-        given (GivenLists): The lists.
-        samples (Sequence[Sample]): Images of the data set.
-        report (Report): Takes the labeled images that no list names.
+    Labeled images that no list names are added to the report.
 
     Returns:
         dict[str, list[str]]: Names of the images of each split, in the order
@@ -108,7 +99,7 @@ def match_lists(
     for split, names in given.names.items():
         for name in names:
             fits = [name] if name in images else sorted(short.get(name, ()))
-            entry = f'{given.file(split)} names {name}, which'
+            entry = f'{given.files[split]} names {name}, which'
             if not fits:
                 wrong['correct the names or take them off the lists'].append(
                     f'{entry} is no readable image of the data set'
@@ -122,7 +113,7 @@ def match_lists(
                     f'{entry} has no usable annotation'
                 )
             elif fits[0] in split_of:
-                first = given.file(split_of[fits[0]])
+                first = given.files[split_of[fits[0]]]
                 wrong['name each image once, in one list'].append(
                     f'{entry} {first} names already'
                 )
@@ -138,10 +129,6 @@ def match_lists(
         split: [name for name in images if split_of.get(name) == split]
         for split in SPLITS
     }
-
-
-def _file(folder: Path, split: str) -> Path:
-    return folder / f'{split}.txt'
 
 
 def _parse(data: bytes, path: Path) -> list[str]:

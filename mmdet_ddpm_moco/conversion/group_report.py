@@ -22,7 +22,7 @@ def report_groups(
         group_of (Mapping[str, int]): Group of each image by name.
         lists (Mapping[str, Sequence[str]]): Names by list: the splits and
             ``unlabeled``.
-        report (Report): Takes the groups and the findings.
+        report (Report): The report.
     """
     split_of = {
         name: split
@@ -59,11 +59,7 @@ def report_large_groups(
 ) -> None:
     """Reports groups that no random split can distribute.
 
-    Args:
-        group_of (Mapping[str, int]): Group of each image by name.
-        strata (Mapping[str, str]): Main class of each labeled image by
-            name, '' for none.
-        report (Report): Takes the findings.
+    ``strata`` is the main class of each labeled image by name, '' for none.
     """
     sizes = Counter(strata.values())
     for names in _shared(group_of):
@@ -99,39 +95,31 @@ def _report_across(
         for first, second in combinations(SPLITS, 2)
     }
     parted = 0
-    # The worst first: test images, and those that were trained on.
-    found: dict[tuple[str, bool], list[tuple[str, str]]] = {
-        (own, trained_on): []
-        for own in ('test', 'val')
-        for trained_on in (True, False)
-    }
+    found: list[tuple[bool, bool, str, str]] = []
     for names in shared:
-        by_split: dict[str, list[str]] = defaultdict(list)
-        for name in names:
-            by_split[split_of.get(name, '')].append(name)
         inside = {
-            split: by_split[split] for split in SPLITS if split in by_split
+            split: [name for name in names if split_of.get(name) == split]
+            for split in SPLITS
         }
+        inside = {split: part for split, part in inside.items() if part}
         parted += len(inside) > 1
         for first, second in combinations(inside, 2):
             for split in across[f'{first}_{second}']:
                 across[f'{first}_{second}'][split] += len(inside[split])
-        for own in inside.keys() & {'val', 'test'}:
+        for own in inside.keys() - {'train'}:
             others = ' and '.join(
-                _such_as(split, inside[split])
-                for split in inside
+                f'{len(part)} of {split} '
+                f'({part[0]}{", …" if len(part) > 1 else ""})'
+                for split, part in inside.items()
                 if split != own
             )
             if others:
-                found[own, 'train' in inside].extend(
-                    (name, f'{own}, with {others}') for name in inside[own]
-                )
-    for entries in found.values():
-        for name, detail in entries:
-            report.add('near_duplicate_across_splits', name, detail)
+                kind = own == 'val', 'train' not in inside
+                found += [
+                    (*kind, name, f'{own}, with {others}')
+                    for name in inside[own]
+                ]
+    # The worst first: test images, and those that were trained on.
+    for _, _, name, detail in sorted(found, key=lambda item: item[:2]):
+        report.add('near_duplicate_across_splits', name, detail)
     report.groups.update(parted=parted, across=across)
-
-
-def _such_as(split: str, names: Sequence[str]) -> str:
-    more = ', …' if len(names) > 1 else ''
-    return f'{len(names)} of {split} ({names[0]}{more})'

@@ -74,9 +74,6 @@ def find_files(
         dst (Path, optional): Folder of the conversion. What a conversion
             wrote there before is not taken for a source.
 
-    Returns:
-        SourceTree: The files found.
-
     Raises:
         FileNotFoundError: If ``src`` is no folder or has no images and
             annotation files in a known layout.

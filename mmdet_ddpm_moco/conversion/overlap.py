@@ -49,10 +49,7 @@ def thumbnail(image: np.ndarray) -> np.ndarray:
 
 
 def coarse_spectrum(image: np.ndarray) -> np.ndarray:
-    """Fourier transform of a coarse, flattened image for ``best_shift``.
-
-    Args:
-        image (np.ndarray): Gray image (uint8, shape (H, W)).
+    """Fourier transform of a coarse, flattened gray uint8 (H, W) image.
 
     Returns:
         np.ndarray: float32 in OpenCV's packed layout, of twice the height
@@ -87,7 +84,7 @@ def best_shift(first: np.ndarray, second: np.ndarray) -> Match:
 def fine_correlation(
     first: np.ndarray, second: np.ndarray, shift: tuple[int, int]
 ) -> float:
-    """Correlation of the overlap at a shift known to a coarse pixel.
+    """Highest correlation of the overlap near a shift, in [-1, 1].
 
     Args:
         first (np.ndarray): Gray image (uint8, shape (H, W)).
@@ -95,8 +92,7 @@ def fine_correlation(
         shift (tuple[int, int]): As in ``Match``.
 
     Returns:
-        float: Highest correlation near the shift, in [-1, 1]; 0 if nothing
-        comparable overlaps.
+        float: 0 if nothing comparable overlaps.
     """
     a = flatten(first, FINE_SIDE, detail=5, spread=5)
     b = flatten(second, FINE_SIDE, detail=5, spread=5)

@@ -1,6 +1,6 @@
 """Pairs images with annotation files, and names the images."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -97,19 +97,11 @@ def name_images(
             parts[image] = Path(image.label).parts
     renamed: dict[SourceFile, str] = {}
     depth = 1
-    while clashes := _clashes(names):
+    while len(set(names.values())) < len(names):
         depth += 1
-        for image in clashes:
-            if image in parts:
-                names[image] = '__'.join(parts[image][-depth:])
+        users = Counter(names.values())
+        for image, inner in parts.items():
+            if users[names[image]] > 1:
+                names[image] = '__'.join(inner[-depth:])
                 renamed[image] = names[image]
     return names, list(renamed.items())
-
-
-def _clashes(names: dict[SourceFile, str]) -> list[SourceFile]:
-    users: dict[str, list[SourceFile]] = defaultdict(list)
-    for image, name in names.items():
-        users[name].append(image)
-    return [
-        image for same in users.values() if len(same) > 1 for image in same
-    ]

@@ -106,18 +106,11 @@ class FindingsError(InputError):
 
 
 def format_report(report: Report, shown: int = 3) -> str:
-    """A table of images and boxes, the near-duplicate groups and findings.
-
-    Args:
-        report (Report): The report.
-        shown (int): Files to name per kind of finding. Defaults to 3.
-    """
-    return '\n'.join(
+    """Counts, groups and findings, ``shown`` of each kind, as text."""
+    return '\n\n'.join(
         (
             _format_counts(report),
-            '',
             _format_groups(report),
-            '',
             _format_findings(report, shown),
         )
     )
@@ -137,14 +130,9 @@ def _format_counts(report: Report) -> str:
     rows.append(
         ['all', *(f'{entry["images"]} / {entry["boxes"]}' for entry in lists)]
     )
-    widths = [max(map(len, column)) for column in zip(*rows)]
+    first, *others = [max(map(len, column)) for column in zip(*rows)]
     return '\n'.join(
-        '  '.join(
-            [
-                row[0].ljust(widths[0]),
-                *(cell.rjust(size) for cell, size in zip(row[1:], widths[1:])),
-            ]
-        )
+        '  '.join([row[0].ljust(first), *map(str.rjust, row[1:], others)])
         for row in rows
     )
 

@@ -54,15 +54,10 @@ def check_few_shot(shots: Sequence[int]) -> list[int]:
 
 
 def quotas(count: int, ratio: Sequence[float]) -> np.ndarray:
-    """Whole numbers of images per split, by largest remainder.
-
-    Args:
-        count (int): Images to distribute.
-        ratio (Sequence[float]): Shares with sum 1.
+    """``count`` images by shares with sum 1, by largest remainder.
 
     Returns:
-        np.ndarray: Counts per split (int64, shape (len(ratio),)) with sum
-        ``count``.
+        np.ndarray: int64 (len(ratio),) with sum ``count``.
     """
     exact = np.asarray(ratio) * count
     counts = np.floor(exact + 1e-9).astype(np.int64)
@@ -91,11 +86,10 @@ def split_groups(
         strata (Mapping[str, str]): Stratum of each image by name.
         groups (Mapping[str, int]): Group of each image by name.
         ratio (Sequence[float]): Shares of train, val and test.
-        seed (int): Seed.
+        seed (int): The seed.
 
     Returns:
-        dict[str, list[str]]: Names of each split, in the order of
-        ``strata``.
+        dict[str, list[str]]: Names of each split in the order of ``strata``.
     """
     kinds = sorted(set(strata.values()))
     column = {kind: index for index, kind in enumerate(kinds)}

@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..utils.errors import MissingFileError
+from ..utils.fileio import IMAGE_SUFFIXES
 from .formats import AnnotationFormat
 
-IMAGE_SUFFIXES = frozenset(
-    ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
-)
 IMAGE_FOLDERS = frozenset(('images', 'jpegimages'))
 SPLIT_FOLDERS = frozenset(('train', 'validation', 'valid', 'val', 'test'))
 

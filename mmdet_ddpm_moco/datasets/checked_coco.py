@@ -7,6 +7,7 @@ file of another tool a detector would get wrong class names.
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mmdet.datasets import CocoDataset
 from mmdet.datasets.api_wrappers import COCO
@@ -18,10 +19,7 @@ class OrderedCOCO(COCO):
     """COCO annotations whose categories are in the order of the classes."""
 
     def get_cat_ids(
-        self,
-        cat_names: Sequence[str] = (),
-        sup_names: Sequence[str] = (),
-        cat_ids: Sequence[int] = (),
+        self, cat_names: Sequence[str] = (), *args: Any, **kwargs: Any
     ) -> list[int]:
         """Category ids as in pycocotools, in the order of the file.
 
@@ -29,7 +27,7 @@ class OrderedCOCO(COCO):
             ValueError: The file lacks one of ``cat_names`` or has them in
                 another order.
         """
-        ids = super().get_cat_ids(cat_names, sup_names, cat_ids)
+        ids = super().get_cat_ids(cat_names, *args, **kwargs)
         found = [category['name'] for category in self.load_cats(ids)]
         if cat_names and found != list(cat_names):
             names = [category['name'] for category in self.cats.values()]

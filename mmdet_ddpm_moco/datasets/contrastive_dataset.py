@@ -137,28 +137,15 @@ class ContrastiveDataset(BaseDataset):
 
 @dataclass(frozen=True)
 class Source:
-    """The samples of one source.
-
-    Attributes:
-        samples (list[Sample]): In the order of its files.
-        classes (tuple[str, ...]): Its classes, with or without samples.
-        share (float | None): The share of an epoch that it makes up; None
-            takes all samples.
-    """
+    """The samples of one source, in the order of its files."""
 
     samples: list[Sample]
-    classes: tuple[str, ...]
-    share: float | None
+    classes: tuple[str, ...]  # also those without samples
+    share: float | None  # of an epoch; None takes all samples
 
 
 def read_source(source: dict) -> Source:
-    """Lists the samples of one source.
-
-    Args:
-        source (dict): As :class:`ContrastiveDataset` describes it.
-
-    Returns:
-        Source: Its samples and classes.
+    """Lists the samples of a source of :class:`ContrastiveDataset`.
 
     Raises:
         FileNotFoundError: A json, a table, a folder or an image is missing.

@@ -9,6 +9,7 @@ from mmengine.registry import DATASETS
 from torch.utils.data import Dataset
 
 from ..bank.compositing import Box, crop
+from ..utils.checks import check_arguments
 from ..utils.errors import InputError
 from .labeled_images import BACKGROUND, Defect, LabeledImages
 from .window_geometry import (
@@ -20,8 +21,11 @@ from .window_geometry import (
 
 # Sides are multiples of this many pixels, for a U-Net of four levels.
 _STEP = 8
+Rng = np.random.RandomState
 # numpy's global generator, which MMEngine seeds in every worker.
-_GLOBAL_RNG = cast(np.random.RandomState, np.random)
+_GLOBAL_RNG = cast(Rng, np.random)
+# Pixels uint8 (H, W, C), alpha uint8 (H, W) and label of a window.
+Drawn = tuple[np.ndarray, np.ndarray, int]
 
 
 @DATASETS.register_module()
@@ -59,12 +63,6 @@ class DefectWindowDataset(Dataset):
     Raises:
         FileNotFoundError: The json is missing.
         ValueError: No annotations, or an image smaller than ``window``.
-
-    Examples:
-        >>> dataset = DefectWindowDataset('train.json', 'images/')
-        >>> window = dataset[0]
-        >>> window['image'].shape, window['mask'].shape, window['label']
-        (torch.Size([1, 64, 64]), torch.Size([1, 64, 64]), tensor(2))
     """
 
     def __init__(
@@ -76,17 +74,17 @@ class DefectWindowDataset(Dataset):
         channels: int = 1,
         length: int = 1000,
     ) -> None:
-        if window < 16:
-            msg = (
-                f'window must be at least 16 pixels, got {window}: a smaller '
-                'one has no room for a defect and its rim'
-            )
-            raise InputError(msg)
+        check_arguments(
+            locals(),
+            # Less has no room for a defect and its rim.
+            window=(window >= 16, 'at least 16 pixels'),
+            max_window=(
+                max_window is None or max_window >= window,
+                f'at least window={window}',
+            ),
+        )
         self.ann_file = ann_file
         self.data = LabeledImages(ann_file, img_prefix, channels)
-        if max_window is not None and max_window < window:
-            msg = f'max_window={max_window} is smaller than window={window}'
-            raise InputError(msg)
         self.window = window
         self.max_window = max_window
         self.length = length
@@ -137,13 +135,11 @@ class DefectWindowDataset(Dataset):
         """Labels that are drawn; the last is that of background."""
         return [*self.data.present, len(self.data.classes)]
 
-    def draw(
-        self, rng: np.random.RandomState, label: int | None = None
-    ) -> tuple[np.ndarray, np.ndarray, int]:
+    def draw(self, rng: Rng, label: int | None = None) -> Drawn:
         """Draws a window.
 
         Args:
-            rng (np.random.RandomState): Source of randomness.
+            rng (RandomState): Source of randomness.
             label (int, optional): One of ``labels``. Defaults to None, any
                 of them.
 
@@ -154,9 +150,7 @@ class DefectWindowDataset(Dataset):
         """
         return self._cut(self._choose(rng, label), rng)
 
-    def _choose(
-        self, rng: np.random.RandomState, label: int | None = None
-    ) -> '_Choice':
+    def _choose(self, rng: Rng, label: int | None = None) -> '_Choice':
         labels = self.labels
         if label is None:
             label = labels[rng.randint(len(labels))]
@@ -169,9 +163,7 @@ class DefectWindowDataset(Dataset):
         size = self._size(defect.box, self.data.images[index].size, rng)
         return _Choice(label, index, defect.box, size, defect)
 
-    def _choose_background(
-        self, rng: np.random.RandomState
-    ) -> '_Choice | None':
+    def _choose_background(self, rng: Rng) -> '_Choice | None':
         for _ in range(10):
             label = self.data.present[rng.randint(len(self.data.present))]
             _, shape_of = self._any_defect(label, rng)
@@ -187,15 +179,11 @@ class DefectWindowDataset(Dataset):
                 return _Choice(len(self.data.classes), index, box, size)
         return None
 
-    def _any_defect(
-        self, label: int, rng: np.random.RandomState
-    ) -> tuple[int, Defect]:
+    def _any_defect(self, label: int, rng: Rng) -> tuple[int, Defect]:
         found = self.data.by_class[label]
         return found[rng.randint(len(found))]
 
-    def _cut(
-        self, choice: '_Choice', rng: np.random.RandomState
-    ) -> tuple[np.ndarray, np.ndarray, int]:
+    def _cut(self, choice: '_Choice', rng: Rng) -> Drawn:
         image = self.data.images[choice.index]
         mask = None if choice.defect is None else image.mask(choice.defect)
         # A window may miss a ragged defect, but not its box.
@@ -208,42 +196,28 @@ class DefectWindowDataset(Dataset):
         return pixels, alpha, choice.label
 
     def _size(
-        self, box: Box, image_size: tuple[int, int], rng: np.random.RandomState
+        self, box: Box, image_size: tuple[int, int], rng: Rng
     ) -> tuple[int, int]:
         """Width and height of a window for a defect."""
         if self.max_window is None:
             return self.window, self.window
-        w, h = (
-            min(side, total // _STEP * _STEP)
-            for side, total in zip(
-                window_size(box, self.max_window, rng), image_size
-            )
-        )
-        return w, h
+        w, h = window_size(box, self.max_window, rng)
+        most_w, most_h = (total // _STEP * _STEP for total in image_size)
+        return min(w, most_w), min(h, most_h)
 
 
 @dataclass(frozen=True)
 class _Choice:
-    """What a window is cut around: a defect or, without one, background.
-
-    Attributes:
-        label (int): Its label.
-        index (int): Index of the image.
-        box (tuple): ``(x, y, w, h)`` of the defect or area in the image.
-        size (tuple[int, int]): Width and height of the window.
-        defect (Defect | None): The defect.
-    """
+    """What a window is cut around: a defect or, without one, background."""
 
     label: int
-    index: int
-    box: Box
-    size: tuple[int, int]
+    index: int  # of the image
+    box: Box  # of the defect or defect-free area, in the image
+    size: tuple[int, int]  # (width, height) of the window
     defect: Defect | None = None
 
 
-def _item(
-    drawn: tuple[np.ndarray, np.ndarray, int], rng: np.random.RandomState
-) -> dict:
+def _item(drawn: Drawn, rng: Rng) -> dict:
     pixels, alpha, label = drawn
     if rng.rand() < 0.5:
         pixels, alpha = pixels[:, ::-1], alpha[:, ::-1]

@@ -1,6 +1,7 @@
 """A COCO json of labeled images, for generator, synthesis and evaluation."""
 
 import json
+from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -108,8 +109,8 @@ class LabeledImages:
         self._cache: dict[int, np.ndarray] = {}
         self._cache_left = CACHE_BYTES
         labels = {c['id']: i for i, c in enumerate(categories)}
-        per_image: dict[int, list[Defect]] = {}
-        crowds: dict[int, list[Box]] = {}
+        defects: dict[int, list[Defect]] = defaultdict(list)
+        crowds: dict[int, list[Box]] = defaultdict(list)
         sizes = {i['id']: (i['width'], i['height']) for i in data['images']}
         for ann in data['annotations']:
             x, y, w, h = ann['bbox']
@@ -117,17 +118,12 @@ class LabeledImages:
             if not box[2] or not box[3]:
                 continue
             if ann.get('iscrowd'):
-                crowds.setdefault(ann['image_id'], []).append(box)
+                crowds[ann['image_id']].append(box)
                 continue
-            per_image.setdefault(ann['image_id'], []).append(
-                Defect(
-                    ann['id'],
-                    labels[ann['category_id']],
-                    box,
-                    ann.get('segmentation'),
-                )
-            )
-        if not per_image:
+            label, shape = labels[ann['category_id']], ann.get('segmentation')
+            defect = Defect(ann['id'], label, box, shape)
+            defects[ann['image_id']].append(defect)
+        if not defects:
             msg = f'{ann_file} has no annotated defect to learn from'
             raise InputError(msg)
         self.images = tuple(
@@ -136,8 +132,8 @@ class LabeledImages:
                 i['file_name'],
                 Path(img_prefix) / i['file_name'],
                 sizes[i['id']],
-                tuple(per_image.get(i['id'], ())),
-                tuple(crowds.get(i['id'], ())),
+                tuple(defects[i['id']]),
+                tuple(crowds[i['id']]),
             )
             for i in data['images']
         )

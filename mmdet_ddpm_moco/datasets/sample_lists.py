@@ -8,7 +8,7 @@ for a missing file and ValueError for an option out of range.
 import csv
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,12 @@ import numpy as np
 from ..bank.compositing import Box
 from ..utils.checks import check_arguments
 from ..utils.errors import InputError, MissingFileError
+from ..utils.fileio import IMAGE_SUFFIXES
 from .labeled_images import BACKGROUND, LabeledImage, LabeledImages
 from .window_geometry import find_free_box
 
 # Sizes tried per window before an image is considered full.
 _TRIES = 10
-IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,13 @@ class Sample:
     dataset: str | None = None
 
 
+# Samples, and names of their classes.
+Listing = tuple[list[Sample], tuple[str, ...]]
+
+
 def list_annotated(
     dataset_ids: str, ann_file: str, img_prefix: str, **options: Any
-) -> tuple[list[Sample], tuple[str, ...]]:
+) -> Listing:
     """Lists the images of a COCO json, or with 'class' its boxes."""
     if dataset_ids == 'class':
         return _by_class(ann_file, img_prefix, **options)
@@ -65,7 +69,7 @@ def _by_class(
     context: float = 0.5,
     min_size: int = 32,
     background: int = 0,
-) -> tuple[list[Sample], tuple[str, ...]]:
+) -> Listing:
     check_arguments(
         locals(),
         context=(context >= 0, 'at least 0'),
@@ -84,20 +88,31 @@ def _by_class(
     if not crop:
         return [_whole_image(i, classes) for i in labeled.images], classes
 
-    def window_of(box: Box, image: LabeledImage) -> Box:
+    def enlarge(box: Box, image: LabeledImage) -> Box:
         return enlarged_box(box, image.size, context, min_size)
 
     samples = [
-        Sample(image.path, window_of(defect.box, image), classes[defect.label])
+        Sample(image.path, enlarge(defect.box, image), classes[defect.label])
         for image in labeled.images
         for defect in image.defects
     ]
-    samples += [
-        Sample(labeled.images[index].path, window, BACKGROUND)
-        for index, window in _background_windows(
-            labeled, window_of, background
-        )
-    ]
+    # Background windows are as large as those of defects, so that size does
+    # not separate the two. The same images give the same windows.
+    rng = np.random.RandomState(0)
+    boxes = [d.box for image in labeled.images for d in image.defects]
+    for image in labeled.images:
+        found = 0
+        for _ in range(_TRIES * background):
+            if found == background:
+                break
+            w, h = boxes[rng.randint(len(boxes))][2:]
+            # The box of another image may be larger than this one.
+            w, h = min(w, image.size[0]), min(h, image.size[1])
+            size = enlarge((0, 0, w, h), image)[2:]
+            window = find_free_box(size, image.size, image.occupied, rng)
+            if window is not None:
+                found += 1
+                samples.append(Sample(image.path, window, BACKGROUND))
     return samples, classes
 
 
@@ -108,58 +123,20 @@ def _whole_image(image: LabeledImage, classes: tuple[str, ...]) -> Sample:
     return Sample(image.path, dataset=classes[largest.label])
 
 
-def _background_windows(
-    labeled: LabeledImages,
-    window_of: Callable[[Box, LabeledImage], Box],
-    number: int,
-) -> Iterator[tuple[int, Box]]:
-    """Finds windows in areas without any labeled box.
-
-    They are as large as those around defects, so that size does not separate
-    the two. The same images give the same windows.
-
-    Args:
-        labeled (LabeledImages): The images.
-        window_of (Callable): Gives the window around a box ``(x, y, w, h)``
-            in an image; only its size is used.
-        number (int): Windows of each image, >= 0; fewer where there is no
-            room.
-
-    Yields:
-        tuple[int, tuple]: Index of the image and ``(x, y, w, h)`` in pixels.
-    """
-    rng = np.random.RandomState(0)
-    boxes = [d.box for image in labeled.images for d in image.defects]
-    for index, image in enumerate(labeled.images):
-        found = 0
-        for _ in range(_TRIES * number):
-            if found == number or not boxes:
-                break
-            w, h = boxes[rng.randint(len(boxes))][2:]
-            # The box of another image may be larger than this one.
-            w, h = min(w, image.size[0]), min(h, image.size[1])
-            size = window_of((0, 0, w, h), image)[2:]
-            window = find_free_box(size, image.size, image.occupied, rng)
-            if window is not None:
-                found += 1
-                yield index, window
-
-
 def enlarged_box(
     box: Box, image_size: tuple[int, int], context: float, min_size: int
 ) -> Box:
     """Enlarges a box around its center, and moves it to stay in the image.
 
     Args:
-        box (tuple[int, int, int, int]): ``(x, y, w, h)`` in pixels, inside
-            the image.
+        box (tuple): ``(x, y, w, h)`` in pixels, inside the image.
         image_size (tuple[int, int]): ``(width, height)`` in pixels.
         context (float): Share that is added to each side, >= 0.
         min_size (int): Shortest side of the result in pixels, where the
             image is that large.
 
     Returns:
-        tuple[int, int, int, int]: ``(x, y, w, h)``; contains ``box``.
+        tuple: ``(x, y, w, h)``; contains ``box``.
     """
 
     def enlarge(start: int, length: int, limit: int) -> tuple[int, int]:
@@ -173,9 +150,7 @@ def enlarged_box(
     return x, y, w, h
 
 
-def list_folder(
-    dataset_ids: str, img_folder: str
-) -> tuple[list[Sample], tuple[str, ...]]:
+def list_folder(dataset_ids: str, img_folder: str) -> Listing:
     """Lists all images in a folder and its subfolders."""
     root = Path(img_folder)
     paths = sorted(
@@ -194,15 +169,12 @@ def list_folder(
     names = [path.parent.relative_to(root).as_posix() for path in paths]
     # Images directly in the folder are a dataset of its name.
     names = [root.resolve().name if n == '.' else n for n in names]
-    return [
-        Sample(path, dataset=name)
-        for path, name in zip(paths, names, strict=True)
-    ], tuple(dict.fromkeys(names))
+    return _named(paths, names)
 
 
 def list_table(
     dataset_ids: str, table: str, img_prefix: str, column: str
-) -> tuple[list[Sample], tuple[str, ...]]:
+) -> Listing:
     """Lists the images of a CSV file with a header, by one of its columns."""
     if not Path(table).is_file():
         msg = f'no table at {table}, a source of images'
@@ -221,7 +193,10 @@ def list_table(
     paths = [Path(img_prefix) / row['file_name'] for row in rows]
     _check_files(paths, table, img_prefix)
     # With an empty cell the image is its own dataset.
-    names = [row[column] or None for row in rows]
+    return _named(paths, [row[column] or None for row in rows])
+
+
+def _named(paths: list[Path], names: Sequence[str | None]) -> Listing:
     samples = [
         Sample(path, dataset=name)
         for path, name in zip(paths, names, strict=True)

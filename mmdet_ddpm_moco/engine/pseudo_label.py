@@ -22,7 +22,6 @@ from tqdm import tqdm
 
 from ..bank.scenes import write_scenes
 from ..conversion.boxes import main_classes
-from ..conversion.layout import IMAGE_SUFFIXES
 from ..evaluation.detection_matches import Matches, match_detections
 from ..evaluation.judge import Detections, Judge, load_judge
 from ..teacher.folds import draw_folds
@@ -37,7 +36,7 @@ from ..teacher.pseudo_labels import pseudo_coco
 from ..teacher.report import measured, report_rows, report_text
 from ..teacher.thresholds import calibrate
 from ..utils.errors import InputError, MissingFileError
-from ..utils.fileio import atomic_write_bytes
+from ..utils.fileio import IMAGE_SUFFIXES, atomic_write_bytes
 from ..utils.provenance import fingerprints, record_images
 from ..utils.run_logged import run_logged
 from ..visualization.scene_grid import draw_scene_grid

@@ -71,9 +71,6 @@ def normalize(
         image (torch.Tensor): float (N, C, H, W).
         median (torch.Tensor): float (N, C, 1, 1).
         scale (torch.Tensor): float (N, 1, 1, 1), above 0.
-
-    Returns:
-        torch.Tensor: float (N, C, H, W).
     """
     return torch.asinh((image - median) / scale) / 2
 

@@ -70,7 +70,7 @@ class SplitBatchNorm(_BatchNorm):
         """Accepts any number of dimensions."""
 
     def extra_repr(self) -> str:
-        """Shows the options where the module is printed."""
+        """Options, for printing the module."""
         return f'{super().extra_repr()}, splits={self.splits}'
 
 

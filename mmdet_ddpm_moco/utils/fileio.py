@@ -11,6 +11,8 @@ import uuid
 from pathlib import Path
 from typing import IO, Any
 
+IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
+
 
 def atomic_write_bytes(path: str | Path, data: bytes) -> None:
     """Writes ``data`` to ``path``, replacing the file in one step.

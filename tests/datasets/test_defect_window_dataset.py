@@ -1,7 +1,7 @@
 """Training windows of the generator.
 
-Every pixel of the pictures tells its own place, so a window tells where it
-was cut and how it was mirrored.
+The value of each pixel is its position, so that a window shows where it was
+cut and how it was flipped.
 """
 
 import json
@@ -26,7 +26,7 @@ CATEGORIES = [dict(id=i, name=n) for i, n in enumerate('abc', 1)]
 
 @pytest.fixture
 def make(tmp_path):
-    """A data set of pictures in which blue is x, green y, red the image."""
+    """A data set of images in which blue is x, green y, red the image."""
 
     def make(
         annotations, sizes=((120, 90), (90, 120)), **options
@@ -143,14 +143,14 @@ class TestItems:
             assert all(torch.equal(a[key], b[key]) for key in a)
         assert not torch.equal(mixed[0]['image'], mixed[0]['image'])
 
-    def test_mirrored_never_turned(self, mixed):
+    def test_windows_are_flipped_but_not_rotated(self, mixed):
         np.random.seed(1)
         seen = Counter()
         for _ in range(200):
             item = mixed[0]
             pixels = ((item['image'] + 1) * 127.5).round().numpy()
             blue, green, _ = pixels
-            # x changes along rows alone and y along columns alone.
+            # x changes only along rows and y only along columns.
             (dx,) = np.unique(np.diff(blue, axis=1))
             (dy,) = np.unique(np.diff(green, axis=0))
             assert np.unique(np.diff(blue, axis=0)).tolist() == [0]
@@ -160,7 +160,7 @@ class TestItems:
             label = int(item['label'])
             if label == 3:
                 continue
-            # The mask was mirrored along with the picture.
+            # The mask is flipped like the image.
             mirror = np.s_[:: int(dy), :: int(dx)]
             index, window = place_of(pixels.transpose(1, 2, 0).astype(int))
             alpha = (item['mask'][0].numpy() * 255).round()[mirror]
@@ -172,13 +172,13 @@ class TestItems:
 
 
 class TestDraws:
-    def test_every_class_that_occurs_is_as_frequent(self, mixed):
+    def test_classes_with_defects_are_equally_frequent(self, mixed):
         found = Counter(label for *_, label in draws(mixed, 600))
         assert set(found) == {0, 1, 3}
         # Within 4 standard deviations of 200.
         assert all(abs(count - 200) < 46 for count in found.values())
 
-    def test_a_window_shows_the_defect_its_label_names(self, mixed):
+    def test_a_window_contains_a_defect_of_its_label(self, mixed):
         for pixels, alpha, label in draws(mixed, 200):
             if label == 3:
                 continue
@@ -192,7 +192,7 @@ class TestDraws:
                 for expected in expected_alphas(mixed, label, index, window)
             )
 
-    def test_background_is_free_of_every_box(self, mixed):
+    def test_background_is_clear_of_every_box(self, mixed):
         number = 0
         for pixels, alpha, label in draws(mixed, 300):
             if label != 3:
@@ -217,7 +217,7 @@ class TestDraws:
         ]
         assert set(places) == {1}
 
-    def test_no_free_ground_means_no_background(self, make):
+    def test_no_background_without_a_defect_free_area(self, make):
         dataset = make(
             [dict(bbox=[0, 0, 120, 90]), dict(bbox=[0, 0, 60, 90])],
             sizes=[(120, 90)],
@@ -225,7 +225,7 @@ class TestDraws:
         for _, alpha, label in draws(dataset, 40):
             assert label == 0 and (alpha == 255).any()
 
-    def test_a_crowd_region_is_no_free_ground(self, make):
+    def test_a_crowd_region_is_not_defect_free(self, make):
         dataset = make(
             [
                 dict(bbox=[40, 40, 10, 10]),
@@ -235,7 +235,7 @@ class TestDraws:
         )
         assert {label for *_, label in draws(dataset, 40)} == {0}
 
-    def test_a_mask_that_hardly_shows_gives_way_to_its_box(self, make):
+    def test_the_box_replaces_a_mask_outside_the_window(self, make):
         speck = np.zeros((90, 120), np.uint8, order='F')
         speck[0, 0] = 1
         rle = coco_mask.encode(speck)
@@ -275,10 +275,10 @@ def batch(dataset, number=8):
     return dataset.__getitems__(list(range(number)))
 
 
-class TestWindowsThatFitTheirDefects:
+class TestWindowSizes:
     @pytest.fixture
     def scratched(self, make):
-        """A dent, and a scratch that no square of 32 pixels holds."""
+        """A dent, and a scratch that no square of 32 pixels contains."""
         return make(
             [
                 dict(bbox=[5, 5, 100, 6]),
@@ -287,7 +287,7 @@ class TestWindowsThatFitTheirDefects:
             max_window=64,
         )
 
-    def test_a_window_holds_a_long_defect_with_its_rim(self, scratched):
+    def test_a_window_contains_a_long_defect_with_its_rim(self, scratched):
         np.random.seed(0)
         seen = set()
         for item in [i for _ in range(40) for i in batch(scratched)]:
@@ -325,16 +325,16 @@ class TestWindowsThatFitTheirDefects:
             items = batch(scratched)
             for item in items:
                 share[int(item['label'])] += 1 / len(items)
-        # A batch is of one kind or mixed: 4 standard deviations at most.
+        # 4 standard deviations, as batches have one class or several.
         assert all(abs(share[k] - 400 / 3) < 38 for k in (0, 1, 3))
 
-    def test_squares_without_it(self, mixed):
+    def test_without_max_window_windows_are_squares(self, mixed):
         np.random.seed(0)
         assert {tuple(i['mask'].shape) for i in batch(mixed)} == {(1, 32, 32)}
         assert len(batch(mixed)) == 8
 
     def test_a_window_is_no_larger_than_the_image(self, make):
-        """And its sides are such as a U-Net of four levels takes."""
+        """Its sides are multiples of 8, for a U-Net of four levels."""
         dataset = make(
             [dict(bbox=[5, 5, 40, 75])], sizes=[(60, 83)], max_window=96
         )
@@ -342,5 +342,7 @@ class TestWindowsThatFitTheirDefects:
         assert shapes <= {(80, 56)}
 
     def test_smaller_than_the_square(self, make):
-        with pytest.raises(ValueError, match='max_window=16 is smaller than'):
+        with pytest.raises(
+            ValueError, match='max_window must be at least window=32, got 16'
+        ):
             make([dict(bbox=[20, 20, 9, 9])], max_window=16)

@@ -1,4 +1,4 @@
-"""A box with some ground around it stays in its image."""
+"""An enlarged box stays in its image."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -30,5 +30,5 @@ def test_enlarged_box(data, width, height, context, min_size):
         assert start + length <= first + new <= limit
         wanted = max(length * (1 + context), min_size)
         assert new == limit or wanted <= new < wanted + 1
-        centerd = abs((first + new / 2) - (start + length / 2)) <= 1
-        assert centerd or first == 0 or first + new == limit
+        centered = abs((first + new / 2) - (start + length / 2)) <= 1
+        assert centered or first == 0 or first + new == limit

@@ -210,12 +210,12 @@ class TestRefusals:
     @pytest.mark.parametrize(
         'annotations', [[], [dict(bbox=[5, 5, 9, 9], iscrowd=1)]]
     )
-    def test_nothing_to_learn_from(self, make, annotations):
+    def test_no_annotated_defects(self, make, annotations):
         with pytest.raises(ValueError, match='no annotated defect'):
             make(annotations)
 
 
-def test_it_survives_pickling(make):
+def test_it_can_be_pickled(make):
     data = make([dict(bbox=[1, 1, 5, 5]), dict(bbox=[9, 9, 5, 5])])
     again = pickle.loads(pickle.dumps(data))
     assert again.images == data.images and again.classes == data.classes

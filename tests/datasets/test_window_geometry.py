@@ -1,4 +1,4 @@
-"""Where windows lie and what of a defect they show, by properties."""
+"""Properties of windows, of the masks in them, and of free boxes."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def scenes(draw, smallest=1):
 
 
 def random_mask(size, box, seed):
-    """Pixels of a ragged defect; its box holds all of them."""
+    """Pixels of a ragged defect; all inside its box."""
     mask = np.zeros(size[::-1], bool)
     part = crop(mask, box)
     part[:] = np.random.RandomState(seed).rand(*part.shape) < 0.4
@@ -67,7 +67,7 @@ def slow_visible(window, size, box, mask):
 class TestPlaceWindow:
     @many
     @given(scenes())
-    def test_inside_the_image_and_as_large_as_asked(self, scene):
+    def test_inside_the_image_and_of_the_given_size(self, scene):
         size, box, wanted, seed = scene
         window = place_window(box, size, wanted, np.random.RandomState(seed))
         assert intersect(window, (0, 0, *size)) == window
@@ -76,9 +76,7 @@ class TestPlaceWindow:
 
     @many
     @given(scenes())
-    def test_what_fits_is_wholly_inside_and_nothing_but_it_otherwise(
-        self, scene
-    ):
+    def test_a_window_contains_the_defect_or_is_inside_it(self, scene):
         size, box, wanted, seed = scene
         window = place_window(box, size, wanted, np.random.RandomState(seed))
         for axis in (0, 1):
@@ -153,7 +151,7 @@ class TestDefectAlpha:
 
     @many
     @given(scenes(smallest=16))
-    def test_a_window_of_16_pixels_or_more_shows_something(self, scene):
+    def test_a_window_of_at_least_16_pixels_has_a_mask(self, scene):
         size, box, wanted, seed = scene
         window = place_window(box, size, wanted, np.random.RandomState(seed))
         assert (defect_alpha(window, size, box, None) == 255).any()
@@ -185,7 +183,7 @@ class TestGrow:
         assert grow((0, 6, 3, 2), 4, (6, 9)) == (0, 2, 6, 7)
 
 
-class TestFreePlace:
+class TestFindFreeBox:
     @many
     @given(
         st.tuples(st.integers(1, 40), st.integers(1, 40)),
@@ -201,41 +199,41 @@ class TestFreePlace:
         ),
         st.integers(0, 2**16),
     )
-    def test_inside_the_image_and_clear_of_the_taken(
-        self, size, image_size, taken, seed
+    def test_inside_the_image_and_clear_of_occupied_boxes(
+        self, size, image_size, occupied, seed
     ):
         rng = np.random.RandomState(seed)
-        place = find_free_box(size, image_size, taken, rng)
+        place = find_free_box(size, image_size, occupied, rng)
         if place is None:
             return
         assert place[2:] == size
         assert intersect(place, (0, 0, *image_size)) == place
         x, y, w, h = place
         shown = defect_alpha((0, 0, *image_size), image_size, place, None)
-        for box in taken:
+        for box in occupied:
             bx, by, bw, bh = box = intersect(box, (0, 0, *image_size))
             if not bw or not bh:
                 continue
-            # So many pixels lie between the two, by the larger of the axes.
+            # Pixels between the two, by the larger of the axes.
             gap_x = max(bx - (x + w), x - (bx + bw))
             gap_y = max(by - (y + h), y - (by + bh))
             assert max(gap_x, gap_y) >= RIM
             assert not crop(shown, box).any()
 
-    def test_it_finds_the_one_place_there_is(self):
+    def test_it_finds_the_only_place(self):
         # A free strip at the right, as wide as the defect and its rim.
-        taken = [(0, 0, 40, 60)]
+        occupied = [(0, 0, 40, 60)]
         place = find_free_box(
-            (15, 60), (60, 60), taken, np.random.RandomState(0), tries=500
+            (15, 60), (60, 60), occupied, np.random.RandomState(0), tries=500
         )
         assert place == (45, 0, 15, 60)
 
     @pytest.mark.parametrize('size', [(61, 5), (5, 61)])
-    def test_what_is_larger_than_the_image_has_no_place(self, size):
+    def test_none_for_a_box_larger_than_the_image(self, size):
         rng = np.random.RandomState(0)
         assert find_free_box(size, (60, 60), [], rng) is None
 
-    def test_none_where_all_is_taken(self):
+    def test_none_where_all_is_occupied(self):
         rng = np.random.RandomState(0)
         assert find_free_box((4, 4), (60, 60), [(0, 0, 60, 60)], rng) is None
 
@@ -253,7 +251,7 @@ def sizes_of(box, max_window):
 @given(
     st.tuples(*[st.integers(1, 260)] * 2), st.sampled_from([16, 50, 64, 128])
 )
-def test_windows_hold_their_defect_where_the_area_allows(sides, max_window):
+def test_windows_contain_their_defect_if_the_area_allows(sides, max_window):
     box = (0, 0, *sides)
     least = [-(-(side + 2 * RIM) // 16) * 16 for side in sides]
     fits = least[0] * least[1] <= max_window**2
@@ -268,14 +266,14 @@ def test_windows_hold_their_defect_where_the_area_allows(sides, max_window):
                 assert side >= wanted
 
 
-def test_a_small_defect_has_ground_around_it():
+def test_a_small_defect_has_background_around_it():
     """Room of 6 to 21 pixels beside the rim, in steps of 16."""
     assert sizes_of((0, 0, 10, 16), 64) == {
         (w, h) for w in (32, 48) for h in (32, 48)
     }
 
 
-def test_a_long_scratch_is_seen_whole():
+def test_a_window_contains_a_long_scratch():
     assert fits_whole((0, 0, 20, 190), 128)
     assert {h for _, h in sizes_of((0, 0, 20, 190), 128)} <= {208, 224}
     assert not fits_whole((0, 0, 90, 190), 128)
@@ -289,5 +287,5 @@ def test_a_long_scratch_is_seen_whole():
         ((250, 60), (192, 80)),
     ],
 )
-def test_of_a_larger_defect_the_largest_window_shows_a_part(sides, size):
+def test_a_larger_defect_gets_the_largest_window(sides, size):
     assert sizes_of((0, 0, *sides), 128) == {size}

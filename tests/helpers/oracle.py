@@ -1,4 +1,4 @@
-"""A U-Net that knows the clean windows, and windows to ask it about."""
+"""A U-Net with exact predictions, and windows for it."""
 
 import torch
 
@@ -24,31 +24,31 @@ def batch(number=2, size=16, seed=0):
 
 
 class Oracle(torch.nn.Module):
-    """Knows the clean windows and answers with the exact v (or noise)."""
+    """Predicts v (or noise, or the window) exactly from the clean windows."""
 
     def __init__(self, clean, trained, data=None):
         super().__init__()
         data = batch(len(clean), clean.shape[-1]) if data is None else data
         self.image = clean
-        ground = background_statistics(data['image'], data['mask'])
-        self.clean = normalize(clean, *ground)
+        statistics = background_statistics(data['image'], data['mask'])
+        self.clean = normalize(clean, *statistics)
         self.alpha_bar = trained.alphas_cumprod
         self.kind = trained.config.prediction_type
         self.calls = []
 
-    def forward(self, shown, timestep, class_labels):
-        self.calls.append((int(timestep), class_labels, shown))
+    def forward(self, unet_input, timestep, class_labels):
+        self.calls.append((int(timestep), class_labels, unet_input))
         channels = self.clean.shape[1]
-        noisy = shown[:, :channels]
+        noisy = unet_input[:, :channels]
         signal = self.alpha_bar[timestep].sqrt()
         spread = (1 - self.alpha_bar[timestep]).sqrt()
         noise = (noisy - signal * self.clean) / spread
-        answer = {
+        prediction = {
             'v_prediction': signal * noise - spread * self.clean,
             'epsilon': noise,
             'sample': self.clean,
         }[self.kind]
-        return type('Output', (), dict(sample=answer))
+        return type('Output', (), dict(sample=prediction))
 
 
 def clean_windows(number=2, size=16):

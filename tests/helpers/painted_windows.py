@@ -1,6 +1,6 @@
-"""Banks of which each window is painted in a color of its own.
+"""Banks with each window in a color of its own.
 
-So the picture tells which windows were put in.
+So the image shows which windows were pasted.
 """
 
 import numpy as np
@@ -28,7 +28,7 @@ def grain(seed=0):
 
 
 def color(number):
-    """Brighter or darker than the grain, another one for each window."""
+    """Unlike the grain, and another one for each window."""
     return np.array([250 - number, 10 + number, 200 + number], np.uint8)
 
 
@@ -47,10 +47,10 @@ def make_augment(
     image = grain() if image is None else image
     records, pictures = [], []
     for number, window in enumerate(windows):
-        ground = crop(image, window['window'])
-        painted = np.broadcast_to(color(number), ground.shape)
+        background = crop(image, window['window'])
+        painted = np.broadcast_to(color(number), background.shape)
         alpha = alpha_of(window)
-        mixed = composite(ground, painted, alpha)
+        mixed = composite(background, painted, alpha)
         pictures.append(np.dstack([mixed, alpha]))
         records.append(
             dict(
@@ -94,7 +94,7 @@ def corners_of(results):
 
 
 def shown(results, windows):
-    """Numbers of the windows that the picture shows whole."""
+    """Numbers of the windows that are entirely visible."""
     found = []
     for number, window in enumerate(windows):
         inside = alpha_of(window) == 255

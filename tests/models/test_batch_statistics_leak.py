@@ -8,9 +8,9 @@ from mmdet_ddpm_moco.models.split_batch_norm import split_batch_norm
 
 
 class Cheat(nn.Module):
-    """An encoder that tells batches and nothing about the image.
+    """An encoder that encodes the batch and nothing of the image.
 
-    It passes on the statistics it is normalized with, which a network can
+    It returns the statistics it is normalized with, which a network can
     compute from a feature that is the same in all images, such as that of
     padding.
     """
@@ -61,7 +61,7 @@ def first_ranks(bn_splits, momentum=0.5):
 
 
 def test_the_leak():
-    """With one group a blind encoder finds each key, with four none."""
+    """With one group this encoder finds each key, with four none."""
     assert first_ranks(bn_splits=1) == 1
     # Chance is 1 / 81.
     assert first_ranks(bn_splits=4) < 0.1

@@ -55,7 +55,7 @@ def test_pinned_numbers_of_the_schedule(step, alpha_bar):
 
 
 def slow_input(noisy, image, mask):
-    """What the U-Net is shown, one pixel after the other."""
+    """The input of the U-Net, pixel by pixel."""
     n, c, h, w = image.shape
     shown = torch.empty(n, 2 * c + 1, h, w)
     for i in range(n):
@@ -140,8 +140,8 @@ def test_tensor_mode_gives_what_the_loss_is_computed_from():
     torch.testing.assert_close(prediction, expected)
 
 
-def test_what_lies_under_the_alpha_is_not_shown():
-    """Not even under its rim, which a defect's edge reaches into."""
+def test_pixels_under_the_mask_are_removed():
+    """Also under its rim, which a defect's edge reaches into."""
     data = batch(1)
     changed = data['image'].clone()
     changed[data['mask'] > 0] = 0.3
@@ -156,8 +156,8 @@ def test_what_lies_under_the_alpha_is_not_shown():
 
 @pytest.mark.parametrize('conditioning', ['class', 'none'])
 @torch.no_grad()
-def test_without_masks_only_the_noisy_window_is_shown(conditioning):
-    """And all of the window counts in the loss, wherever the defect is."""
+def test_without_masks_the_input_is_the_noisy_window(conditioning):
+    """And every pixel has the same weight in the loss."""
     model = build(conditioning=conditioning).eval()
     assert model.unet.config.in_channels == 1
     data = batch(2)
@@ -177,7 +177,7 @@ def test_without_masks_only_the_noisy_window_is_shown(conditioning):
     )
 
 
-def test_some_classes_are_hidden_in_training_and_none_later():
+def test_classes_are_dropped_in_training_only():
     model = build(class_dropout=0.25)
     null_label = model.num_classes + 1
     assert model.unet.config.num_class_embeds == null_label + 1
@@ -201,9 +201,7 @@ def test_some_classes_are_hidden_in_training_and_none_later():
 @pytest.mark.parametrize('kind', ['v_prediction', 'epsilon', 'sample'])
 @pytest.mark.parametrize('gamma', [0.5, 5.0])
 @torch.no_grad()
-def test_min_snr_counts_an_error_of_the_window_alike_in_every_target(
-    kind, gamma
-):
+def test_min_snr_weight_is_the_same_for_every_prediction_type(kind, gamma):
     """An error of the predicted window counts min(SNR, gamma)."""
     scheduler = dict(beta_schedule='squaredcos_cap_v2', prediction_type=kind)
     model = build(scheduler=scheduler, snr_gamma=gamma).eval()
@@ -236,7 +234,7 @@ def test_min_snr_counts_an_error_of_the_window_alike_in_every_target(
 
 
 class Recorder(torch.nn.Module):
-    """Stands in for the U-Net; keeps the steps it is asked for."""
+    """Replaces the U-Net; records the timesteps."""
 
     def __init__(self):
         super().__init__()
@@ -248,7 +246,7 @@ class Recorder(torch.nn.Module):
         return type('Output', (), dict(sample=shown[:, :1] * 0))
 
 
-def test_every_step_is_drawn_each_window_for_itself():
+def test_timesteps_are_uniform_and_independent():
     model = build()
     model.unet = Recorder()
     torch.manual_seed(0)
@@ -326,15 +324,15 @@ def test_arguments_out_of_range(changes, words):
     assert all(word in message for word in words)
 
 
-def test_a_prediction_type_that_is_none_is_refused():
-    """Not taken for one of the three."""
+def test_unknown_prediction_type():
+    """Never treated as one of the three."""
     scheduler = dict(prediction_type='velocity')
     with pytest.raises(ValueError, match='velocity'):
         build(scheduler=scheduler)(**batch(1), mode='loss')
 
 
 @pytest.mark.parametrize('mode', ['predict', '', None])
-def test_another_mode_is_refused(mode):
+def test_unknown_mode(mode):
     with pytest.raises(ValueError, match='mode') as error:
         build()(**batch(1), mode=mode)
     assert repr(mode) in str(error.value)

@@ -1,4 +1,4 @@
-"""The loss on a GPU that is not there."""
+"""The loss on a GPU, by fake tensors."""
 
 import pytest
 import torch
@@ -49,12 +49,12 @@ def steps_on_cpu(model):
 
 
 @pytest.mark.parametrize('bug', [target_on_cpu, steps_on_cpu])
-def test_the_check_finds_tensors_left_behind(bug):
+def test_the_check_finds_tensors_on_another_device(bug):
     with pytest.raises(RuntimeError, match=r'[Dd]evice'):
         fake_gpu_loss(bug)
 
 
 @pytest.mark.parametrize('name', ['image', 'mask', 'label'])
-def test_the_check_finds_a_batch_left_behind(name):
+def test_the_check_finds_a_batch_on_another_device(name):
     with pytest.raises(RuntimeError, match=r'[Dd]evice'):
         fake_gpu_loss(**{name: 'cpu'})

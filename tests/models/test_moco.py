@@ -52,7 +52,7 @@ class TestQueue:
                 older[pointer] = None
                 pointer = (pointer + 1) % queue_len
             mask = model._enqueue(keys, labels + 1000, labels + 2000)
-            # Of the earlier keys those count that are still there.
+            # The mask has the earlier keys that are still there.
             assert mask.tolist() == [x is not None for x in older]
             for slot, key in enumerate(slots):
                 if key is not None:
@@ -84,7 +84,7 @@ class TestQueue:
         assert int(model.queue_fill) == filled == 16
         torch.testing.assert_close(model.queue[:, order].T, expected)
 
-    def test_slots_never_filled_do_not_count(self):
+    def test_empty_slots_are_masked(self):
         results = []
         for scale in (1, 1e4):
             model = build()
@@ -175,7 +175,7 @@ class TestKeyEncoder:
     def test_batch_statistics_are_of_a_random_group(
         self, number, bn_splits, group_sizes
     ):
-        """Which keys an image has a say in.
+        """Which keys depend on an image.
 
         The query of sample i is normalized by the whole batch. With one
         group so is its key, by the same images: this is the leak. With

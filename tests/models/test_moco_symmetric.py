@@ -99,7 +99,7 @@ class TestMomentumSchedule:
             model(*batch(4, step), mode='loss')
             torch.testing.assert_close(key_weight.data, expected.data)
 
-    def test_goes_on_after_a_resume(self, hub):
+    def test_continues_after_a_resume(self, hub):
         weights = []
         for stop in (None, 3):
             model = build(norm_cfg=GN, end_momentum=0.0)

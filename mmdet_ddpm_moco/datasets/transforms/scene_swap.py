@@ -1,6 +1,6 @@
-"""Now and then, another image with other labels in place of a sample.
+"""Replaces a sample by another image with other labels, at random.
 
-A transform that swaps needs no change of data set, sampler or schedule.
+In a transform, this needs no change of data set, sampler or schedule.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,9 @@ from mmdet.structures.bbox import HorizontalBoxes
 
 from ...bank.compositing import composite, soft_alpha
 from ...bank.scenes import Scene, Scenes
+from ...utils.checks import check_arguments
 from ...utils.errors import InputError
+from .annotations import labels_in
 
 # Width in pixels over which a painted region fades into the image.
 FEATHER = 4
@@ -48,9 +50,9 @@ class SceneSwap:
         classes: Sequence[str] | None = None,
         paint_ignored: bool = False,
     ) -> None:
-        if not 0 <= prob <= 1:
-            msg = f'scene_prob must be in [0, 1], got {prob}'
-            raise InputError(msg)
+        check_arguments(
+            dict(scene_prob=prob), scene_prob=(0 <= prob <= 1, 'in [0, 1]')
+        )
         self.scenes = Scenes(scenes)
         self.usable = self.scenes.usable()
         if not len(self.usable):
@@ -59,16 +61,9 @@ class SceneSwap:
                 'label; ask for a lower precision when they are made'
             )
             raise InputError(msg)
-        classes = tuple(classes or self.scenes.classes)
-        unknown = sorted(set(self.scenes.classes) - set(classes))
-        if unknown:
-            msg = (
-                f'the scenes {scenes} hold {", ".join(unknown)}, the data '
-                f'set has {", ".join(classes)}; their class names must agree'
-            )
-            raise InputError(msg)
         self._labels = np.array(
-            [classes.index(name) for name in self.scenes.classes], np.int64
+            labels_in(classes, self.scenes.classes, f'the scenes {scenes}'),
+            np.int64,
         )
         self.prob = torch.tensor(float(prob)).share_memory_()
         self.paint_ignored = paint_ignored

@@ -18,7 +18,7 @@ def seed():
     np.random.seed(0)
 
 
-def test_area_and_shape_are_drawn_evenly():
+def test_area_and_aspect_ratio_are_uniform():
     boxes = np.array(
         [draw_box((1000, 900), (0.1, 0.5), (0.5, 2)) for _ in range(NUMBER)]
     )
@@ -46,7 +46,7 @@ def test_area_and_shape_are_drawn_evenly():
         ((100, 100), (0, 0, 100, 100)),
     ],
 )
-def test_the_middle_is_taken_where_nothing_fits(size, box):
+def test_the_central_crop_is_the_fallback(size, box):
     assert draw_box(size, (1, 1), (3 / 4, 4 / 3), attempts=0) == box
 
 
@@ -63,7 +63,7 @@ def test_jitter_draws_factors_in_both_orders():
     assert all(not draw_jitter(0, 0, 1) for _ in range(5))
 
 
-def test_sigma_is_even_where_there_is_a_blur():
+def test_sigma_is_uniform():
     drawn = np.array([draw_sigma((0.5, 2.0), 0.3) for _ in range(NUMBER)])
     used = drawn[drawn > 0]
     assert abs(len(used) / NUMBER - 0.3) < 0.03

@@ -70,6 +70,6 @@ def test_a_window_enlarges_nothing():
     assert results['img'].shape == (4, 5, 3)
 
 
-def test_no_window():
+def test_an_empty_window():
     with pytest.raises(ValueError, match='at least 1 pixel, got 0'):
         CropToSample(window=0)

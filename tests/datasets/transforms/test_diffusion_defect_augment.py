@@ -1,4 +1,4 @@
-"""The transform: what becomes of picture, boxes and labels."""
+"""DiffusionDefectAugment: image, boxes and labels."""
 
 import copy
 import warnings
@@ -34,7 +34,7 @@ def augment(tmp_path):
     return partial(make_augment, tmp_path)
 
 
-class TestPicture:
+class TestImage:
     @pytest.mark.parametrize('window', [ADD, REPLACES, PART, NULL])
     def test_nothing_changes_where_alpha_is_0(self, augment, window):
         before = grain()
@@ -48,7 +48,7 @@ class TestPicture:
         expected = composite(before, painted, alpha)
         assert np.array_equal(results['img'], expected)
 
-    def test_other_decoders_ground_stays_the_images_own(self, augment):
+    def test_the_background_of_another_decoder_is_kept(self, augment):
         other = grain()
         other[::2] += 1
         other[1::2] -= 1
@@ -58,7 +58,7 @@ class TestPicture:
         assert np.array_equal(results['img'][alpha == 0], other[alpha == 0])
         assert shown(results, [ADD]) == [0]
 
-    def test_the_sample_given_is_not_written_to(self, augment):
+    def test_the_input_is_not_modified(self, augment):
         for masks in (None, BitmapMasks(np.ones((2, H, W), np.uint8), H, W)):
             given = sample(masks=masks)
             parts = dict(given)
@@ -73,7 +73,7 @@ class TestPicture:
             if masks is not None:
                 assert np.array_equal(masks.masks, before['gt_masks'].masks)
 
-    def test_an_image_the_bank_does_not_know(self, augment):
+    def test_an_image_without_windows(self, augment):
         results = sample()
         results['img_path'] = '/data/set/2.png'
         before = copy.deepcopy(results)
@@ -103,7 +103,7 @@ class TestLabels:
         results = augment(ADD).transform(results)
         assert results['gt_ignore_flags'].tolist() == [False, True, False]
 
-    def test_an_added_box_is_the_box_of_what_changed_fully(self, augment):
+    def test_an_added_box_bounds_the_fully_changed_pixels(self, augment):
         results = augment(ADD).transform(sample())
         full = (results['img'] == color(0)).all(2)
         rows, columns = np.nonzero(full)
@@ -129,7 +129,7 @@ class TestLabels:
         assert corners_of(results) == before
 
     def test_replaces_finds_a_box_that_reaches_out_of_the_image(self, augment):
-        # The bank has it clipped; mmdet leaves it as annotated.
+        # It is clipped in the bank, and as annotated in mmdet.
         edge = dict(REPLACES, window=(120, 80, 40, 40), box=(140, 95, 20, 25))
         given = sample(boxes=[(140, 95, 26, 28)], labels=[0])
         with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""The transform: which windows it takes, and what it refuses."""
+"""DiffusionDefectAugment: choice of windows, and errors."""
 
 import pickle
 from functools import partial
@@ -76,7 +76,7 @@ class TestChoice:
             results = transform.transform(sample((), ()))
             counts[len(shown(results, self.APART))] += 1
         if most == 30:
-            # More cannot be had than there are.
+            # There are only twelve.
             assert counts[0] == counts[13:].sum() == 0
             assert counts[12] > 50
         else:
@@ -146,7 +146,7 @@ class TestRefusals:
         ],
         ids=['another', 'mirrored', 'moved', 'smaller', 'larger'],
     )
-    def test_a_wrong_image_is_told_in_one_line(self, augment, image):
+    def test_the_error_of_a_wrong_image_is_one_line(self, augment, image):
         transform = augment(ADD)
         with pytest.raises(ValueError, match='does not belong') as e:
             transform.transform(sample(image=image))
@@ -155,7 +155,7 @@ class TestRefusals:
         assert str(transform.bank.root) in text and '/data/set/1.png' in text
         assert 'right after LoadAnnotations' in text
 
-    def test_a_flip_before_it_is_seen_on_smooth_ground_too(self, augment):
+    def test_an_earlier_flip_is_detected_on_a_smooth_background(self, augment):
         register_all_modules()
         from mmdet.datasets.transforms import RandomFlip
 
@@ -166,7 +166,7 @@ class TestRefusals:
             transform.transform(flipped)
 
 
-def test_repr_tells_the_settings(augment):
+def test_repr_shows_the_settings(augment):
     transform = augment(ADD, prob=0.25, max_windows=2)
     text = repr(transform)
     assert f'bank={str(transform.bank.root)!r}' in text

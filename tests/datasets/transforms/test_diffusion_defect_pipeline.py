@@ -1,4 +1,4 @@
-"""The transform: instance masks, and its place in an mmdet pipeline."""
+"""DiffusionDefectAugment: masks, and in an mmdet pipeline."""
 
 import json
 from functools import partial
@@ -61,10 +61,10 @@ class TestMasks:
         crop(expected[0], SMALL)[:] = 1
         assert np.array_equal(results['gt_masks'].masks, expected)
 
-    def test_what_a_window_leaves_of_a_large_defect_stays(self, augment):
+    def test_the_rest_of_a_large_defect_stays_in_its_mask(self, augment):
         masks = BitmapMasks(self.bitmaps(), H, W)
         results = augment(PART).transform(sample(masks=masks))
-        # Along the window's edges the old defect is still in the picture.
+        # Along the window's edges the replaced defect is still visible.
         assert np.array_equal(results['gt_masks'].masks, self.bitmaps())
 
     def test_null_leaves_the_masks(self, augment):
@@ -161,12 +161,12 @@ class TestPipeline:
     def test_from_file_to_packed_sample(self, build, with_mask):
         windows = [ADD, REPLACES]
         dataset = build(*windows, with_mask=with_mask, max_windows=50)
-        # One that has both windows put in.
+        # A seed with which both windows are pasted.
         np.random.seed(1)
         item = dataset[0]
         image = item['inputs'].numpy().transpose(1, 2, 0)
         assert image.dtype == np.uint8
-        # Boxes went along with the picture, which was mirrored afterwards.
+        # Boxes are flipped with the image.
         assert shown(dict(img=image[:, ::-1]), windows) == [0, 1]
         truth = item['data_samples'].gt_instances
         assert truth.bboxes.tensor.tolist() == [
@@ -182,7 +182,7 @@ class TestPipeline:
                 expected[y0:y1, x0:x1] = 1
                 assert np.array_equal(mask, expected)
 
-    def test_each_epoch_draws_anew_and_nothing_piles_up(self, build):
+    def test_epochs_are_independent(self, build):
         dataset = build(ADD, NULL, flip=0.0, max_windows=1)
         np.random.seed(0)
         counts = [

@@ -1,4 +1,4 @@
-"""Painted defects: where they lie, how dark they are."""
+"""Procedural defects: their shape, contrast and grain."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from mmdet_ddpm_moco.datasets.window_geometry import FEATHER
 
 
 @given(st.integers(4, 80), st.integers(4, 80), st.integers(0, 2**32 - 1))
-def test_shapes_lie_in_their_box_and_show_something(w, h, seed):
+def test_shapes_fill_some_of_their_box(w, h, seed):
     rng = np.random.RandomState(seed)
     shape = procedural_shape((w, h), rng)
     assert shape.shape == (h, w)
@@ -37,7 +37,7 @@ def test_contrast_finds_what_was_painted():
     image[20:30, 20:40] = 110
     offset, spread = contrast(image, (18, 18, 24, 24))
     assert offset == -40
-    # Its own edge is all that is grainy about it.
+    # Only its edge counts as grain.
     assert spread < 10
 
 
@@ -50,10 +50,10 @@ def test_contrast_has_the_sign_of_the_defect_and_its_grain(level):
     offset, spread = contrast(image, (20, 20, 50, 50))
     assert np.sign(offset) == np.sign(level)
     assert 2 < spread < 12
-    assert contrast(image, (0, 0, 90, 90)) == (0, 0)  # no ground
+    assert contrast(image, (0, 0, 90, 90)) == (0, 0)  # no background
 
 
-def test_paint_changes_the_defect_and_its_rim_alone():
+def test_paint_changes_only_the_defect_and_its_rim():
     rng = np.random.RandomState(0)
     before = rng.randint(100, 140, (50, 60, 3)).astype(np.uint8)
     region = np.zeros((50, 60), bool)
@@ -70,7 +70,7 @@ def test_paint_changes_the_defect_and_its_rim_alone():
     assert (change[rim] > -40).all()
 
 
-def test_paint_has_the_grain_asked_for_and_no_overflow():
+def test_paint_has_the_given_grain_and_no_overflow():
     image = np.full((80, 80, 3), 128, np.uint8)
     region = np.zeros((80, 80), bool)
     region[10:70, 10:70] = True

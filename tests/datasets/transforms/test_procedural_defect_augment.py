@@ -1,4 +1,4 @@
-"""The transform of painted defects."""
+"""ProceduralDefectAugment in a pipeline."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def corners(results):
 
 
 @pytest.mark.parametrize('seed', range(20))
-def test_new_defects_lie_on_free_ground_where_the_image_changed(seed):
+def test_new_defects_are_in_defect_free_areas(seed):
     np.random.seed(seed)
     before = sample()
     results = augment(prob=1.0).transform(sample())
@@ -70,7 +70,7 @@ def test_a_painted_defect_is_as_dark_as_its_source():
     'results',
     [
         sample(boxes=[]),
-        sample(boxes=[[0, 0, 120, 120]]),  # no free ground
+        sample(boxes=[[0, 0, 120, 120]]),  # no defect-free area
         sample(ignore=[True, True]),
     ],
 )
@@ -95,7 +95,7 @@ def test_the_share_of_changed_images():
     )
 
 
-def test_the_input_image_is_left_alone():
+def test_the_input_image_is_not_modified():
     np.random.seed(0)
     results = sample()
     image, before = results['img'], results['img'].copy()

@@ -24,7 +24,7 @@ def test_the_size_of_a_jpeg_is_read(tmp_path, mode, options):
     assert shrinkable_size(encode(tmp_path, mode=mode, **options)) == (61, 43)
 
 
-def test_what_can_not_be_shrunk_has_no_size(tmp_path):
+def test_images_that_cannot_be_shrunk_have_no_size(tmp_path):
     assert shrinkable_size(encode(tmp_path, 'a.png')) is None
     exif = Image.Exif()
     exif[0x0112] = 6

@@ -82,14 +82,14 @@ def test_moments_match_over_other_draws(tmp_path):
         assert b.std() / 1.3 < a.std() < 1.3 * b.std()
 
 
-def test_seeds_decide(tmp_path):
+def test_the_seed_determines_the_views(tmp_path):
     path = write_picture(tmp_path / 'a.jpg')
     first, again, other = views('ours', path, [1, 1, 2])
     assert (first == again).all()
     assert (first != other).any() and (first[0] != first[1]).any()
 
 
-def test_colors_stay_unless_gray_is_asked_for(tmp_path):
+def test_colors_stay_unless_grayscale(tmp_path):
     path = write_picture(tmp_path / 'a.png')
     colored = views('ours', path, [0])
     assert (colored[:, :, 0] != colored[:, :, 1]).any()
@@ -104,7 +104,7 @@ def test_a_gray_file_stays_gray(tmp_path, suffix):
     assert (found[:, :, :1] == found).all() and found.float().std() > 10
 
 
-def test_a_turned_jpeg_is_cropped_as_it_is_seen(tmp_path):
+def test_a_rotated_jpeg_is_cropped_after_its_rotation(tmp_path):
     picture = cv2.imread(write_picture(tmp_path / 'a.png', (400, 200)))
     exif = Image.Exif()
     exif[0x0112] = 6  # turned by 90 degrees

@@ -1,4 +1,4 @@
-"""The loss against a slow reference, and what it promises."""
+"""The loss against a slow reference, and its properties."""
 
 import itertools
 import math
@@ -195,7 +195,7 @@ def test_is_moco_where_each_image_is_a_dataset(batch, instance_weight):
     assert float(loss) == pytest.approx(float(moco), abs=1e-6)
 
 
-def test_entries_that_do_not_count_change_nothing():
+def test_masked_entries_have_no_effect():
     inputs = make_inputs(4, 1, 2, 5)
     query = inputs.pop('query').requires_grad_()
     results = []
@@ -248,7 +248,7 @@ def test_a_sample_without_negative_names_the_cure():
     with pytest.raises(ValueError, match='larger batches') as error:
         dataset_contrastive_loss(**inputs)
     assert 'mask_same_dataset' not in str(error.value)
-    # Unchecked, such a sample counts 0 and gives no gradient.
+    # Without the check such a sample has loss 0 and no gradient.
     query = inputs.pop('query').requires_grad_()
     loss = dataset_contrastive_loss(query, **inputs, check_negatives=False)
     loss.backward()

@@ -69,7 +69,7 @@ def test_the_weights_average_to_one(alpha, outside):
         assert loss.item() == pytest.approx(1 / 2, rel=1e-4)
 
 
-def test_pixels_outside_count_by_the_ratio():
+def test_background_pixels_have_the_given_weight():
     alpha = torch.zeros(1, 1, 4, 4)
     alpha[..., :2] = 1
     target = torch.zeros(1, 1, 4, 4)
@@ -78,7 +78,7 @@ def test_pixels_outside_count_by_the_ratio():
     torch.testing.assert_close(outside, inside * 0.1)
 
 
-def test_a_small_defect_costs_as_much_as_a_large_one():
+def test_small_and_large_defects_have_equal_loss():
     large, small = torch.ones(1, 1, 4, 4), torch.zeros(1, 1, 4, 4)
     small[0, 0, 0, 0] = 1
     errors = torch.ones(1, 1, 4, 4)
@@ -89,7 +89,7 @@ def test_a_small_defect_costs_as_much_as_a_large_one():
     )
 
 
-def test_half_precision_is_summed_in_full():
+def test_predictions_in_half_precision_are_compared_in_float32():
     # A thousand errors of 1/16: in bfloat16 the squares alone would do, the
     # difference to a target that bfloat16 cannot hold would not.
     target = torch.full((1, 1, 32, 32), 1.001)

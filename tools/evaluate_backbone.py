@@ -1,4 +1,4 @@
-"""Compares contrastive backbones by the kinds of defect they tell apart."""
+"""Compares contrastive backbones by a k-NN classification of defects."""
 
 import argparse
 
@@ -7,24 +7,24 @@ from mmdet_ddpm_moco.utils.cli import one_line_errors
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description=f'{__doc__} For each: the balanced accuracy of a k-NN '
-        'classifier of labeled windows, neighbors from other images alone.'
+        description=f'{__doc__} For each: the balanced accuracy on labeled '
+        'windows, with neighbors from other images only.'
     )
     parser.add_argument(
-        'config', help='config of contrastive training (configs/moco)'
+        'config', help='config of contrastive training (configs/mocov2)'
     )
     parser.add_argument(
         'backbones',
         nargs='*',
         metavar='FILE',
         help='backbone.pth of tools/train.py, or other weights that fit; '
-        'without any only what the config starts from is asked',
+        'without any, only the initial weights of the config are evaluated',
     )
     parser.add_argument(
         '--ann',
         required=True,
         metavar='JSON',
-        help='COCO json of labeled images, best such as training has not seen',
+        help='COCO json of labeled images, preferably held out from training',
     )
     parser.add_argument(
         '--prefix',
@@ -36,7 +36,7 @@ def parse_args() -> argparse.Namespace:
         '--background',
         type=int,
         default=1,
-        help='windows of free ground of each image, a kind of their own '
+        help='windows of defect-free areas per image, as a further class '
         '(default: 1)',
     )
     parser.add_argument(
@@ -54,7 +54,7 @@ def main() -> None:
     from mmdet_ddpm_moco.evaluation.knn_probe import backbone_accuracies
     from mmdet_ddpm_moco.utils.paths import find_config
 
-    # MMEngine tells how it initializes each of some hundred parameters.
+    # MMEngine logs how it initializes each of some hundred parameters.
     MMLogger.get_current_instance().setLevel('WARNING')
     labeled = dict(
         ann_file=args.ann, img_prefix=args.prefix, background=args.background
@@ -65,12 +65,10 @@ def main() -> None:
         labeled,
         args.k,
     )
-    kinds = f'{probe.classes} kinds' + ' with background' * bool(
-        args.background
-    )
+    background = ' with background' if args.background else ''
     print(
-        f'k-NN accuracy of {len(probe.windows)} windows of {kinds}; chance '
-        f'is {1 / probe.classes:.1%}'
+        f'k-NN accuracy of {len(probe.windows)} windows of {probe.classes} '
+        f'classes{background}; chance is {1 / probe.classes:.1%}'
     )
     for name, accuracy in found.items():
         print(f'{accuracy:7.1%}  {name}')

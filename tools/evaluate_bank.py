@@ -1,4 +1,4 @@
-"""Evaluates a defect bank: does it look real, and are its labels true?"""
+"""Evaluates a defect bank: does it look real, and are its labels right?"""
 
 import argparse
 from pathlib import Path
@@ -22,8 +22,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--real-ann',
         metavar='JSON',
-        help='COCO json of real images to compare with, best such as the '
-        'generator has not seen (default: the training images)',
+        help='COCO json of real images to compare with, preferably held out '
+        'from the generator (default: the training images)',
     )
     parser.add_argument(
         '--real-prefix',
@@ -44,33 +44,33 @@ def parse_args() -> argparse.Namespace:
         '--judge',
         nargs=2,
         metavar=('CONFIG', 'CHECKPOINT'),
-        help='a detector trained on real data alone, for label truth',
+        help='a detector trained on real data alone, for label agreement',
     )
     parser.add_argument(
         '--iou',
         type=float,
         default=0.5,
-        help='overlap from which on the judge has found a box (default: 0.5)',
+        help='lowest overlap of a box that the judge found (default: 0.5)',
     )
     parser.add_argument(
         '--score',
         type=float,
         default=0.3,
-        help="score from which on the judge's detections count (default: 0.3)",
+        help="lowest score of the judge's detections (default: 0.3)",
     )
     parser.add_argument(
         '--train-on-bank',
         action='store_true',
         help="also train the judge's config on the bank alone and test both "
-        'on the real images; takes as long as the judge did, and goes on '
-        'where it was if it is killed',
+        'on the real images; takes as long as the judge did, and is resumed '
+        'by the same command',
     )
     parser.add_argument(
         '--max-windows',
         type=int,
         default=2000,
         metavar='N',
-        help='of a larger bank so many windows are drawn (default: 2000)',
+        help='windows drawn from a larger bank (default: 2000)',
     )
     parser.add_argument(
         '--out',
@@ -94,7 +94,6 @@ def main() -> None:
 
     check_module('torch_fidelity')
     from mmdet_ddpm_moco.bank.reader import DefectBank
-    from mmdet_ddpm_moco.checkpoints.weights_only import load_weights_only
     from mmdet_ddpm_moco.datasets.labeled_images import LabeledImages
     from mmdet_ddpm_moco.engine.train_on_bank import check_judge, train_on_bank
     from mmdet_ddpm_moco.evaluation.evaluate_bank import (
@@ -103,16 +102,16 @@ def main() -> None:
     )
     from mmdet_ddpm_moco.evaluation.features import choose_extractor
     from mmdet_ddpm_moco.evaluation.judge import load_judge
-    from mmdet_ddpm_moco.synthesis.generator import training_images
+    from mmdet_ddpm_moco.synthesis.settings import training_images
     from mmdet_ddpm_moco.utils.paths import find_config
 
     device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
     bank = DefectBank(args.bank)
-    given = training_images(Config.fromfile(find_config(args.config)))
-    train = LabeledImages(**given)
-    real = args.real_ann, args.real_prefix or given['img_prefix']
-    held_out = args.real_ann and LabeledImages(*real, given['channels'])
-    extractor = choose_extractor(args.features, load_weights_only)
+    images = training_images(Config.fromfile(find_config(args.config)))
+    train = LabeledImages(**images)
+    real = args.real_ann, args.real_prefix or images['img_prefix']
+    held_out = args.real_ann and LabeledImages(*real, images['channels'])
+    extractor = choose_extractor(args.features)
     judge = args.judge and load_judge(*args.judge, bank.classes, device)
     if args.train_on_bank:
         check_judge(args.judge[0], real)
@@ -126,7 +125,7 @@ def main() -> None:
         judge=judge,
         iou=args.iou,
         score=args.score,
-        most=args.max_windows,
+        max_windows=args.max_windows,
         device=device,
     )
     if args.train_on_bank:

@@ -1,5 +1,1 @@
-"""What a defect bank is worth before a detector is trained with it.
-
-Checkpoints come in as dicts that the tool loaded, so that nothing here needs
-``engine/``.
-"""
+"""Metrics of defect banks, detectors and backbones."""

@@ -1,8 +1,7 @@
 """COCO's average precision, of a test set and of resamples of its images.
 
-A bootstrap over images repeats the fast half of the metric alone: the matches
-are kept, sorted, and an image that a resample holds twice is one that weighs
-2.
+A bootstrap over images (Efron, 1979) repeats only the fast half of the
+metric: matches are kept, sorted, and an image drawn twice has the weight 2.
 """
 
 from typing import Any
@@ -22,15 +21,14 @@ def average_precision(
 ) -> np.ndarray:
     """Computes COCO's 101-point interpolated average precision.
 
-    It is that of a test set in which the images are repeated, copies side
-    by side. There is one difference: detections of one image and class with
-    equal scores keep together with their copies, so that to repeat all
-    images equally often changes nothing.
+    Weights repeat images of the test set, copies side by side. There is one
+    difference: detections of one image and class with equal scores stay
+    beside their copies, so that equal weights change nothing.
 
     Args:
         matches (Matches): Of one detector.
         weights (np.ndarray, optional): How often each image counts, integer
-            (images, ), at least 0. Defaults to None, which is once each.
+            (images, ), at least 0. Defaults to None, once each.
 
     Returns:
         np.ndarray: In [0, 1], float64 (classes, 10), by IoU threshold
@@ -66,8 +64,7 @@ def resample_images(
 
     Returns:
         np.ndarray: How often each image was drawn, int64 (resamples,
-        images), each row with sum ``images``. It depends on the arguments
-        alone.
+        images), each row with sum ``images``.
 
     Raises:
         ValueError: ``resamples`` or ``images`` is below 1.
@@ -87,9 +84,9 @@ def bootstrap(
 ) -> dict[str, np.ndarray]:
     """Scores a detector on resamples of the images.
 
-    Two detectors that were scored on the same images get the same resamples,
-    so their elementwise differences are paired. A mean leaves out classes
-    without boxes; it is NaN if a resample has no box at all.
+    Two detectors scored on the same images get the same resamples, so their
+    elementwise differences are paired. Means are over classes with boxes, and
+    NaN if a resample has no box at all.
 
     Args:
         matches (Matches): Of one detector.
@@ -117,7 +114,7 @@ def bootstrap(
 
 
 def summary(matches: Matches) -> dict[str, Any]:
-    """Sums a detector up.
+    """Mean and per-class average precision of a detector.
 
     Args:
         matches (Matches): Of one detector.
@@ -148,9 +145,9 @@ def _weighted(matches: Matches, weights: np.ndarray) -> np.ndarray:
 def _weighted_class(found: ClassMatches, weights: np.ndarray) -> np.ndarray:
     """Average precision (B, 10) for weights int64 (B, images).
 
-    The curve is looked at behind each true positive alone, and there behind
-    all copies of it: between them precision rises, and it falls behind a
-    false positive, so no other point is on the envelope.
+    The curve is evaluated only after each true positive and all its copies:
+    precision rises between them and falls after a false positive, so no
+    other point is on the envelope.
     """
     boxes = weights @ found.ground_truths  # (B, )
     times = weights[:, found.image]  # (B, D)
@@ -161,7 +158,7 @@ def _weighted_class(found: ClassMatches, weights: np.ndarray) -> np.ndarray:
         counted = np.cumsum(times * ~found.ignored[t], axis=1)[:, hits]
         precision = right / (counted + np.spacing(1))  # as COCOeval: 0/0 = 0
         envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-        # Recalls that are never reached find a precision of 0 at the end.
+        # Recalls that are never reached get the precision 0 at the end.
         envelope = np.pad(envelope, ((0, 0), (0, 1)))  # (B, P + 1)
         recall = right / np.maximum(boxes, 1)[:, None]
         places = [np.searchsorted(row, RECALLS) for row in recall]

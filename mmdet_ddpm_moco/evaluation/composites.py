@@ -1,34 +1,32 @@
 """A bank as a COCO data set of whole images.
 
-So a detector can be trained on what was synthesized and on nothing else.
+With it a detector can be trained on synthesized defects alone.
 """
 
 import hashlib
-import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 from tqdm import tqdm
 
-from ..bank.compositing import as_bgr, overlaps
-from ..bank.format import NULL, REPLACES, BankWindow
+from ..bank.compositing import Box, as_bgr, overlaps
+from ..bank.format import ANNOTATIONS, MANIFEST, NULL, REPLACES, BankWindow
 from ..bank.reader import DefectBank
-from ..datasets.labeled_images import Defect, LabeledImages
+from ..datasets.labeled_images import LabeledImages
 from ..utils.errors import FileAccessError, InputError
-from ..utils.fileio import atomic_write_bytes
-from .windows import find_hosts, paste
+from ..utils.fileio import read_json, write_json
+from .windows import Hosts, find_hosts
 
 
 def write_composites(
     bank: DefectBank, data: LabeledImages, folder: str | Path
 ) -> dict[str, int]:
-    """Puts all windows of a bank back where they were synthesized.
+    """Pastes all windows of a bank where they were synthesized.
 
-    Each image shows a host with as many windows as do not overlap; a host
-    with more comes several times. The real defects that still show are
-    *crowds*, which an assigner with ``ignore_iof_thr`` takes neither for
-    defects nor for background.
+    Each image is a host with as many windows as do not overlap; a host with
+    more of them is written several times. The real defects that are still
+    visible are *crowds*, which an assigner with ``ignore_iof_thr`` takes
+    neither for defects nor for background.
 
     Writes ``images/*.png`` and, last, ``annotations.json``. What an earlier
     call wrote of the same bank is kept.
@@ -39,68 +37,59 @@ def write_composites(
         folder (str | Path): Where to write.
 
     Returns:
-        dict[str, int]: Numbers of ``images`` and ``boxes``, crowds not
-        counted.
+        dict[str, int]: Numbers of ``images`` and ``boxes``, without crowds.
 
     Raises:
         ValueError: The bank was made from other images or annotations.
     """
     file = Path(folder) / 'annotations.json'
-    made_from = _digest(bank)
-    if not file.is_file() or _info(file) != made_from:
+    contents = [(bank.root / f).read_bytes() for f in (MANIFEST, ANNOTATIONS)]
+    digest = hashlib.sha256(b''.join(contents)).hexdigest()[:16]
+    written = read_json(file, {})
+    if (written.get('info') or {}).get('bank') != digest:
         file.unlink(missing_ok=True)
         written = _write(bank, data, file.parent / 'images')
-        written['info'] = dict(bank=made_from)
-        atomic_write_bytes(file, json.dumps(written).encode())
-    written = json.loads(file.read_bytes())
+        written['info'] = dict(bank=digest)
+        write_json(file, written)
     return dict(
         images=len(written['images']),
         boxes=sum(not a['iscrowd'] for a in written['annotations']),
     )
 
 
-def _digest(bank: DefectBank) -> str:
-    names = ('manifest.json', 'annotations.json')
-    contents = b''.join((bank.root / name).read_bytes() for name in names)
-    return hashlib.sha256(contents).hexdigest()[:16]
-
-
-def _info(file: Path) -> str | None:
-    return (json.loads(file.read_bytes()).get('info') or {}).get('bank')
-
-
 def _write(bank: DefectBank, data: LabeledImages, folder: Path) -> dict:
     folder.mkdir(parents=True, exist_ok=True)
-    images, annotations = [], []
+    images: list[dict] = []
+    annotations: list[dict] = []
     packed = _pack(find_hosts(bank, data))
     for number, (host, windows) in enumerate(
-        tqdm(packed, desc='composing', unit='image')
+        tqdm(packed, desc='compositing', unit='image'), 1
     ):
-        left = list(data.images[host].defects)
-        pixels = as_bgr(data.read(host))
-        found = []  # (label, box, whether it is a crowd)
+        defects = [(d.label, d.box) for d in data.images[host].defects]
+        pixels = as_bgr(data.read(host)).copy()
+        found: list[tuple[int, Box, int]] = []  # label, box, iscrowd
         for window in windows:
-            pixels = paste(bank, window, pixels)
+            bank.paste(window, pixels)
             if window.kind == REPLACES:
-                left.remove(_replaced(bank, window, left))
+                _remove(defects, bank, window)
             if window.kind != NULL:
                 found.append((window.label, window.box, 0))
-        found += [(defect.label, defect.box, 1) for defect in left]
-        # The class of a crowd is of no matter; COCO wants one.
+        found += [(*defect, 1) for defect in defects]
+        # COCO requires a class for crowds, too.
         found += [(0, box, 1) for box in data.images[host].crowds]
-        name = f'{number:06d}.png'
-        if not cv2.imwrite(str(folder / name), pixels):
-            msg = f'cannot write {folder / name}'
+        path = folder / f'{number - 1:06d}.png'
+        if not cv2.imwrite(str(path), pixels):
+            msg = f'cannot write {path}'
             raise FileAccessError(msg)
         height, width = pixels.shape[:2]
         images.append(
-            dict(id=number + 1, file_name=name, width=width, height=height)
+            dict(id=number, file_name=path.name, width=width, height=height)
         )
         for label, box, crowd in found:
             annotations.append(
                 dict(
                     id=len(annotations) + 1,
-                    image_id=number + 1,
+                    image_id=number,
                     category_id=label + 1,
                     bbox=list(box),
                     area=box[2] * box[3],
@@ -108,16 +97,13 @@ def _write(bank: DefectBank, data: LabeledImages, folder: Path) -> dict:
                 )
             )
     categories = [
-        dict(id=label + 1, name=name)
-        for label, name in enumerate(bank.classes)
+        dict(id=id_, name=name) for id_, name in enumerate(bank.classes, 1)
     ]
     return dict(images=images, annotations=annotations, categories=categories)
 
 
-def _pack(
-    hosts: Sequence[tuple[BankWindow, int]],
-) -> list[tuple[int, list[BankWindow]]]:
-    """Spreads windows over copies of their hosts, the first with room."""
+def _pack(hosts: Hosts) -> list[tuple[int, list[BankWindow]]]:
+    """Distributes windows over copies of their hosts, the first with room."""
     copies: dict[int, list[list[BankWindow]]] = {}
     for window, image in hosts:
         found = copies.setdefault(image, [])
@@ -130,15 +116,16 @@ def _pack(
     return [(image, w) for image in sorted(copies) for w in copies[image]]
 
 
-def _replaced(
-    bank: DefectBank, window: BankWindow, defects: Sequence[Defect]
-) -> Defect:
-    for defect in defects:
-        if (defect.label, defect.box) == (window.label, window.box):
-            return defect
-    msg = (
-        f'window {window.number} of the defect bank {bank.root} replaces a '
-        'defect that is not labeled there; give the config of the '
-        'generator that made it'
-    )
-    raise InputError(msg)
+def _remove(
+    defects: list[tuple[int, Box]], bank: DefectBank, window: BankWindow
+) -> None:
+    """Removes the defect that a window replaces."""
+    try:
+        defects.remove((window.label, window.box))
+    except ValueError:
+        msg = (
+            f'window {window.number} of the defect bank {bank.root} replaces '
+            'a defect that is not labeled there; give the config of the '
+            'generator that made it'
+        )
+        raise InputError(msg) from None

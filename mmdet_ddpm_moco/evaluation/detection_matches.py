@@ -10,7 +10,6 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +26,17 @@ MAX_DETECTIONS = 100  # per image and class
 
 @dataclass(frozen=True)
 class ClassMatches:
-    """What became of the D detections of one class, highest score first.
+    """The D detections of one class, highest score first.
 
-    Args:
+    Attributes:
         name (str): The class.
         scores (np.ndarray): float64 (D, ), descending. Equal scores are in
             the order of ``COCOeval``: by image, then as they were given.
-        true_positive (np.ndarray): Whether a box was found that counts,
+        true_positive (np.ndarray): Whether a box was matched that counts,
             bool (10, D), by IoU threshold .50:.05:.95.
-        ignored (np.ndarray): Whether the detection counts neither as right
-            nor as wrong (it found a crowd, say), bool (10, D).
-        image (np.ndarray): Place of its image in ``Matches.image_ids``,
+        ignored (np.ndarray): Whether the detection counts neither as true
+            nor as false positive (it matched a crowd, say), bool (10, D).
+        image (np.ndarray): Index of its image in ``Matches.image_ids``,
             int64 (D, ).
         ground_truths (np.ndarray): Boxes that count, int64 (images, ).
     """
@@ -52,9 +51,9 @@ class ClassMatches:
 
 @dataclass(frozen=True)
 class Matches:
-    """What became of a detector's output on a test set.
+    """The detections of a detector on a test set, matched with its boxes.
 
-    Args:
+    Attributes:
         image_ids (tuple): All images of the test set, in ascending order.
         classes (tuple[ClassMatches, ...]): In ascending order of their ids.
     """
@@ -66,10 +65,10 @@ class Matches:
 def match_detections(
     ann_file: str | Path, detections: str | Path | Sequence[Mapping[str, Any]]
 ) -> Matches:
-    """Matches detections with the boxes of a test set, as ``COCOeval`` does.
+    """Matches detections with the boxes of a test set, by ``COCOeval``.
 
-    One of its traits comes along: it takes a box whose annotation has the
-    id 0 for one that nobody found.
+    One of its quirks remains: a box whose annotation has the id 0 is never
+    matched.
 
     Args:
         ann_file (str | Path): COCO annotations, json. Every image counts,
@@ -89,70 +88,72 @@ def match_detections(
             ``ann_file`` lacks.
     """
     truth = _load_truth(ann_file)
-    detections = _load_detections(detections)
-    for number, detection in enumerate(detections):
-        _check_detection(number, detection, truth, ann_file)
-    found = COCO()
-    found.dataset = dict(
-        images=truth.dataset['images'],
-        categories=truth.dataset['categories'],
-        annotations=[
-            dict(
-                id=number + 1,
-                image_id=detection['image_id'],
-                category_id=detection['category_id'],
-                bbox=list(detection['bbox']),
-                area=detection['bbox'][2] * detection['bbox'][3],
-                score=detection['score'],
-                iscrowd=0,
-            )
-            for number, detection in enumerate(detections)
-        ],
-    )
+    # Not COCO.loadRes, which changes what it is given and fails on no
+    # detections at all.
+    annotations = [
+        _annotation(number, detection, truth, ann_file)
+        for number, detection in enumerate(_load_detections(detections))
+    ]
+    found = _index(dict(truth.dataset, annotations=annotations))
     with contextlib.redirect_stdout(io.StringIO()):
-        found.createIndex()
         evaluation = COCOeval(truth, found, 'bbox')
         evaluation.params.iouThrs = IOU_THRESHOLDS
         evaluation.params.maxDets = [MAX_DETECTIONS]
-        # The first range is 'all'. The others are not read here.
+        # The first range is 'all'. The others are not used here.
         evaluation.params.areaRng = evaluation.params.areaRng[:1]
         evaluation.params.areaRngLbl = ['all']
         evaluation.evaluate()
     image_ids = tuple(sorted(truth.imgs))
-    pieces = evaluation.evalImgs  # class by class, image by image
-    classes = tuple(
-        _sort_class(
-            truth.cats[category]['name'],
-            pieces[k * len(image_ids) : (k + 1) * len(image_ids)],
-        )
-        for k, category in enumerate(sorted(truth.cats))
+    # Class by class, image by image; None for an image without boxes.
+    found_in = np.array(evaluation.evalImgs, object).reshape(
+        -1, len(image_ids)
     )
-    return Matches(image_ids, classes)
+    return Matches(
+        image_ids,
+        tuple(
+            _join(truth.cats[category]['name'], images)
+            for category, images in zip(sorted(truth.cats), found_in.tolist())
+        ),
+    )
 
 
-def _sort_class(name: str, pieces: Sequence[dict | None]) -> ClassMatches:
-    """Joins what ``COCOeval`` found in each image; None is an empty one."""
-    counts = np.zeros(len(pieces), dtype=np.int64)
-    image = [np.empty(0, dtype=np.int64)]
-    scores = [np.empty(0)]
-    matched = [np.empty((len(IOU_THRESHOLDS), 0), dtype=bool)]
+def _join(name: str, images: Sequence[dict | None]) -> ClassMatches:
+    """Joins what ``COCOeval`` found of one class in each image."""
+    ground_truths = np.zeros(len(images), dtype=np.int64)
+    # One empty array each, for a class without detections.
+    index: list[np.ndarray] = [np.zeros(0, np.int64)]
+    scores: list[np.ndarray] = [np.zeros(0)]
+    matched = [np.zeros((len(IOU_THRESHOLDS), 0), bool)]
     ignored = matched[:]
-    for index, piece in enumerate(pieces):
-        if piece is None:
+    for i, found in enumerate(images):
+        if found is None:
             continue
-        counts[index] = np.count_nonzero(piece['gtIgnore'] == 0)
-        image.append(np.full(len(piece['dtScores']), index))
-        scores.append(np.asarray(piece['dtScores'], dtype=np.float64))
-        matched.append(piece['dtMatches'] != 0)
-        ignored.append(piece['dtIgnore'] != 0)
+        ground_truths[i] = np.count_nonzero(found['gtIgnore'] == 0)
+        index.append(np.full(len(found['dtScores']), i))
+        scores.append(np.array(found['dtScores'], np.float64))
+        matched.append(found['dtMatches'] != 0)
+        ignored.append(found['dtIgnore'] != 0)
     score = np.concatenate(scores)
     order = np.argsort(-score, kind='stable')
     ignore = np.concatenate(ignored, axis=1)[:, order]
     match = np.concatenate(matched, axis=1)[:, order]
-    places = np.concatenate(image)[order]
     return ClassMatches(
-        name, score[order], match & ~ignore, ignore, places, counts
+        name,
+        score[order],
+        match & ~ignore,
+        ignore,
+        np.concatenate(index)[order],
+        ground_truths,
     )
+
+
+def _index(dataset: dict) -> COCO:
+    """A COCO data set from memory; pycocotools prints how long it took."""
+    coco = COCO()
+    coco.dataset = dataset
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco.createIndex()
+    return coco
 
 
 def _load_truth(ann_file: str | Path) -> COCO:
@@ -160,23 +161,18 @@ def _load_truth(ann_file: str | Path) -> COCO:
     keys = ('images', 'annotations', 'categories')
     is_coco = isinstance(dataset, dict) and all(key in dataset for key in keys)
     if not is_coco or not (dataset['images'] and dataset['categories']):
-        msg = (
-            f'{ann_file} is no COCO annotation file: it needs images, '
-            'annotations and categories'
-        )
+        msg = f'{ann_file} is no COCO annotation file with {", ".join(keys)}'
         raise InputError(msg)
     names = [category['name'] for category in dataset['categories']]
     if len(set(names)) < len(names):
         msg = f'{ann_file} has several categories of one name: {names}'
         raise InputError(msg)
-    truth = COCO()
-    truth.dataset = dataset
-    with contextlib.redirect_stdout(io.StringIO()):
-        truth.createIndex()
-    return truth
+    return _index(dataset)
 
 
-def _load_detections(source: str | Path | Sequence) -> Sequence:
+def _load_detections(
+    source: str | Path | Sequence[Mapping[str, Any]],
+) -> Sequence[Mapping[str, Any]]:
     if not isinstance(source, (str, Path)):
         return source
     detections = _load_json(source)
@@ -194,33 +190,38 @@ def _load_json(path: str | Path) -> Any:
         raise InputError(msg) from error
 
 
-def _check_detection(
+def _annotation(
     number: int, detection: Any, truth: COCO, ann_file: str | Path
-) -> None:
+) -> dict[str, Any]:
+    """A detection as an annotation of ``COCOeval``, checked."""
     try:
         image, category = detection['image_id'], detection['category_id']
-        numbers = [*detection['bbox'], detection['score']]
+        bbox, score = list(detection['bbox']), detection['score']
+        valid = len(bbox) == 4 and all(map(math.isfinite, [*bbox, score]))
     except (TypeError, KeyError):
-        numbers = []
-    if len(numbers) != 5 or not all(map(_is_finite, numbers)):
+        valid = False
+    if not valid:
         msg = (
             f'detection {number} needs image_id, category_id, a bbox of four '
             f'finite numbers and a score: got {detection}'
         )
         raise InputError(msg)
-    if image not in truth.imgs:
-        msg = (
-            f'detection {number} is of image {image!r}, which {ann_file} '
-            'lacks: use the detections made on this test set'
-        )
-        raise InputError(msg)
-    if category not in truth.cats:
-        msg = (
-            f'detection {number} is of category {category!r}; {ann_file} has '
-            f'{sorted(truth.cats)}'
-        )
-        raise InputError(msg)
-
-
-def _is_finite(value: Any) -> bool:
-    return isinstance(value, Real) and math.isfinite(value)
+    for name, value, known in (
+        ('image', image, truth.imgs),
+        ('category', category, truth.cats),
+    ):
+        if value not in known:
+            msg = (
+                f'detection {number} is of {name} {value!r}, which '
+                f'{ann_file} lacks: use detections made on this test set'
+            )
+            raise InputError(msg)
+    return dict(
+        id=number + 1,
+        image_id=image,
+        category_id=category,
+        bbox=bbox,
+        area=bbox[2] * bbox[3],
+        score=score,
+        iscrowd=0,
+    )

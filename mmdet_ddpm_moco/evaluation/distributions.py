@@ -1,6 +1,11 @@
-"""Bank against real beside real against real, by kind and class."""
+"""Compares distributions: bank to real beside real to real.
 
-from collections.abc import Sequence
+All metrics of distributions depend on the number of windows and on the mix
+of classes. So they are also computed on *matched subsets*: sets of one size
+and one mix of classes, compared with one reference, over several draws.
+"""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,18 +13,25 @@ from torch import Tensor
 from tqdm import tqdm
 
 from .fidelity import MIN_WINDOWS, compare, inception_score
-from .matched_subsets import SPLITS, EqualSets, draw_equal_sets
 from .windows import DefectWindow
 
 ALL = 'all'
 TRAINING = 'training'
 OVERALL = 'overall'
-_FIGURES = ('frechet', 'kid', 'precision', 'recall', 'isc')
+METRICS = (
+    'frechet_distance',
+    'kid',
+    'precision',
+    'recall',
+    'inception_score',
+)
+# Draws of matched subsets.
+SPLITS = 5
 
 
 @dataclass(frozen=True)
-class Measured:
-    """Windows and what was computed of them.
+class WindowSet:
+    """Windows and what was computed from them.
 
     Attributes:
         windows (Sequence[DefectWindow]): N windows.
@@ -33,14 +45,14 @@ class Measured:
     logits: Tensor | None
     spectra: np.ndarray
 
-    def take(self, indices: Sequence[int]) -> 'Measured':
-        """Some of the windows."""
-        indices = np.asarray(indices, int)
-        return Measured(
-            [self.windows[i] for i in indices],
-            self.features[indices],
-            None if self.logits is None else self.logits[indices],
-            self.spectra[indices],
+    def take(self, indices: np.ndarray | Sequence[int]) -> 'WindowSet':
+        """Some of the windows, by index or by a bool mask."""
+        chosen = np.arange(len(self.windows))[indices]
+        return WindowSet(
+            [self.windows[i] for i in chosen],
+            self.features[chosen],
+            None if self.logits is None else self.logits[chosen],
+            self.spectra[chosen],
         )
 
     @property
@@ -48,118 +60,192 @@ class Measured:
         """Class of each window, int (N, )."""
         return np.array([w.label for w in self.windows], int)
 
+    @property
+    def kinds(self) -> np.ndarray:
+        """Kind of each window, str (N, )."""
+        return np.array([w.kind for w in self.windows], str)
 
-def by_kind(
-    bank: Measured, real: Measured, train: Measured | None = None
-) -> dict[str, tuple[Measured, Measured]]:
-    """Parts of a bank, each with the real windows to compare it with.
+    @property
+    def images(self) -> np.ndarray:
+        """Image of each window, int (N, )."""
+        return np.array([w.image for w in self.windows], int)
 
-    Only defects that fit into a window are added to free ground, so added
-    ones are compared with such. The training windows take the bank's place
-    once, because a bank shows few grounds, theirs: what keeps these from the
-    held-out ones is no fault of the generator.
+
+@dataclass(frozen=True)
+class MatchedSubsets:
+    """Indices of three sets with the same number of windows of each class.
+
+    Attributes:
+        bank (np.ndarray): int (n, ), into the synthesized windows.
+        real (np.ndarray): int (n, ), into the real windows: one half.
+        reference (np.ndarray): int (n, ), likewise: of the other half.
+        labels (np.ndarray): int (n, ), the class of each, in all three.
+    """
+
+    bank: np.ndarray
+    real: np.ndarray
+    reference: np.ndarray
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def of_class(self, label: int) -> 'MatchedSubsets':
+        """The part that is of one class."""
+        parts = (self.bank, self.real, self.reference, self.labels)
+        return MatchedSubsets(*(part[self.labels == label] for part in parts))
+
+
+def draw_matched_subsets(
+    bank: WindowSet, real: WindowSet, seed: int
+) -> MatchedSubsets:
+    """Splits the real images in halves at random and draws matched subsets.
 
     Args:
-        bank (Measured): Synthesized windows.
-        real (Measured): Real ones.
-        train (Measured | None): Windows of the training images where
+        bank (WindowSet): Synthesized windows.
+        real (WindowSet): Real ones; those of one image stay in one half.
+        seed (int): Seed, >= 0.
+
+    Returns:
+        MatchedSubsets: Of each class as many windows as the smallest of the
+        three sets has of it.
+    """
+    rng = np.random.RandomState(seed)
+    images = rng.permutation(np.unique(real.images))
+    in_first = np.isin(real.images, images[: len(images) // 2])
+    parts: list[list[np.ndarray]] = [[np.zeros(0, int)] for _ in range(4)]
+    for label in np.unique(bank.labels):
+        pools = [
+            np.flatnonzero(bank.labels == label),
+            np.flatnonzero(in_first & (real.labels == label)),
+            np.flatnonzero(~in_first & (real.labels == label)),
+        ]
+        n = min(map(len, pools))
+        drawn = [rng.choice(pool, n, replace=False) for pool in pools]
+        for part, chosen in zip(parts, (*drawn, np.full(n, label))):
+            part.append(chosen)
+    return MatchedSubsets(*map(np.concatenate, parts))
+
+
+def matched_subsets_by_class(
+    bank: WindowSet, real: WindowSet, classes: Sequence[str]
+) -> Iterator[tuple[str, list[MatchedSubsets]]]:
+    """Draws that are large enough, of each class and overall.
+
+    Args:
+        bank (WindowSet): Synthesized windows.
+        real (WindowSet): Real ones.
+        classes (Sequence[str]): Class names by label.
+
+    Yields:
+        tuple[str, list[MatchedSubsets]]: Class name or ``'overall'``, and
+        the draws. The same draws serve every metric.
+    """
+    draws = [draw_matched_subsets(bank, real, seed) for seed in range(SPLITS)]
+    for label, name in enumerate([*classes, OVERALL]):
+        if name != OVERALL:
+            found = [draw.of_class(label) for draw in draws]
+        else:
+            found = draws
+        yield name, [draw for draw in found if len(draw) >= MIN_WINDOWS]
+
+
+def mean_size(draws: Sequence[MatchedSubsets]) -> float:
+    """Mean number of windows on each side, for a report."""
+    return round(float(np.mean([len(draw) for draw in draws])), 1)
+
+
+def by_kind(
+    bank: WindowSet, real: WindowSet, train: WindowSet | None = None
+) -> dict[str, tuple[WindowSet, WindowSet]]:
+    """Splits a bank, with the real windows to compare each part with.
+
+    Only defects that fit into a window are added, so added ones are compared
+    with such. One part is the training windows in place of the bank: a bank
+    shows only their backgrounds, and how these differ from held-out ones is
+    not due to the generator.
+
+    Args:
+        bank (WindowSet): Synthesized windows.
+        real (WindowSet): Real ones.
+        train (WindowSet | None): Windows of the training images where
             ``real`` are held-out ones. Defaults to None.
 
     Returns:
         dict: ``'all'``, ``'add'``, ``'replaces'`` and ``'training'``, those
         there are.
     """
+    whole = np.array([w.whole for w in real.windows], bool)
     parts = {ALL: (bank, real)}
-    for kind in ('add', 'replaces'):
-        chosen = [i for i, w in enumerate(bank.windows) if w.kind == kind]
-        against = real
-        if kind == 'add':
-            against = real.take(
-                [i for i, w in enumerate(real.windows) if w.whole]
-            )
-        if chosen:
+    for kind, against in (('add', real.take(whole)), ('replaces', real)):
+        chosen = bank.kinds == kind
+        if chosen.any():
             parts[kind] = (bank.take(chosen), against)
     if train is not None:
         parts[TRAINING] = (train, real)
     return parts
 
 
-def equal_splits(bank: Measured, real: Measured) -> list[EqualSets]:
-    """Several draws of equal sets, the same for every measure."""
-    images = [w.image for w in real.windows]
-    return [
-        draw_equal_sets(bank.labels, real.labels, images, seed)
-        for seed in range(SPLITS)
-    ]
-
-
 def compare_distributions(
-    bank: Measured, real: Measured, classes: Sequence[str], bar: tqdm
+    bank: WindowSet, real: WindowSet, classes: Sequence[str], bar: tqdm
 ) -> dict[str, dict]:
     """Compares a bank, or one kind of it, with real windows.
 
     Args:
-        bank (Measured): Synthesized windows.
-        real (Measured): Real ones.
+        bank (WindowSet): Synthesized windows.
+        real (WindowSet): Real ones.
         classes (Sequence[str]): Class names by label.
-        bar (tqdm): Moved on by one for each class and once overall.
+        bar (tqdm): Advanced by one for each class and once overall.
 
     Returns:
-        dict[str, dict]: For ``'overall'`` and each class, ``counts``
-        (``bank``, ``real``), ``all`` (figures of all windows, None where
-        there are too few) and ``equal`` (``n``, ``splits`` and for ``bank``
-        and ``real`` each figure's ``mean`` and ``std`` over the splits,
-        None likewise).
+        dict[str, dict]: For each class and ``'overall'``: ``counts``
+        (``bank``, ``real``), ``all`` (metrics of all windows, None where
+        there are too few) and ``matched`` (``n``, ``splits`` and for
+        ``bank`` and ``real`` the ``mean`` and ``std`` of each metric over
+        the splits, None likewise).
     """
-    splits = equal_splits(bank, real)
     result = {}
-    for label, name in enumerate([*classes, OVERALL]):
-        if name == OVERALL:
-            of_bank, of_real, draws = bank, real, splits
-        else:
-            of_bank = bank.take(np.flatnonzero(bank.labels == label))
-            of_real = real.take(np.flatnonzero(real.labels == label))
-            draws = [s.of_class(label) for s in splits]
-        enough = min(len(of_bank.windows), len(of_real.windows))
+    groups = matched_subsets_by_class(bank, real, classes)
+    for label, (name, draws) in enumerate(groups):
+        of_bank, of_real = bank, real
+        if name != OVERALL:
+            of_bank = bank.take(bank.labels == label)
+            of_real = real.take(real.labels == label)
+        counts = dict(bank=len(of_bank.windows), real=len(of_real.windows))
+        enough = min(counts.values()) >= MIN_WINDOWS
         result[name] = dict(
-            counts=dict(bank=len(of_bank.windows), real=len(of_real.windows)),
-            all=_figures(of_bank, of_real) if enough >= MIN_WINDOWS else None,
-            equal=_equal(bank, real, draws),
+            counts=counts,
+            all=_metrics(of_bank, of_real) if enough else None,
+            matched=_matched_metrics(bank, real, draws) if draws else None,
         )
         bar.update()
     return result
 
 
-def _figures(generated: Measured, real: Measured) -> dict[str, float]:
-    figures = compare(generated.features, real.features)
+def _metrics(generated: WindowSet, real: WindowSet) -> dict[str, float]:
+    metrics = compare(generated.features, real.features)
     if generated.logits is not None:
-        figures |= inception_score(generated.logits)
-    return figures
+        metrics |= inception_score(generated.logits)
+    return metrics
 
 
-def _equal(
-    bank: Measured, real: Measured, draws: Sequence[EqualSets]
-) -> dict | None:
-    draws = [s for s in draws if len(s) >= MIN_WINDOWS]
-    if not draws:
-        return None
-    sides: dict[str, list[dict]] = dict(bank=[], real=[])
-    for s in draws:
-        reference = real.take(s.reference)
-        sides['bank'].append(_figures(bank.take(s.bank), reference))
-        sides['real'].append(_figures(real.take(s.real), reference))
-    return dict(
-        n=round(float(np.mean([len(s) for s in draws])), 1),
-        splits=len(draws),
-        **{
-            side: {
-                key: dict(
-                    mean=float(np.mean([f[key] for f in found])),
-                    std=float(np.std([f[key] for f in found])),
-                )
-                for key in _FIGURES
-                if key in found[0]
-            }
-            for side, found in sides.items()
-        },
-    )
+def _matched_metrics(
+    bank: WindowSet, real: WindowSet, draws: Sequence[MatchedSubsets]
+) -> dict:
+    found: dict[str, list[dict]] = dict(bank=[], real=[])
+    for draw in draws:
+        reference = real.take(draw.reference)
+        found['bank'].append(_metrics(bank.take(draw.bank), reference))
+        found['real'].append(_metrics(real.take(draw.real), reference))
+    sides = {}
+    for side, metrics in found.items():
+        values = {
+            key: [m[key] for m in metrics]
+            for key in METRICS
+            if key in metrics[0]
+        }
+        sides[side] = {
+            key: dict(mean=float(np.mean(v)), std=float(np.std(v)))
+            for key, v in values.items()
+        }
+    return dict(n=mean_size(draws), splits=len(draws), **sides)

@@ -1,20 +1,19 @@
 """From a bank and real images to a report."""
 
 import json
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
-from ..bank.format import BankWindow
 from ..bank.reader import DefectBank
 from ..datasets.labeled_images import LabeledImages
+from ..utils.checks import check_arguments
 from ..utils.errors import InputError
 from ..utils.fileio import atomic_write_bytes
-from .distributions import Measured, by_kind, compare_distributions
-from .features import FeatureExtractor, extract
+from .distributions import WindowSet, by_kind, compare_distributions
+from .features import Extractor, extract
 from .fidelity import MIN_WINDOWS
 from .judge import Judge
 from .label_agreement import measure_label_agreement
@@ -26,11 +25,11 @@ from .nearest_neighbors import (
 from .report import markdown
 from .spectrum import CENTERS, compare_spectra, draw_spectra, spectra
 from .windows import (
-    DefectWindow,
+    Hosts,
     find_hosts,
     largest_window,
     real_windows,
-    synthesised_windows,
+    synthesized_windows,
 )
 
 
@@ -38,13 +37,13 @@ def evaluate_bank(
     bank: DefectBank,
     train: LabeledImages,
     held_out: LabeledImages | None,
-    extractor: FeatureExtractor,
+    extractor: Extractor,
     out: str | Path,
     *,
     judge: Judge | None = None,
     iou: float = 0.5,
     score: float = 0.3,
-    most: int = 2000,
+    max_windows: int = 2000,
     device: str | None = None,
 ) -> dict:
     """Evaluates a bank and writes the report.
@@ -56,16 +55,16 @@ def evaluate_bank(
         bank (DefectBank): The bank.
         train (LabeledImages): The images it was made from.
         held_out (LabeledImages | None): Real images to compare with, none
-            of them among the training images; None takes these.
-        extractor (FeatureExtractor): Ours, or one of the same interface.
+            of them a training image; None takes the training images.
+        extractor (nn.Module): From :func:`choose_extractor`.
         out (str | Path): Folder of the report.
         judge (Judge | None): A detector trained on real data, for label
-            truth. Defaults to None.
+            agreement. Defaults to None.
         iou (float): Lowest overlap of a found box, in (0, 1]. Defaults to
             0.5.
         score (float): Lowest score of a detection, in [0, 1]. Defaults to
             0.3.
-        most (int): Windows of a larger bank that are drawn at random, the
+        max_windows (int): Of a larger bank so many windows are drawn, the
             same each time. Defaults to 2000.
         device (str | None): Of the extractor. Defaults to CUDA where there
             is a GPU.
@@ -77,25 +76,19 @@ def evaluate_bank(
         ValueError: An argument is out of range, the bank does not belong to
             the images, or there are too few windows.
     """
-    if not 0 < iou <= 1 or not 0 <= score <= 1:
-        msg = f'iou must be in (0, 1] and score in [0, 1], got {iou}, {score}'
-        raise InputError(msg)
-    if most < MIN_WINDOWS:
-        msg = f'at least {MIN_WINDOWS} windows must be evaluated, got {most}'
-        raise InputError(msg)
+    check_arguments(
+        locals(),
+        iou=(0 < iou <= 1, 'in (0, 1]'),
+        score=(0 <= score <= 1, 'in [0, 1]'),
+        max_windows=(max_windows >= MIN_WINDOWS, f'at least {MIN_WINDOWS}'),
+    )
     real = held_out or train
-    if real.classes != train.classes:
-        msg = (
-            f'the real images have the classes {", ".join(real.classes)}, '
-            f'the training images {", ".join(train.classes)}'
-        )
-        raise InputError(msg)
     if held_out is not None:
-        _check_apart(train, held_out)
-    hosts = _some(find_hosts(bank, train), most)
+        _check_held_out(train, held_out)
+    hosts = _draw(find_hosts(bank, train), max_windows)
     limit = largest_window(bank)
     sets = dict(
-        synthesized=synthesised_windows(bank, hosts, train),
+        synthesized=synthesized_windows(bank, hosts, train),
         training=real_windows(train, limit),
     )
     if held_out is not None:
@@ -104,26 +97,31 @@ def evaluate_bank(
         if len(windows) < MIN_WINDOWS:
             msg = (
                 f'there are {len(windows)} {name} windows with a defect; at '
-                f'least {MIN_WINDOWS} are needed for any figure'
+                f'least {MIN_WINDOWS} are needed for any metric'
             )
             raise InputError(msg)
     device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
-    measured = {
-        name: _measure(extractor, windows, f'{name} windows', device)
-        for name, windows in sets.items()
-    }
-    bank_side, train_side = measured['synthesized'], measured['training']
-    real_side = measured.get('held-out', train_side)
+    measured = {}
+    for name, windows in sets.items():
+        pixels = [window.pixels for window in windows]
+        found = extract(extractor, pixels, f'{name} windows', device)
+        measured[name] = WindowSet(windows, *found, spectra(pixels))
+    made, seen = measured['synthesized'], measured['training']
+    against = measured.get('held-out', seen)
+    apart = None if held_out is None else seen
 
-    out = Path(out)
-    classes = bank.classes
-    found = nearest_training_windows(bank_side, train_side)
-    draw_neighbors(
-        bank_side, train_side, found, classes, out / 'neighbors.png'
-    )
-    apart = None if held_out is None else train_side
-    compared = compare_spectra(bank_side, real_side, classes, apart)
+    out, classes = Path(out), bank.classes
+    neighbors = nearest_training_windows(made, seen)
+    draw_neighbors(made, seen, neighbors, classes, out / 'neighbors.png')
+    compared = compare_spectra(made, against, classes, apart)
     draw_spectra(compared, out / 'spectrum.png')
+    parts = by_kind(made, against, apart)
+    total = len(parts) * (len(classes) + 1)
+    with tqdm(total=total, desc='comparing', unit='set') as bar:
+        distributions = {
+            kind: compare_distributions(*sides, classes, bar)
+            for kind, sides in parts.items()
+        }
     report = dict(
         bank=str(bank.root),
         generator=bank.manifest.get('generator'),
@@ -133,13 +131,9 @@ def evaluate_bank(
             **{name: len(windows) for name, windows in sets.items()},
         ),
         held_out=held_out is not None,
-        features=dict(
-            name=extractor.name, dimensions=bank_side.features.shape[1]
-        ),
-        distributions=_distributions(
-            by_kind(bank_side, real_side, apart), classes
-        ),
-        neighbors=summarize(bank_side, found),
+        features=dict(name=extractor.name, dimensions=made.features.shape[1]),
+        distributions=distributions,
+        neighbors=summarize(made, neighbors),
         spectrum=dict(centers=CENTERS.tolist(), **compared),
         label_agreement=judge
         and measure_label_agreement(
@@ -164,7 +158,13 @@ def write_report(report: dict, out: str | Path) -> None:
     atomic_write_bytes(out / 'report.json', (text + '\n').encode())
 
 
-def _check_apart(train: LabeledImages, held_out: LabeledImages) -> None:
+def _check_held_out(train: LabeledImages, held_out: LabeledImages) -> None:
+    if held_out.classes != train.classes:
+        msg = (
+            f'the real images have the classes {", ".join(held_out.classes)}, '
+            f'the training images {", ".join(train.classes)}'
+        )
+        raise InputError(msg)
     seen = {image.path.resolve() for image in train.images}
     both = [i for i in held_out.images if i.path.resolve() in seen]
     if both:
@@ -176,30 +176,6 @@ def _check_apart(train: LabeledImages, held_out: LabeledImages) -> None:
         raise InputError(msg)
 
 
-def _some(
-    hosts: list[tuple[BankWindow, int]], most: int
-) -> list[tuple[BankWindow, int]]:
-    chosen = np.random.RandomState(0).permutation(len(hosts))[:most]
+def _draw(hosts: Hosts, number: int) -> Hosts:
+    chosen = np.random.RandomState(0).permutation(len(hosts))[:number]
     return [hosts[i] for i in sorted(chosen)]
-
-
-def _measure(
-    extractor: FeatureExtractor,
-    windows: Sequence[DefectWindow],
-    what: str,
-    device: str,
-) -> Measured:
-    pictures = [w.pixels for w in windows]
-    features, logits = extract(extractor, pictures, what, device)
-    return Measured(windows, features, logits, spectra(pictures))
-
-
-def _distributions(
-    parts: Mapping[str, tuple[Measured, Measured]], classes: Sequence[str]
-) -> dict[str, dict]:
-    total = len(parts) * (len(classes) + 1)
-    with tqdm(total=total, desc='comparing', unit='set') as bar:
-        return {
-            kind: compare_distributions(*sides, classes, bar)
-            for kind, sides in parts.items()
-        }

@@ -1,9 +1,6 @@
-"""Feature extractors: plain modules from pictures to vectors.
+"""Feature extractors: modules from windows to vectors."""
 
-They know nothing of metrics, so that a quality gate may use them too.
-"""
-
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -13,6 +10,7 @@ from mmdet.registry import MODELS
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from ..checkpoints.weights_only import load_weights_only
 from ..models.backbones.efficientnet_lite import EfficientNetLite
 from ..models.backbones.package_weights import (
     classifier_from_package,
@@ -22,25 +20,30 @@ from ..utils.errors import InputError
 from .inception import InceptionFeatures, is_inception
 
 BATCH = 32
-_LITE0 = 'package://efficientnet_lite0'
+LITE0 = 'lite0'
+_LITE0_WEIGHTS = 'package://efficientnet_lite0'
 _PREFIX = 'backbone.'
-# Mean and standard deviation of mmdet's and mmpretrain's ResNets, RGB.
+# Mean and standard deviation, RGB: of mmdet's and mmpretrain's ResNets, and
+# of EfficientNet-Lite.
 _IMAGENET = ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
+_HALF = ((127.5,) * 3, (127.5,) * 3)
 
 
 class FeatureExtractor(nn.Module):
-    """The pooled last map of a backbone.
+    """The pooled last feature map of a backbone.
 
     Args:
         backbone (nn.Module): From float32 (N, 3, H, W) to a tuple of maps.
         mean (Sequence[float]): Per channel, RGB, of values in [0, 255].
         std (Sequence[float]): Likewise.
-        name (str): What figures measured with it are named after.
-        size (int): Side in pixels of the pictures it wants. Defaults to
-            224.
+        name (str): Name of the features in a report.
+        size (int): Side in pixels of its inputs. Defaults to 224.
         classifier (nn.Module | None): From features (N, D) to logits (N,
             classes). Defaults to None.
     """
+
+    mean: Tensor
+    std: Tensor
 
     def __init__(
         self,
@@ -62,28 +65,40 @@ class FeatureExtractor(nn.Module):
         self.eval()
 
     def forward(self, images: Tensor) -> Tensor:
-        """Computes features.
-
-        Args:
-            images (torch.Tensor): RGB uint8 (N, 3, H, W).
-
-        Returns:
-            torch.Tensor: float32 (N, D).
-        """
+        """Features, float32 (N, D), of RGB uint8 (N, 3, H, W)."""
         scaled = (images.float() - self.mean) / self.std
         return self.backbone(scaled)[-1].mean(dim=(2, 3))
 
     def logits(self, features: Tensor) -> Tensor | None:
-        """Class scores, for the inception score.
-
-        Args:
-            features (torch.Tensor): float32 (N, D), from :meth:`forward`.
-
-        Returns:
-            torch.Tensor | None: float32 (N, classes); None where the
-            backbone came without a classifier.
-        """
+        """Logits, (N, classes), of features; None without a classifier."""
         return None if self.classifier is None else self.classifier(features)
+
+
+Extractor = FeatureExtractor | InceptionFeatures
+
+
+def choose_extractor(source: str) -> Extractor:
+    """Builds the extractor of a name or file.
+
+    Args:
+        source (str): ``'lite0'``, the weights of FID's Inception network, or
+            a ``backbone.pth`` of this package.
+
+    Returns:
+        nn.Module: From RGB uint8 (N, 3, size, size) to float32 (N, D), with
+        ``name``, ``size`` and ``logits``.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is neither of them, or unsafe.
+        StackError: A package is missing.
+    """
+    if source == LITE0:
+        return lite0_features()
+    checkpoint = load_weights_only(source)
+    if is_inception(checkpoint):
+        return InceptionFeatures(checkpoint, source)
+    return backbone_features(checkpoint, source)
 
 
 def lite0_features() -> FeatureExtractor:
@@ -96,27 +111,24 @@ def lite0_features() -> FeatureExtractor:
         StackError: The package with the weights is not installed.
     """
     backbone = EfficientNetLite(out_indices=(6,))
-    backbone.load_state_dict(load_from_package(_LITE0)['state_dict'])
-    weight, bias = classifier_from_package(_LITE0)
+    backbone.load_state_dict(load_from_package(_LITE0_WEIGHTS)['state_dict'])
+    weight, bias = classifier_from_package(_LITE0_WEIGHTS)
     classifier = nn.Linear(*weight.shape[::-1])
     classifier.load_state_dict(dict(weight=weight, bias=bias))
-    half = (127.5,) * 3
-    return FeatureExtractor(
-        backbone, half, half, 'Lite0', classifier=classifier
-    )
+    return FeatureExtractor(backbone, *_HALF, 'Lite0', classifier=classifier)
 
 
 def backbone_features(
     checkpoint: Mapping[str, Any], path: str
 ) -> FeatureExtractor:
-    """A backbone that a contrastive run of this package exported.
+    """A backbone that contrastive training of this package exported.
 
-    Pictures are scaled as the shipped configs of its architecture do.
+    Inputs are normalized as in the shipped configs of its architecture.
 
     Args:
         checkpoint (Mapping): Loaded ``backbone.pth``: ``state_dict`` with
             keys ``backbone.*`` and ``meta`` with ``arch``.
-        path (str): Where it comes from, for messages.
+        path (str): Its file, for messages.
 
     Returns:
         FeatureExtractor: As many features as its last map has channels.
@@ -124,9 +136,8 @@ def backbone_features(
     Raises:
         ValueError: It is no such file, or its weights do not fit.
     """
-    meta = checkpoint.get('meta')
+    meta, weights = checkpoint.get('meta'), checkpoint.get('state_dict')
     arch = meta.get('arch') if isinstance(meta, Mapping) else None
-    weights = checkpoint.get('state_dict')
     if not isinstance(arch, Mapping) or not isinstance(weights, Mapping):
         msg = (
             f'{path} is neither a backbone.pth of this package (it lacks '
@@ -136,7 +147,7 @@ def backbone_features(
         raise InputError(msg)
     arch = {k: v for k, v in arch.items() if k != 'init_cfg'}
     try:
-        # Whatever scope is the default, a bare name is one of mmdet's.
+        # Whatever the default scope is, a bare name is one of mmdet's.
         backbone = MODELS.build(dict(arch, _scope_='mmdet'))
         backbone.load_state_dict(
             {
@@ -149,20 +160,16 @@ def backbone_features(
         first = str(error).splitlines()[0]
         msg = f'the backbone in {path} cannot be built: {first}'
         raise InputError(msg) from error
-    if isinstance(backbone, EfficientNetLite):
-        mean = std = (127.5,) * 3
-    else:
-        mean, std = _IMAGENET
-    return FeatureExtractor(backbone, mean, std, str(arch['type']))
+    scale = _HALF if isinstance(backbone, EfficientNetLite) else _IMAGENET
+    return FeatureExtractor(backbone, *scale, str(arch['type']))
 
 
 def square(pixels: np.ndarray, size: int) -> np.ndarray:
-    """Stretches a window to a fixed square.
+    """Resizes a window to a fixed square.
 
-    Windows are upright or flat as their defects are. To pad them would show
-    the extractor an edge that is in no image; stretching loses the aspect
-    ratio, in real windows as in synthesized ones. Nearly all are enlarged;
-    where one shrinks, the pixels that a new one covers are averaged.
+    Padding would show the extractor an edge that is in no image; resizing
+    loses the aspect ratio, of real and synthesized windows alike. Nearly all
+    are enlarged; where one shrinks, pixels are averaged.
 
     Args:
         pixels (np.ndarray): BGR uint8 (h, w, 3).
@@ -182,18 +189,18 @@ def square(pixels: np.ndarray, size: int) -> np.ndarray:
 
 @torch.inference_mode()
 def extract(
-    extractor: FeatureExtractor,
-    pictures: Sequence[np.ndarray],
-    what: str,
+    extractor: Extractor,
+    windows: Sequence[np.ndarray],
+    description: str,
     device: str = 'cpu',
 ) -> tuple[Tensor, Tensor | None]:
     """Computes the features of windows, with a progress bar.
 
     Args:
-        extractor (FeatureExtractor): The extractor.
-        pictures (Sequence[np.ndarray]): BGR uint8 (h, w, 3), of any sizes;
+        extractor (nn.Module): The extractor.
+        windows (Sequence[np.ndarray]): BGR uint8 (h, w, 3), of any sizes;
             at least one.
-        what (str): What the bar says.
+        description (str): Of the progress bar.
         device (str): Where to compute. Defaults to 'cpu'.
 
     Returns:
@@ -202,9 +209,9 @@ def extract(
     """
     extractor = extractor.to(device)
     features, logits = [], []
-    with tqdm(total=len(pictures), desc=what, unit='window') as bar:
-        for first in range(0, len(pictures), BATCH):
-            part = pictures[first : first + BATCH]
+    with tqdm(total=len(windows), desc=description, unit='window') as bar:
+        for first in range(0, len(windows), BATCH):
+            part = windows[first : first + BATCH]
             images = np.stack([square(p, extractor.size) for p in part])
             found = extractor(torch.from_numpy(images).to(device))
             features.append(found.cpu())
@@ -213,34 +220,3 @@ def extract(
                 logits.append(scores.cpu())
             bar.update(len(part))
     return torch.cat(features), torch.cat(logits) if logits else None
-
-
-LITE0 = 'lite0'
-
-
-def choose_extractor(
-    source: str, load: Callable[[str], dict[str, Any]]
-) -> FeatureExtractor | InceptionFeatures:
-    """Builds the extractor of a name or file.
-
-    Args:
-        source (str): ``'lite0'``, the weights of FID's Inception network, or
-            a ``backbone.pth`` of this package.
-        load (Callable): Reads a checkpoint safely, as
-            ``engine.checkpoints.load_weights_only`` does.
-
-    Returns:
-        nn.Module: From RGB uint8 (N, 3, size, size) to float32 (N, D), with
-        ``name``, ``size`` and ``logits``.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is neither of them, or unsafe.
-        StackError: A package is missing.
-    """
-    if source == LITE0:
-        return lite0_features()
-    checkpoint = load(source)
-    if is_inception(checkpoint):
-        return InceptionFeatures(checkpoint, source)
-    return backbone_features(checkpoint, source)

@@ -1,7 +1,7 @@
-"""Metrics of generative models, by torch-fidelity.
+"""Metrics of generative models on features, by torch-fidelity.
 
-Its functions on features are called, not its ``calculate_metrics``: features
-are computed once and serve many comparisons.
+Not by its ``calculate_metrics``: features are computed once and serve many
+comparisons.
 """
 
 import torch
@@ -16,28 +16,27 @@ from torch_fidelity.metric_prc import prc_features_to_metric
 
 from ..utils.errors import InputError
 
-# Fewer windows than this on a side say nothing.
+# Metrics of fewer windows on a side mean nothing.
 MIN_WINDOWS = 8
 KID_SUBSETS = 100
-KID_MOST = 1000  # the subset size that papers use
-NEIGHBORHOOD = 3  # of precision and recall, as in the literature
+KID_SUBSET = 1000  # at most; the size that papers use
+NEIGHBORHOOD = 3  # of precision and recall, as in their paper
 
 
 def compare(generated: Tensor, real: Tensor) -> dict[str, float]:
     """Compares two sets of features.
 
     Args:
-        generated (torch.Tensor): float32 (N, D), N at least
-            ``MIN_WINDOWS``.
+        generated (torch.Tensor): float32 (N, D), N >= ``MIN_WINDOWS``.
         real (torch.Tensor): float32 (M, D), M likewise.
 
     Returns:
-        dict[str, float]: ``n_generated``, ``n_real``; ``frechet`` distance
-        (Heusel et al., 2017; biased upwards, the more the fewer windows);
+        dict[str, float]: ``n_generated``, ``n_real``; ``frechet_distance``
+        (Heusel et al., 2017; biased upwards, more so with fewer windows);
         ``kid`` and ``kid_std``, mean and standard deviation over subsets of
         ``kid_subset`` windows, half of the smaller set but at most 1000
-        (Binkowski et al., 2018; without bias); ``precision`` and
-        ``recall``, in [0, 1] (Kynkaanniemi et al., 2019; 3 neighbors).
+        (Binkowski et al., 2018; unbiased); ``precision`` and ``recall``, in
+        [0, 1] (Kynkaanniemi et al., 2019; 3 neighbors).
 
     Raises:
         ValueError: One of the sets is too small.
@@ -49,7 +48,7 @@ def compare(generated: Tensor, real: Tensor) -> dict[str, float]:
             f'{len(generated)} and {len(real)}'
         )
         raise InputError(msg)
-    subset = min(smaller // 2, KID_MOST)
+    subset = min(smaller // 2, KID_SUBSET)
     kid = kid_features_to_metric(
         generated,
         real,
@@ -63,7 +62,7 @@ def compare(generated: Tensor, real: Tensor) -> dict[str, float]:
     return dict(
         n_generated=len(generated),
         n_real=len(real),
-        frechet=frechet_distance(generated, real),
+        frechet_distance=frechet_distance(generated, real),
         kid=kid['kernel_inception_distance_mean'],
         kid_std=kid['kernel_inception_distance_std'],
         kid_subset=subset,
@@ -75,8 +74,9 @@ def compare(generated: Tensor, real: Tensor) -> dict[str, float]:
 def frechet_distance(generated: Tensor, real: Tensor) -> float:
     """Squared Frechet distance between Gaussians fitted to features.
 
-    Fewer windows than features lie in a subspace. The distance is the same
-    in coordinates of that, and its matrices are much smaller.
+    Heusel et al., 2017, eq. 6. Fewer windows than features are in a
+    subspace. The distance is the same in its coordinates, with much smaller
+    matrices.
 
     Args:
         generated (torch.Tensor): float (N, D).
@@ -104,15 +104,15 @@ def inception_score(logits: Tensor) -> dict[str, float]:
         logits (torch.Tensor): float32 (N, classes), N at least 1.
 
     Returns:
-        dict[str, float]: ``isc``, from 1 to the number of classes, and its
-        spread ``isc_std`` over ``isc_splits`` parts of at least 100
-        windows. Of one part, where there are fewer than 200, the spread is
-        0.
+        dict[str, float]: ``inception_score``, from 1 to the number of
+        classes, and its standard deviation ``inception_score_std`` over
+        ``inception_score_splits`` parts of at least 100 windows; 0 for a
+        single part, if there are fewer than 200.
     """
     splits = max(1, min(10, len(logits) // 100))
     found = isc_features_to_metric(logits, splits=splits)
     return dict(
-        isc=found['inception_score_mean'],
-        isc_std=found['inception_score_std'],
-        isc_splits=splits,
+        inception_score=found['inception_score_mean'],
+        inception_score_std=found['inception_score_std'],
+        inception_score_splits=splits,
     )

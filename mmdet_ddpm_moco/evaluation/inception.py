@@ -1,7 +1,7 @@
 """The Inception network that FID is defined with, from a file of weights.
 
 torch-fidelity has the network, but would download the weights, and unpickles
-a given file without care. So the file is read elsewhere, safely, and the
+a given file without checks. So the file is read safely elsewhere, and the
 network gets a converted copy.
 """
 
@@ -22,19 +22,19 @@ _MARK = 'Conv2d_1a_3x3.conv.weight'
 
 
 class InceptionFeatures(nn.Module):
-    """torch-fidelity's Inception v3, behind the interface of ours.
+    """torch-fidelity's Inception v3, with the interface of our extractors.
 
     Args:
         weights (Mapping[str, Tensor]): Its state dict.
-        path (str): Where it comes from, for messages.
+        path (str): Its file, for messages.
 
     Raises:
         ValueError: The weights are those of another Inception.
     """
 
     name = 'Inception'
-    # The network would enlarge to this with TensorFlow 1's filter, which
-    # does nothing to pictures that have the size already.
+    # The network would resize to this with TensorFlow 1's filter, which
+    # does nothing to images of that size.
     size = 299
 
     def __init__(self, weights: Mapping[str, Tensor], path: str) -> None:
@@ -51,32 +51,18 @@ class InceptionFeatures(nn.Module):
             except RuntimeError as error:
                 first = str(error).splitlines()[-1].strip()
                 msg = (
-                    f'{path} holds no weights for the Inception network of '
+                    f'{path} has no weights for the Inception network of '
                     f'FID (weights-inception-2015-12-05-6726825d.pth): '
                     f'{first}'
                 )
                 raise InputError(msg) from error
 
     def forward(self, images: Tensor) -> Tensor:
-        """Computes features.
-
-        Args:
-            images (torch.Tensor): RGB uint8 (N, 3, 299, 299).
-
-        Returns:
-            torch.Tensor: float32 (N, 2048).
-        """
+        """Features, float32 (N, 2048), of RGB uint8 (N, 3, 299, 299)."""
         return self.network(images)[0]
 
     def logits(self, features: Tensor) -> Tensor:
-        """Class scores without their bias, as the inception score wants.
-
-        Args:
-            features (torch.Tensor): float32 (N, 2048).
-
-        Returns:
-            torch.Tensor: float32 (N, 1008).
-        """
+        """Logits, float32 (N, 1008), without bias as IS is defined."""
         return features @ self.network.fc.weight.T
 
 

@@ -1,7 +1,8 @@
-"""What a query encoder makes of images that training has not changed."""
+"""k-NN accuracy of a contrastive backbone on labeled windows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,14 +10,14 @@ from mmcv.transforms import Compose, LoadImageFromFile, Resize
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmpretrain.registry import MODELS
-from torch import Tensor
-from torch.utils.data import Dataset
+from torch import Tensor, nn
 
 from ..checkpoints.backbone_file import read_backbone
 from ..datasets.contrastive_dataset import read_source
 from ..datasets.sample_lists import Sample
 from ..datasets.transforms.crop_to_sample import CropToSample
 from ..models.moco import DatasetMoCo
+from ..utils.checks import check_arguments
 from ..utils.errors import InputError
 from ..utils.rng import eval_mode, fork_rng
 from .representation import balanced_accuracy, found_elsewhere, knn_predictions
@@ -25,11 +26,7 @@ from .representation import balanced_accuracy, found_elsewhere, knn_predictions
 def read_windows(
     windows: list[Sample], image_size: tuple[int, int]
 ) -> torch.Tensor:
-    """Reads windows and scales each to one size, whatever its own.
-
-    Args:
-        windows (list[Sample]): At least one.
-        image_size (tuple[int, int]): ``(height, width)`` in pixels.
+    """Reads N windows and resizes them to ``(height, width)`` pixels.
 
     Returns:
         torch.Tensor: BGR, uint8 (N, 3, height, width).
@@ -44,13 +41,14 @@ def read_windows(
     return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2)
 
 
-# Always the same views, so that epochs and runs can be compared.
+# Always the same views, so that epochs and runs are comparable.
 _SEED = 0
 _BATCH = 64
+START = 'initial weights'
 
 
 class LabeledProbe:
-    """Labeled windows, to ask a backbone which of them are of a kind.
+    """Labeled windows that a backbone is evaluated on.
 
     Args:
         labeled (dict): ``ann_file``, ``img_prefix`` and perhaps
@@ -60,8 +58,8 @@ class LabeledProbe:
             windows are scaled to.
 
     Attributes:
-        classes (int): How many classes are asked about: those that two
-            images show.
+        windows (list[Sample]): The windows.
+        classes (int): Number of evaluated classes: those in two images.
 
     Raises:
         FileNotFoundError: A labeled file is missing.
@@ -72,10 +70,11 @@ class LabeledProbe:
         source = dict(labeled, dataset_ids='class')
         windows = read_source(source).samples
         self.windows = windows
-        names = sorted({window.dataset for window in windows})
+        classes = [str(window.dataset) for window in windows]
+        names = sorted(set(classes))
         files = [window.path.resolve() for window in windows]
         numbers = {file: number for number, file in enumerate(files)}
-        self._labels = torch.tensor([names.index(w.dataset) for w in windows])
+        self._labels = torch.tensor([names.index(c) for c in classes])
         self._images = torch.tensor([numbers[file] for file in files])
         self._asked = found_elsewhere(self._labels, self._images)
         self.classes = len(self._labels[self._asked].unique())
@@ -106,12 +105,14 @@ class LabeledProbe:
         )
 
 
-def fixed_views(dataset: Dataset, number: int) -> list[Tensor]:
+def fixed_views(
+    dataset: Sequence[Mapping[str, Any]], number: int
+) -> list[Tensor]:
     """Draws two views of some training images, the same at each call.
 
     Args:
-        dataset (Dataset): Gives dicts with ``inputs``, two views at least.
-        number (int): How many images, if there are that many.
+        dataset (Sequence): Of dicts with ``inputs``, at least two views.
+        number (int): Number of images, at most.
 
     Returns:
         list[Tensor]: The first and the second views, each uint8
@@ -129,26 +130,22 @@ def encode(model: DatasetMoCo, images: Tensor, project: bool) -> Tensor:
     Args:
         model (DatasetMoCo): The model; left as it was.
         images (Tensor): As from the dataset, uint8 (N, 3, H, W).
-        project (bool): Whether the neck's output is wanted, instead of the
-            backbone's last map averaged over all places.
+        project (bool): Return the neck's output instead of the average
+            pooled last feature map of the backbone.
 
     Returns:
         Tensor: float32 (N, D) on the CPU.
     """
     encoded = []
+    assert isinstance(model.data_preprocessor, nn.Module)
     with eval_mode(model.backbone, model.neck):
         for part in images.split(_BATCH):
             data = dict(inputs=[part], data_samples=None)
             (pixels,) = model.data_preprocessor(data)['inputs']
             maps = model.backbone(pixels)
-            if project:
-                encoded.append(model.neck(maps)[0].float().cpu())
-            else:
-                encoded.append(maps[-1].mean((2, 3)).float().cpu())
+            found = model.neck(maps)[0] if project else maps[-1].mean((2, 3))
+            encoded.append(found.float().cpu())
     return torch.cat(encoded)
-
-
-START = 'as it starts'
 
 
 def backbone_accuracies(
@@ -157,7 +154,7 @@ def backbone_accuracies(
     labeled: dict,
     k: int = 10,
 ) -> tuple[dict[str, float], LabeledProbe]:
-    """Asks backbones for the kind of labeled windows.
+    """k-NN accuracy of several backbones.
 
     Args:
         cfg (Config): Of contrastive training, of the same architecture.
@@ -168,18 +165,16 @@ def backbone_accuracies(
 
     Returns:
         tuple[dict[str, float], LabeledProbe]: Balanced accuracy in [0, 1]
-        of the config's own start and of each file; and what was asked.
+        of the config's initial weights and of each file; and the windows.
 
     Raises:
         FileNotFoundError: A file is missing.
         ValueError: Weights do not fit, or an argument is out of range.
     """
-    if k < 1:
-        msg = f'k must be at least 1, got {k}'
-        raise InputError(msg)
+    check_arguments(locals(), k=(k >= 1, 'at least 1'))
     probe = LabeledProbe(labeled, view_size(cfg))
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
-        # The same start, should it be drawn at random.
+        # The same initial weights, should they be random.
         torch.manual_seed(0)
         model = MODELS.build(cfg.model)
         model.init_weights()
@@ -195,14 +190,14 @@ def view_size(cfg: Config) -> tuple[int, int]:
     """``(height, width)`` in pixels of the views that a config trains on.
 
     Raises:
-        ValueError: No transform of its pipeline says so.
+        ValueError: No transform of its pipeline has a ``scale``.
     """
     for transform in cfg.train_dataloader.dataset.get('pipeline', ()):
         scale = transform.get('scale')
         if scale is not None:
             return (scale, scale) if isinstance(scale, int) else tuple(scale)
     msg = (
-        f'{cfg.filename} names no size of its views: give a config of '
-        'configs/moco'
+        f'{cfg.filename} has no size of its views: give a config of '
+        'configs/mocov2'
     )
     raise InputError(msg)

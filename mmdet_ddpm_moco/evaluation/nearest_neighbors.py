@@ -1,47 +1,51 @@
-"""Nearest training windows of synthesized ones: is it copied?
+"""Nearest training windows of synthesized ones: are they copies?
 
-Distances between features are in no unit, so they are told relative to how
-near the training set's own windows lie to each other.
+Distances of features have no unit, so they are given relative to those
+between windows of different training images.
 """
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..utils.errors import InputError
-from ..utils.fileio import atomic_write_bytes
-from .distributions import Measured
+from ..visualization.figure import COLORS, make_figure, save_figure
+from .distributions import WindowSet
 from .windows import DefectWindow
 
 CHUNK = 1024
-# Of the training windows' own distances: what is nearer is suspiciously so.
-SUSPICIOUS = 0.05
+# Quantile of the distances between training windows below which a
+# synthesized window counts as a near duplicate.
+NEAR = 0.05
+MAX_ROWS = 24
 
 
 @dataclass(frozen=True)
-class Nearest:
+class Neighbors:
     """The nearest training windows of N synthesized ones.
+
+    Distances are in units of ``unit``.
 
     Attributes:
         indices (np.ndarray): int (N, k), into the training windows, the
             nearest first.
-        distances (np.ndarray): float64 (N, k), in units of ``unit``.
+        distances (np.ndarray): float64 (N, k).
         elsewhere (np.ndarray): float64 (N, ), distance to the nearest window
-            of any image but the host, likewise.
-        own (np.ndarray): float64 (M, ), of each training window to the
-            nearest of another image, likewise.
-        unit (float): Median of such distances between features.
+            of another image than the host.
+        train (np.ndarray): float64 (M, ), of each training window to the
+            nearest of another image.
+        unit (float): Median of the latter between features.
     """
 
     indices: np.ndarray
     distances: np.ndarray
     elsewhere: np.ndarray
-    own: np.ndarray
+    train: np.ndarray
     unit: float
 
 
@@ -49,8 +53,8 @@ def nearest(
     query: Tensor,
     pool: Tensor,
     k: int,
-    query_images: Sequence[int] | None = None,
-    pool_images: Sequence[int] | None = None,
+    query_images: Sequence[int] | np.ndarray | None = None,
+    pool_images: Sequence[int] | np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Nearest neighbors by Euclidean distance.
 
@@ -70,17 +74,15 @@ def nearest(
     indices, distances = [], []
     for first in range(0, len(query), CHUNK):
         part = slice(first, first + CHUNK)
-        # The quick way through the scalar product loses small distances.
+        # The default by matrix products is inexact for small distances.
         found = torch.cdist(
             query[part].double(),
             pool.double(),
             compute_mode='donot_use_mm_for_euclid_dist',
         )
         if query_images is not None:
-            same = torch.tensor(query_images)[part, None] == torch.tensor(
-                pool_images
-            )
-            found[same] = torch.inf
+            own = torch.as_tensor(query_images)[part, None]
+            found[own == torch.as_tensor(pool_images)] = torch.inf
         values, places = found.topk(k, largest=False)
         indices.append(places.numpy())
         distances.append(values.numpy())
@@ -88,99 +90,89 @@ def nearest(
 
 
 def nearest_training_windows(
-    bank: Measured, train: Measured, k: int = 5
-) -> Nearest:
+    bank: WindowSet, train: WindowSet, k: int = 5
+) -> Neighbors:
     """Finds the nearest training windows of each synthesized one.
 
     Args:
-        bank (Measured): Synthesized windows, at least one.
-        train (Measured): The windows of the training images, of at least
+        bank (WindowSet): Synthesized windows, at least one.
+        train (WindowSet): The windows of the training images, of at least
             two images.
         k (int): How many to keep. Defaults to 5.
 
     Returns:
-        Nearest: See there.
+        Neighbors: See there.
 
     Raises:
         ValueError: There are no two training images with defects.
     """
-    images = [w.image for w in train.windows]
+    images = train.images
     if len(set(images)) < 2:
         msg = (
-            'neighbors are judged by how near windows of different training '
-            'images lie; there must be two such images with defects'
+            'distances are relative to those between windows of different '
+            'training images; there must be two such images with defects'
         )
         raise InputError(msg)
     _, own = nearest(train.features, train.features, 1, images, images)
-    unit = float(np.median(own)) or 1.0
-    indices, distances = nearest(
-        bank.features, train.features, min(k, len(images))
-    )
     _, elsewhere = nearest(
-        bank.features,
-        train.features,
-        1,
-        [w.image for w in bank.windows],
-        images,
+        bank.features, train.features, 1, bank.images, images
     )
-    return Nearest(
-        indices=indices,
-        distances=distances / unit,
-        elsewhere=elsewhere[:, 0] / unit,
-        own=own[:, 0] / unit,
-        unit=unit,
+    k = min(k, len(images))
+    indices, distances = nearest(bank.features, train.features, k)
+    unit = float(np.median(own)) or 1.0
+    return Neighbors(
+        indices,
+        distances / unit,
+        elsewhere[:, 0] / unit,
+        own[:, 0] / unit,
+        unit,
     )
 
 
-def summarize(bank: Measured, found: Nearest) -> dict[str, dict]:
-    """How near a bank lies to the training windows of other images.
+def summarize(bank: WindowSet, found: Neighbors) -> dict[str, dict]:
+    """Distances of a bank to the training windows of other images.
 
     Args:
-        bank (Measured): Synthesized windows.
-        found (Nearest): Their neighbors.
+        bank (WindowSet): Synthesized windows.
+        found (Neighbors): Their neighbors.
 
     Returns:
-        dict[str, dict]: By kind, with ``'real'`` for the training windows
-        among themselves: ``n``, ``median`` of the relative distance and
-        ``suspicious``, the share that lies nearer than 95 % of the training
-        windows do.
+        dict[str, dict]: By kind, with ``'real'`` for the training windows:
+        ``n``, ``median`` of the relative distance and ``near_duplicates``,
+        the share with a smaller distance than 95 % of the training windows.
     """
-    limit = float(np.quantile(found.own, SUSPICIOUS))
-    kinds = np.array([w.kind for w in bank.windows])
-    groups = {'real': found.own}
-    for kind in sorted(set(kinds)):
-        groups[kind] = found.elsewhere[kinds == kind]
+    limit = float(np.quantile(found.train, NEAR))
+    groups = {'real': found.train}
+    for kind in np.unique(bank.kinds):
+        groups[str(kind)] = found.elsewhere[bank.kinds == kind]
     return {
         name: dict(
             n=len(values),
             median=float(np.median(values)),
-            suspicious=float((values < limit).mean()),
+            near_duplicates=float((values < limit).mean()),
         )
         for name, values in groups.items()
     }
 
 
-MOST_ROWS = 24
-COLORS = dict(real='#3c8c14', add='#145ac8', replaces='#dc5a14')
-
-
-def choose_rows(bank: Measured, found: Nearest) -> list[int]:
-    """Chooses the windows to show: of each class and kind two.
+def choose_rows(bank: WindowSet, found: Neighbors) -> list[int]:
+    """Chooses two windows of each class and kind to show.
 
     Args:
-        bank (Measured): Synthesized windows.
-        found (Nearest): Their neighbors.
+        bank (WindowSet): Synthesized windows.
+        found (Neighbors): Their neighbors.
 
     Returns:
-        list[int]: Indices: of each the one that lies nearest to another
-        image's window and one at random, the same each time.
+        list[int]: Indices: of each the one nearest to a window of another
+        image and one at random, the same each time.
     """
     rng = np.random.RandomState(0)
-    kinds = np.array([w.kind for w in bank.windows])
     rows = []
     for label in np.unique(bank.labels):
         for kind in ('add', 'replaces'):
-            group = np.flatnonzero((bank.labels == label) & (kinds == kind))
+            group = np.flatnonzero(
+                (bank.labels == label) & (bank.kinds == kind)
+            )
             if not len(group):
                 continue
             closest = group[found.elsewhere[group].argmin()]
@@ -188,34 +180,28 @@ def choose_rows(bank: Measured, found: Nearest) -> list[int]:
             rows.append(int(closest))
             if len(others):
                 rows.append(int(rng.choice(others)))
-    return rows[:MOST_ROWS]
+    return rows[:MAX_ROWS]
 
 
 def draw_neighbors(
-    bank: Measured,
-    train: Measured,
-    found: Nearest,
+    bank: WindowSet,
+    train: WindowSet,
+    found: Neighbors,
     classes: Sequence[str],
     file: str | Path,
 ) -> None:
     """Draws one row for each chosen window.
 
     Args:
-        bank (Measured): Synthesized windows, at least one.
-        train (Measured): Training windows.
-        found (Nearest): The neighbors.
+        bank (WindowSet): Synthesized windows, at least one.
+        train (WindowSet): Training windows.
+        found (Neighbors): The neighbors.
         classes (Sequence[str]): Class names by label.
         file (str | Path): The PNG.
     """
-    # Not pyplot: it would look for a screen.
-    from matplotlib.figure import Figure
-
     rows = choose_rows(bank, found)
     columns = 1 + found.indices.shape[1]
-    figure = Figure(
-        figsize=(1.6 * columns + 0.4, 1.72 * len(rows) + 0.7),
-        layout='constrained',
-    )
+    figure = make_figure(1.6 * columns + 0.4, 1.72 * len(rows) + 0.7)
     figure.suptitle(
         'Synthesized windows (left) and their nearest training windows.\n'
         'Numbers: distance of features; 1 is the median between training '
@@ -223,23 +209,22 @@ def draw_neighbors(
         fontsize=9,
     )
     grid = figure.subplots(len(rows), columns, squeeze=False)
-    for row, index in enumerate(rows):
+    for row, index in zip(grid, rows):
         window = bank.windows[index]
-        _show(grid[row, 0], window, f'{classes[window.label]}, {window.kind}')
-        for column in range(1, columns):
-            other = train.windows[found.indices[index, column - 1]]
-            text = f'{found.distances[index, column - 1]:.2f}'
+        _show(row[0], window, f'{classes[window.label]}, {window.kind}')
+        neighbors = zip(found.indices[index], found.distances[index])
+        for axes, (neighbor, distance) in zip(row[1:], neighbors):
+            other = train.windows[neighbor]
+            text = f'{distance:.2f}'
             if other.image == window.image:
                 text += ' same image'
             elif other.label != window.label:
                 text += f' {classes[other.label]}'
-            _show(grid[row, column], other, text)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format='png', dpi=80, metadata={'Software': None})
-    atomic_write_bytes(file, buffer.getvalue())
+            _show(axes, other, text)
+    save_figure(figure, file, dpi=80)
 
 
-def _show(axes: object, window: DefectWindow, text: str) -> None:
+def _show(axes: Any, window: DefectWindow, text: str) -> None:
     axes.imshow(window.pixels[..., ::-1], vmin=0, vmax=255)
     x, y, w, h = window.box
     color = COLORS[window.kind]

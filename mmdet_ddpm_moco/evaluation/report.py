@@ -2,15 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 
-from .distributions import ALL, OVERALL, TRAINING
+from .distributions import ALL, METRICS, OVERALL, TRAINING
 from .fidelity import MIN_WINDOWS, NEIGHBORHOOD
-from .nearest_neighbors import SUSPICIOUS
+from .nearest_neighbors import NEAR
 
-_NO = '-'
+_NONE = '-'
+_TITLES = dict(
+    all='All',
+    add='Added to a defect-free area, compared with real defects that fit '
+    'into a window',
+    replaces='In place of a real defect (started from its window)',
+    training='The training windows, in place of the bank',
+)
 
 
 def markdown(report: Mapping) -> str:
-    """Draws up a report.
+    """The text of a report.
 
     Args:
         report (Mapping): What :func:`evaluate_bank` returns.
@@ -18,71 +25,53 @@ def markdown(report: Mapping) -> str:
     Returns:
         str: Markdown.
     """
-    windows, features = report['windows'], report['features']
+    windows = report['windows']
     real = 'held-out' if report['held_out'] else 'training'
     parts = [
         f'# Defect bank `{report["bank"]}`',
         f'{windows["synthesized"]} synthesized windows with a defect '
         f'({windows["evaluated"]} of {windows["in_bank"]} windows of the bank '
-        f'were looked at) against {windows[real]} windows of {real} images, '
-        'cut in the same way. '
-        f'`{_NO}`: fewer than {MIN_WINDOWS} windows on a side.',
+        f'were evaluated), compared with {windows[real]} windows of {real} '
+        f'images, cut in the same way. `{_NONE}`: fewer than {MIN_WINDOWS} '
+        'windows on a side.',
         *_warnings(report),
-        f'## Distributions ({features["name"]}, {features["dimensions"]} '
-        'features)',
-        f'{distance(features["name"])}: less is nearer; biased upwards, the '
-        'more the fewer windows. KID: less is nearer, without bias; here '
-        'times 1000, ± over random subsets of half the windows. Precision: '
-        'share of synthesized windows that look real; recall: share of real '
-        'windows that the bank covers (both with '
-        f'{NEIGHBORHOOD} neighbors). IS: '
-        + (
-            'inception score, over classes of ImageNet, which are not those '
-            'of defects.'
-            if features['name'] in ('Inception', 'Lite0')
-            else 'none without a classifier.'
-        ),
+        *_distributions(report, real),
+        *_neighbors(report['neighbors']),
+        *_spectrum(report['spectrum']),
     ]
-    for kind, found in report['distributions'].items():
-        parts += [f'### {_TITLES[kind]}', _all(found, features['name'])]
-        parts += [
-            f'At equal N and mix of classes, against one half of the {real} '
-            'images: the bank / the other half. Means over random halvings, '
-            '± their standard deviation.',
-            _equal(found, features['name']),
-        ]
-    parts += _neighbors(report) + _spectrum(report)
     if report['label_agreement']:
-        parts += _label_truth(report)
+        parts += _label_agreement(report['label_agreement'], real)
     if report.get('trained_on_bank'):
         parts += _trained_on_bank(report['trained_on_bank'])
     return '\n\n'.join(parts) + '\n'
 
 
-_TITLES = dict(
-    all='All',
-    add='Added to free ground, against real defects that fit into a window',
-    replaces='In place of a real defect (started from its window)',
-    training='The training windows themselves, in the place of the bank',
-)
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ['---'] * len(head), *rows]
+    return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
 
 
-def distance(name: str) -> str:
-    """What the Frechet distance in these features is called."""
+def _number(value: float | None, digits: int = 2) -> str:
+    return _NONE if value is None else f'{value:.{digits}f}'
+
+
+def _distance(report: Mapping) -> str:
+    """Name of the Frechet distance in the features of a report."""
+    name = report['features']['name']
     return 'FID' if name == 'Inception' else f'Fréchet distance ({name})'
 
 
 def _warnings(report: Mapping) -> list[str]:
-    features = report['features']
+    dimensions = report['features']['dimensions']
     overall = report['distributions'][ALL][OVERALL]
     smaller = min(overall['counts'].values())
     lines = []
-    if smaller < features['dimensions']:
+    if smaller < dimensions:
         lines.append(
-            f'**{smaller} windows for {features["dimensions"]} features**: '
-            f'the covariances are singular and the '
-            f'{distance(features["name"])} is mostly bias. Compare it with '
-            'real against real at equal N, or take KID.'
+            f'**{smaller} windows for {dimensions} features**: the '
+            f'covariances are singular and the {_distance(report)} is mostly '
+            'bias. Compare it with real to real on matched subsets, or use '
+            'KID.'
         )
     if not report['held_out']:
         lines.append(
@@ -93,182 +82,190 @@ def _warnings(report: Mapping) -> list[str]:
     return lines
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ['---'] * len(head), *rows]
-    return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
+def _distributions(report: Mapping, real: str) -> list[str]:
+    features, distance = report['features'], _distance(report)
+    classified = features['name'] in ('Inception', 'Lite0')
+    parts = [
+        f'## Distributions ({features["name"]}, {features["dimensions"]} '
+        'features)',
+        f'{distance}: lower is better; biased upwards, more so with fewer '
+        'windows. KID: lower is better, unbiased; here times 1000, ± over '
+        'random subsets of half the windows. Precision: share of synthesized '
+        'windows that look real; recall: share of real windows that the bank '
+        f'covers (both with {NEIGHBORHOOD} neighbors). IS: '
+        + (
+            'inception score, over classes of ImageNet, which are not those '
+            'of defects.'
+            if classified
+            else 'none without a classifier.'
+        ),
+    ]
+    head = [distance, '1000 KID', 'precision', 'recall', 'IS']
+    for kind, found in report['distributions'].items():
+        counts = [
+            [name, *(str(row['counts'][side]) for side in ('bank', 'real'))]
+            for name, row in found.items()
+        ]
+        rows = [
+            [*start, *_all_windows(row['all'])]
+            for start, row in zip(counts, found.values())
+        ]
+        matched = [
+            [name, *_matched(row['matched'])] for name, row in found.items()
+        ]
+        parts += [
+            f'### {_TITLES[kind]}',
+            _table(['', 'N bank', 'N real', *head], rows),
+            'On matched subsets (equal N and mix of classes), compared with '
+            f'one half of the {real} images: the bank / the other half. Means '
+            'over random halves, ± their standard deviation.',
+            _table(['', 'N', *head], matched),
+        ]
+    return parts
 
 
-def _all(found: Mapping, name: str) -> str:
-    rows = []
-    for group, row in found.items():
-        n, f = row['counts'], row['all']
-        cells = [_NO] * 5
-        if f:
-            cells = [
-                f'{f["frechet"]:.1f}',
-                f'{1e3 * f["kid"]:.2f} ± {1e3 * f["kid_std"]:.2f}',
-                f'{f["precision"]:.2f}',
-                f'{f["recall"]:.2f}',
-                _isc(f),
-            ]
-        rows.append([group, str(n['bank']), str(n['real']), *cells])
-    head = ['', 'N bank', 'N real', distance(name), '1000 KID']
-    return _table([*head, 'precision', 'recall', 'IS'], rows)
+def _all_windows(metrics: Mapping | None) -> list[str]:
+    if metrics is None:
+        return [_NONE] * len(METRICS)
+    score = _number(metrics.get('inception_score'))
+    if metrics.get('inception_score_splits', 1) > 1:
+        score += f' ± {metrics["inception_score_std"]:.2f}'
+    return [
+        f'{metrics["frechet_distance"]:.1f}',
+        f'{1e3 * metrics["kid"]:.2f} ± {1e3 * metrics["kid_std"]:.2f}',
+        f'{metrics["precision"]:.2f}',
+        f'{metrics["recall"]:.2f}',
+        score,
+    ]
 
 
-def _isc(f: Mapping) -> str:
-    if 'isc' not in f:
-        return _NO
-    spread = f' ± {f["isc_std"]:.2f}' if f['isc_splits'] > 1 else ''
-    return f'{f["isc"]:.2f}{spread}'
-
-
-def _equal(found: Mapping, name: str) -> str:
-    formats = dict(
-        frechet=(1, '.1f'),
-        kid=(1e3, '.2f'),
-        precision=(1, '.2f'),
-        recall=(1, '.2f'),
-        isc=(1, '.2f'),
-    )
-    rows = []
-    for group, row in found.items():
-        f = row['equal']
-        cells = [group, f'{f["n"]:g}' if f else _NO]
-        for key, (scale, digits) in formats.items():
-            cells.append(
-                ' / '.join(
-                    f'{scale * f[side][key]["mean"]:{digits}} ± '
-                    f'{scale * f[side][key]["std"]:{digits}}'
-                    for side in ('bank', 'real')
-                )
-                if f and key in f['bank']
-                else _NO
+def _matched(found: Mapping | None) -> list[str]:
+    if found is None:
+        return [_NONE] * (1 + len(METRICS))
+    cells = [f'{found["n"]:g}']
+    for key in METRICS:
+        scale = 1e3 if key == 'kid' else 1
+        digits = 1 if key == 'frechet_distance' else 2
+        sides = [found[side].get(key) for side in ('bank', 'real')]
+        cells.append(
+            ' / '.join(
+                f'{scale * side["mean"]:.{digits}f} ± '
+                f'{scale * side["std"]:.{digits}f}'
+                for side in sides
             )
-        rows.append(cells)
-    head = ['', 'N', distance(name), '1000 KID', 'precision', 'recall']
-    return _table([*head, 'IS'], rows)
+            if all(sides)
+            else _NONE
+        )
+    return cells
 
 
-def _neighbors(report: Mapping) -> list[str]:
+def _neighbors(found: Mapping) -> list[str]:
     rows = [
         [
-            kind if kind != 'real' else 'real training windows',
-            str(f['n']),
-            f'{f["median"]:.2f}',
-            f'{100 * f["suspicious"]:.0f} %',
+            'real training windows' if kind == 'real' else kind,
+            str(row['n']),
+            _number(row['median']),
+            f'{100 * row["near_duplicates"]:.0f} %',
         ]
-        for kind, f in report['neighbors'].items()
+        for kind, row in found.items()
     ]
     return [
         '## Nearest training windows',
         'Distance to the nearest training window of another image than the '
-        'host; 1 is the median of real training windows among themselves. '
-        'Pictures: `neighbors.png`.',
-        _table(
-            [
-                '',
-                'N',
-                'median distance',
-                f'nearer than {100 * (1 - SUSPICIOUS):.0f} % of real ones',
-            ],
-            rows,
-        ),
+        'host; 1 is the median of real training windows. Near duplicates: '
+        f'nearer than {100 * (1 - NEAR):.0f} % of real ones. Pictures: '
+        '`neighbors.png`.',
+        _table(['', 'N', 'median distance', 'near duplicates'], rows),
     ]
 
 
-def _spectrum(report: Mapping) -> list[str]:
-    spectrum = dict(report['spectrum'])
-    bands = [f'{c:.3f}' for c in spectrum.pop('centers')]
+def _spectrum(found: Mapping) -> list[str]:
+    bands = [f'{center:.3f}' for center in found['centers']]
     rows = []
-    for kind, found in spectrum.items():
-        for group, f in found.items():
+    for kind, groups in found.items():
+        if kind == 'centers':
+            continue
+        for group, row in groups.items():
             if kind not in (ALL, TRAINING) and group != OVERALL:
                 continue
-            cells = [_NO] * (3 + len(bands))
-            if f:
+            cells = [_NONE] * (3 + len(bands))
+            if row:
+                bank = row['bank']
                 cells = [
-                    f'{f["n"]:g}',
-                    f'{f["bank"]["mean_abs"]:.2f}',
-                    f'{f["real"]["mean_abs"]:.2f}',
+                    f'{row["n"]:g}',
+                    _number(bank['mean_abs']),
+                    _number(row['real']['mean_abs']),
                     *(
-                        _NO if b is None else f'{b:+.1f}'
-                        for b in f['bank']['bands']
+                        _NONE if b is None else f'{b:+.1f}'
+                        for b in bank['bands']
                     ),
                 ]
-            name = group if kind == ALL else f'{kind}, {group}'
-            rows.append([name, *cells])
+            rows.append([group if kind == ALL else f'{kind}, {group}', *cells])
     return [
         '## Power spectra',
-        'Synthesized over real in dB at equal N, by band of cycles per '
-        'pixel, and the mean of its size over bands; beside it real against '
-        'real. Negative at the right means blurred. Picture: '
+        'Synthesized over real in dB on matched subsets, by band of cycles '
+        'per pixel, and the mean absolute value over bands; beside it real '
+        'over real. Negative on the right means blurred. Picture: '
         '`spectrum.png`.',
-        _table(['', 'N', 'mean size', 'real : real', *bands], rows),
+        _table(['', 'N', 'mean abs.', 'real / real', *bands], rows),
     ]
 
 
-def _label_truth(report: Mapping) -> list[str]:
-    truth = report['label_agreement']
+def _label_agreement(found: Mapping, real: str) -> list[str]:
     rows = []
-    for group, base in truth['real'].items():
-        cells = [group, *_found(base)]
+    for group, base in found['real'].items():
+        cells = [group, str(base['n']), _number(base['recall'])]
         for kind in ('add', 'replaces'):
-            f = truth[kind][group]
-            cells += [*_found(f), _share(f['relative']), _share(f['before'])]
+            row = found[kind][group]
+            keys = ('recall', 'relative_recall', 'host_recall')
+            cells += [str(row['n']), *(_number(row[key]) for key in keys)]
         rows.append(cells)
-    null = truth['null']
-    real = 'held-out' if report['held_out'] else 'training'
+    null = found['null']
+    columns = ['recall', 'relative', 'in host']
     return [
-        '## Label truth',
-        'Boxes that the judge finds (right class, IoU ≥ '
-        f'{truth["iou"]:g}, score ≥ {truth["score"]:g}) in the host with the '
-        f'window put back, beside its recall on the boxes of {real} images'
+        '## Label agreement',
+        'Recall of the judge on the labels of the bank (right class, IoU ≥ '
+        f'{found["iou"]:g}, score ≥ {found["score"]:g}), in the host with the '
+        f'window pasted, beside its recall on the boxes of {real} images'
         + (
-            ' (if it was trained on them, that is too high)'
-            if not report['held_out']
+            ' (too high if it was trained on them)'
+            if real == 'training'
             else ''
         )
-        + '. Relative: over that recall. Before: what it finds at the same '
-        'places of the untouched hosts, for replaced defects the real ones '
-        '(again too high if it was trained on them).',
+        + '. Relative: divided by that recall. In host: its recall at the '
+        'same places of the original hosts, for replaced defects on the real '
+        'ones (again too high if it was trained on them).',
         _table(
             [
-                '',
-                'N real',
-                'recall',
-                'N add',
-                'recall',
-                'relative',
-                'before',
-                'N replaces',
-                'recall',
-                'relative',
-                'before',
+                *('', 'N real', 'recall'),
+                *('N add', *columns),
+                *('N replaces', *columns),
             ],
             rows,
         ),
-        f'Windows without a defect: the judge fires on '
-        f'{_share(null["fired"])} of {null["n"]}, at the same places of the '
-        f'untouched hosts on {_share(null["before"])}.',
+        'Windows without a defect: false positive rate '
+        f'{_number(null["false_positive_rate"])} of {null["n"]}, at the same '
+        'places of the original hosts '
+        f'{_number(null["host_false_positive_rate"])}.',
     ]
 
 
 def _trained_on_bank(found: Mapping) -> list[str]:
     sides = found['judge'], found['bank']
-    groups = [
-        *(
-            (name, [side['classes'][name] for side in sides])
-            for name in found['judge']['classes']
-        ),
-        (OVERALL, sides),
-    ]
+    groups = {
+        name: [side['classes'][name] for side in sides]
+        for name in found['judge']['classes']
+    }
     rows = [
         [
-            group,
-            *(_percent(side[key]) for key in ('AP50', 'AP') for side in pair),
+            name,
+            *(
+                _number(side[key], 1)
+                for key in ('AP50', 'AP')
+                for side in pair
+            ),
         ]
-        for group, pair in groups
+        for name, pair in (*groups.items(), (OVERALL, sides))
     ]
     return [
         '## Train on synthetic, test on real',
@@ -278,15 +275,3 @@ def _trained_on_bank(found: Mapping) -> list[str]:
         'judge, which was trained on real defects.',
         _table(['', 'AP50 judge', 'AP50 bank', 'AP judge', 'AP bank'], rows),
     ]
-
-
-def _percent(value: float | None) -> str:
-    return _NO if value is None else f'{value:.1f}'
-
-
-def _found(row: Mapping) -> tuple[str, str]:
-    return str(row['n']), _share(row['recall'])
-
-
-def _share(value: float | None) -> str:
-    return _NO if value is None else f'{value:.2f}'

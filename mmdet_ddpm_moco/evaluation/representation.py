@@ -1,4 +1,4 @@
-"""Numbers that tell what a contrastive backbone has learned so far."""
+"""Metrics of contrastive representations."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def found_elsewhere(labels: Tensor, images: Tensor) -> Tensor:
-    """Which windows have one of their class in another image.
+    """Whether each window has one of its class in another image.
 
     Args:
         labels (Tensor): Class of each window, int64 (N, ).
@@ -37,12 +37,11 @@ def knn_predictions(
     with weight :math:`\exp(s_i / \tau)`.
 
     Args:
-        features (Tensor): float (N, D), of any length.
+        features (Tensor): float (N, D), of any norm.
         labels (Tensor): Class of each window, int64 (N, ), from 0.
         images (Tensor): Image of each window, int64 (N, ), of two images at
             least. Windows of one image are never neighbors.
-        k (int): How many neighbors vote. Where other images hold fewer
-            windows, all of those do.
+        k (int): Neighbors that vote, at most the windows of other images.
         temperature (float): :math:`\tau` > 0. Defaults to 0.07.
 
     Returns:
@@ -61,7 +60,7 @@ def knn_predictions(
 
 
 def balanced_accuracy(predicted: Tensor, labels: Tensor) -> float:
-    """Mean over the classes of the share that was recognized.
+    """Mean over the classes of their recall.
 
     Args:
         predicted (Tensor): int64 (N, ), N at least 1.
@@ -76,7 +75,7 @@ def balanced_accuracy(predicted: Tensor, labels: Tensor) -> float:
 
 
 def alignment(first: Tensor, second: Tensor) -> float:
-    r"""How near the two views of an image lie; less is better.
+    r"""Alignment of the two views of an image; lower is better.
 
     :math:`E \lVert x - y \rVert_2^2` over pairs of views, eq. 3 with
     :math:`\alpha = 2` of Wang and Isola (Understanding Contrastive
@@ -94,7 +93,7 @@ def alignment(first: Tensor, second: Tensor) -> float:
 
 
 def uniformity(vectors: Tensor) -> float:
-    r"""How evenly vectors spread over the sphere; less is better.
+    r"""Uniformity of vectors on the sphere; lower is better.
 
     :math:`\log E \exp(-2 \lVert x - y \rVert_2^2)` over pairs of different
     vectors, section 4.1.2 with :math:`t = 2` of Wang and Isola, see
@@ -115,9 +114,8 @@ def queue_ages(fill: int, written: Iterable[int]) -> tuple[float, int]:
 
     Args:
         fill (int): Keys in the queue.
-        written (Iterable[int]): How many keys each step put in, the last
-            step first, until they make up ``fill`` at least. Its keys have
-            age 0.
+        written (Iterable[int]): Keys that each step added, the last step,
+            whose keys have age 0, first.
 
     Returns:
         tuple[float, int]: Mean and largest age; 0 for an empty queue.

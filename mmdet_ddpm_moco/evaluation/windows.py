@@ -1,10 +1,11 @@
-"""Synthesized windows and real ones, cut in the same way.
+"""Synthesized and real windows, cut in the same way.
 
-A comparison says something about the generator only where both sides differ
-in nothing else: sizes and places of real windows are drawn by the functions
-that planned the bank.
+A comparison is about the generator only if both sides differ in nothing
+else: sizes and places of real windows are drawn by the functions that
+planned the bank.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,12 +17,13 @@ from ..datasets.labeled_images import LabeledImages
 from ..datasets.window_geometry import fits_whole, place_window, window_size
 from ..utils.errors import InputError
 
-REAL = 'real'
+# Windows of a bank, each with the index of its host in LabeledImages.images.
+Hosts = Sequence[tuple[BankWindow, int]]
 
 
 @dataclass(frozen=True)
 class DefectWindow:
-    """A picture of one defect with some ground around it.
+    """A window with one defect.
 
     Attributes:
         pixels (np.ndarray): BGR uint8 (h, w, 3).
@@ -29,8 +31,8 @@ class DefectWindow:
         kind (str): ``'real'``, ``'add'`` or ``'replaces'``.
         image (int): Index of its image in ``LabeledImages.images``.
         box (tuple): ``(x, y, w, h)`` of the defect in the window.
-        whole (bool): Whether a window of the largest size holds the defect
-            with its rim, as it must to be added.
+        whole (bool): Whether a window of the largest size contains the
+            defect with its rim, which is required to add it.
     """
 
     pixels: np.ndarray
@@ -41,9 +43,7 @@ class DefectWindow:
     whole: bool
 
 
-def find_hosts(
-    bank: DefectBank, data: LabeledImages
-) -> list[tuple[BankWindow, int]]:
+def find_hosts(bank: DefectBank, data: LabeledImages) -> Hosts:
     """Finds the image that each window of a bank was synthesized on.
 
     Args:
@@ -51,11 +51,10 @@ def find_hosts(
         data (LabeledImages): The images it was made from.
 
     Returns:
-        list[tuple[BankWindow, int]]: Windows in the order of the bank, each
-        with the index of its host in ``data.images``.
+        Sequence[tuple[BankWindow, int]]: In the order of the bank.
 
     Raises:
-        ValueError: The bank knows other classes or other images, or its
+        ValueError: The bank has other classes or other images, or its
             annotations cannot be read.
     """
     if bank.classes != data.classes:
@@ -66,8 +65,8 @@ def find_hosts(
             'that made it'
         )
         raise InputError(msg)
-    places = {image.file_name: i for i, image in enumerate(data.images)}
-    foreign = sorted(set(bank.sources.values()) - set(places))
+    indices = {image.file_name: i for i, image in enumerate(data.images)}
+    foreign = sorted(set(bank.sources.values()) - set(indices))
     if foreign:
         msg = (
             f'the defect bank {bank.root} was made on {foreign[0]}, which is '
@@ -75,47 +74,40 @@ def find_hosts(
             'that made it'
         )
         raise InputError(msg)
-    return [(w, places[bank.sources[w.number]]) for w in bank]
+    return [(w, indices[bank.sources[w.number]]) for w in bank]
 
 
-def paste(
-    bank: DefectBank, window: BankWindow, host: np.ndarray
+def paste_on_host(
+    bank: DefectBank, data: LabeledImages, window: BankWindow, image: int
 ) -> np.ndarray:
-    """A copy of the host with a window pasted, see :meth:`DefectBank.paste`.
-
-    Args:
-        bank (DefectBank): The window's bank.
-        window (BankWindow): The window.
-        host (np.ndarray): BGR uint8 (H, W, 3); stays as it is.
+    """A host with one window pasted, BGR uint8 (H, W, 3).
 
     Raises:
         ValueError: The window does not belong to this image.
     """
-    image = host.copy()
-    bank.paste(window, image)
-    return image
+    pixels = as_bgr(data.read(image)).copy()
+    bank.paste(window, pixels)
+    return pixels
 
 
 def largest_window(bank: DefectBank) -> int:
     """Side in pixels of the largest square window that a bank may have."""
-    sides = [side for i in range(len(bank)) for side in bank[i].window[2:]]
+    sides = [side for window in bank for side in window.window[2:]]
     return int(bank.manifest.get('max_window') or max(sides, default=16))
 
 
-def synthesised_windows(
-    bank: DefectBank,
-    hosts: list[tuple[BankWindow, int]],
-    data: LabeledImages,
+def synthesized_windows(
+    bank: DefectBank, hosts: Hosts, data: LabeledImages
 ) -> list[DefectWindow]:
     """Reads the windows of a bank that show a defect.
 
     Args:
         bank (DefectBank): The bank.
-        hosts (list): From :func:`find_hosts`, or some of them.
+        hosts (Sequence): From :func:`find_hosts`, or some of them.
         data (LabeledImages): The images it was made from.
 
     Returns:
-        list[DefectWindow]: Finished pictures, ``null`` windows left out.
+        list[DefectWindow]: Composites; without ``null`` windows.
 
     Raises:
         ValueError: A window does not belong to its image.
@@ -123,17 +115,15 @@ def synthesised_windows(
     limit = largest_window(bank)
     return [
         DefectWindow(
-            crop(
-                paste(bank, window, as_bgr(data.read(image))), window.window
-            ).copy(),
-            window.label,
-            window.kind,
+            crop(paste_on_host(bank, data, w, image), w.window).copy(),
+            w.label,
+            w.kind,
             image,
-            relative(window.box, window.window),
-            fits_whole(window.box, limit),
+            relative(w.box, w.window),
+            fits_whole(w.box, limit),
         )
-        for window, image in hosts
-        if window.kind != NULL
+        for w, image in hosts
+        if w.kind != NULL
     ]
 
 
@@ -154,17 +144,13 @@ def real_windows(
     windows = []
     for index, image in enumerate(data.images):
         for defect in image.defects:
-            place = place_window(
-                defect.box,
-                image.size,
-                window_size(defect.box, max_window, rng),
-                rng,
-            )
+            size = window_size(defect.box, max_window, rng)
+            place = place_window(defect.box, image.size, size, rng)
             windows.append(
                 DefectWindow(
                     crop(as_bgr(data.read(index)), place).copy(),
                     defect.label,
-                    REAL,
+                    'real',
                     index,
                     relative(defect.box, place),
                     fits_whole(defect.box, max_window),

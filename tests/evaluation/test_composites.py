@@ -37,7 +37,7 @@ def labels(found, image_id, crowd):
     )
 
 
-def test_labels_are_synthesised_and_real_ones_crowds(made):
+def test_labels_are_synthesized_and_real_ones_crowds(made):
     bank, data, out = made
     counts = write_composites(bank, data, out)
     found, _ = written(out)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from tqdm import tqdm
 
-from helpers.made_windows import measured, window
+from helpers.made_windows import window, window_set
 from mmdet_ddpm_moco.evaluation.distributions import (
     by_kind,
     compare_distributions,
@@ -28,7 +28,7 @@ def real():
         window(i % 5 >= 3, 'real', image=i // 2, whole=i % 2 == 0)
         for i in range(100)
     ]
-    return measured(windows, normal(100, 4, 0), normal(100, 3, 5))
+    return window_set(windows, normal(100, 4, 0), normal(100, 3, 5))
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def bank():
         + [window(2, 'add') for _ in range(3)]
     )
     features = torch.cat([normal(30, 4, 1, 3), normal(43, 4, 2)])
-    return measured(windows, features, normal(73, 3, 6))
+    return window_set(windows, features, normal(73, 3, 6))
 
 
 @pytest.fixture
@@ -57,48 +57,52 @@ def test_counts_and_groups(found):
     assert found['overall']['counts'] == dict(bank=73, real=100)
 
 
-def test_a_class_with_too_few_has_no_figures(found):
+def test_a_class_with_too_few_has_no_metrics(found):
     assert found['scratch'] == dict(
-        counts=dict(bank=3, real=0), all=None, equal=None
+        counts=dict(bank=3, real=0), all=None, matched=None
     )
 
 
-def test_figures_of_a_class_are_those_of_its_windows(found, bank, real):
+def test_metrics_of_a_class_are_those_of_its_windows(found, bank, real):
     expected = compare(
         bank.features[bank.labels == 1], real.features[real.labels == 1]
     )
     for key, value in expected.items():
         assert found['pit']['all'][key] == pytest.approx(value), key
-    assert found['pit']['all']['isc'] > 1
+    assert found['pit']['all']['inception_score'] > 1
 
 
-def test_real_against_real_stands_beside(found):
-    dent, pit = found['dent']['equal'], found['pit']['equal']
+def test_real_to_real_is_reported_beside(found):
+    dent, pit = found['dent']['matched'], found['pit']['matched']
     # Shifted by 3 in 4 dimensions: 36 more.
-    more = dent['bank']['frechet']['mean'] - dent['real']['frechet']['mean']
+    more = (
+        dent['bank']['frechet_distance']['mean']
+        - dent['real']['frechet_distance']['mean']
+    )
     assert more == pytest.approx(36, rel=0.2)
     assert abs(
-        pit['bank']['frechet']['mean'] - pit['real']['frechet']['mean']
-    ) < 3 * (0.1 + pit['real']['frechet']['std'])
+        pit['bank']['frechet_distance']['mean']
+        - pit['real']['frechet_distance']['mean']
+    ) < 3 * (0.1 + pit['real']['frechet_distance']['std'])
     assert dent['bank']['precision']['mean'] < 0.1
     assert dent['real']['precision']['mean'] > 0.6
 
 
-def test_equal_figures_are_of_equal_sets(found):
+def test_matched_subsets_are_of_equal_size(found):
     for name in ('dent', 'pit'):
-        equal = found[name]['equal']
+        matched = found[name]['matched']
         # A half of the real windows is less than those of the bank.
-        assert 8 <= equal['n'] <= 30 and equal['splits'] == 5
-    total = found['dent']['equal']['n'] + found['pit']['equal']['n']
-    assert found['overall']['equal']['n'] == pytest.approx(total, abs=0.2)
+        assert 8 <= matched['n'] <= 30 and matched['splits'] == 5
+    total = found['dent']['matched']['n'] + found['pit']['matched']['n']
+    assert found['overall']['matched']['n'] == pytest.approx(total, abs=0.2)
 
 
 def test_without_a_classifier_there_is_no_inception_score(bank, real):
-    bank = measured(bank.windows, bank.features)
+    bank = window_set(bank.windows, bank.features)
     with tqdm(disable=True) as bar:
         found = compare_distributions(bank, real, CLASSES, bar)
-    assert 'isc' not in found['pit']['all']
-    assert 'isc' not in found['overall']['equal']['bank']
+    assert 'inception_score' not in found['pit']['all']
+    assert 'inception_score' not in found['overall']['matched']['bank']
 
 
 def test_each_kind_has_what_it_is_compared_with(bank, real):
@@ -123,7 +127,7 @@ def test_taking_keeps_all_together(bank):
 
 
 def test_spectra_by_kind_and_class(bank, real, tmp_path):
-    shifted = measured(
+    shifted = window_set(
         bank.windows, bank.features, bands=bank.spectra + np.arange(8)
     )
     found = compare_spectra(shifted, real, CLASSES)

@@ -111,9 +111,11 @@ def test_training_windows_take_the_banks_place_once(report):
 
 
 def test_the_judge_agrees(report):
-    truth = report['label_agreement']
-    assert truth['add']['overall']['relative'] == 1
-    assert truth['null'] == dict(n=12, fired=0, before=0)
+    agreement = report['label_agreement']
+    assert agreement['add']['overall']['relative_recall'] == 1
+    assert agreement['null'] == dict(
+        n=12, false_positive_rate=0, host_false_positive_rate=0
+    )
 
 
 def test_every_figure_is_in_the_text(made, report):
@@ -123,12 +125,12 @@ def test_every_figure_is_in_the_text(made, report):
             row = report['distributions'][kind][name]
             counts = row['counts']
             start = f'| {name} | {counts["bank"]} | {counts["real"]} | '
-            figure = row['all'] and f'{row["all"]["frechet"]:.1f}'
+            figure = row['all'] and f'{row["all"]["frechet_distance"]:.1f}'
             assert f'{start}{figure or "-"} |' in text
     assert 'Fréchet distance (Patches)' in text and 'FID' not in text
     assert '**28 windows for 48 features**' in text
     assert 'training images themselves' not in text
-    assert 'fires on 0.00 of 12' in text
+    assert 'false positive rate 0.00 of 12' in text
 
 
 def test_a_training_on_the_bank_joins_the_report(report, tmp_path):
@@ -150,14 +152,14 @@ def test_without_held_out_images_and_judge(made):
         None,
         extractor(),
         made['root'] / 'out2',
-        most=30,
+        max_windows=30,
     )
     assert report['windows']['evaluated'] == 30
     assert report['label_agreement'] is None and not report['held_out']
     assert 'training' not in report['distributions']
     text = (made['root'] / 'out2' / 'report.md').read_text()
     assert '**Compared with the training images themselves**' in text
-    assert 'Label truth' not in text
+    assert 'Label agreement' not in text
     assert 'Train on synthetic' not in text
 
 
@@ -184,7 +186,7 @@ def test_real_images_of_other_classes(made, tmp_path):
         dict(iou=1.1),
         dict(score=-0.1),
         dict(score=2),
-        dict(most=3),
+        dict(max_windows=3),
     ],
 )
 def test_options_out_of_range(made, tmp_path, options):
@@ -225,7 +227,7 @@ def test_the_same_each_time(made, report, tmp_path):
 
 def _without_logits(part):
     """The classifier is a new one each time."""
-    for key in [k for k in part if k.startswith('isc')]:
+    for key in [k for k in part if k.startswith('inception_score')]:
         del part[key]
     for value in part.values():
         if isinstance(value, dict):

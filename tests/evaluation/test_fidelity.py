@@ -116,7 +116,12 @@ def test_the_least_is_enough():
 
 def test_inception_score():
     sure = 50 * torch.eye(4).repeat(5, 1)
-    assert inception_score(sure)['isc'] == pytest.approx(4)
-    assert inception_score(torch.zeros(20, 4))['isc'] == pytest.approx(1)
+    assert inception_score(sure)['inception_score'] == pytest.approx(4)
+    assert inception_score(torch.zeros(20, 4))[
+        'inception_score'
+    ] == pytest.approx(1)
     found = inception_score(draw(350, 4, 0))
-    assert found['isc_splits'] == 3 and found['isc_std'] > 0
+    assert (
+        found['inception_score_splits'] == 3
+        and found['inception_score_std'] > 0
+    )

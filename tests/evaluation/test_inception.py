@@ -1,7 +1,5 @@
 """torch-fidelity's Inception, with random weights: none may be fetched."""
 
-import io
-
 import numpy as np
 import pytest
 import torch
@@ -26,9 +24,16 @@ def network():
     return made
 
 
-def test_features_and_logits_are_theirs(network):
-    weights = network.state_dict()
-    extractor = choose_extractor('weights.pth', lambda path: weights)
+@pytest.fixture
+def file(tmp_path, network):
+    """A file of its weights."""
+    path = str(tmp_path / 'weights.pth')
+    torch.save(network.state_dict(), path)
+    return path
+
+
+def test_features_and_logits_are_theirs(network, file):
+    extractor = choose_extractor(file)
     assert isinstance(extractor, InceptionFeatures)
     rng = np.random.RandomState(0)
     picture = rng.randint(0, 256, (299, 299, 3)).astype(np.uint8)
@@ -41,27 +46,24 @@ def test_features_and_logits_are_theirs(network):
     assert features.shape == (1, 2048) and logits.shape == (1, 1008)
 
 
-def test_weights_of_another_inception(network):
+def test_weights_of_another_inception(network, file):
     weights = dict(network.state_dict())
     weights['fc.weight'] = weights['fc.weight'][:1000]
-    with pytest.raises(ValueError, match=r'weights\.pth holds no') as error:
-        choose_extractor('weights.pth', lambda path: weights)
+    torch.save(weights, file)
+    with pytest.raises(ValueError, match=r'weights\.pth has no') as error:
+        choose_extractor(file)
     assert '\n' not in str(error.value)
 
 
-def test_a_file_is_never_unpickled_by_torch_fidelity(network, monkeypatch):
-    # It loads without care; what it loads must be of our making.
-    loaded = []
+def test_an_untrusted_file_is_read_as_weights_only(file, monkeypatch):
+    # torch-fidelity unpickles what it gets; that must be our own copy.
+    loaded = {}
     load = torch.load
 
-    def watched(file, *args, **kwargs):
-        loaded.append(str(file))
-        return load(file, *args, **kwargs)
+    def watched(path, *args, **kwargs):
+        loaded[str(path)] = kwargs.get('weights_only')
+        return load(path, *args, **kwargs)
 
     monkeypatch.setattr(torch, 'load', watched)
-    buffer = io.BytesIO()
-    torch.save(network.state_dict(), buffer)
-    buffer.seek(0)
-    weights = load(buffer, weights_only=True)
-    choose_extractor('strangers.pth', lambda path: weights)
-    assert len(loaded) == 1 and 'strangers' not in loaded[0]
+    choose_extractor(file)
+    assert len(loaded) == 2 and loaded[file] is True

@@ -35,9 +35,9 @@ def saved(path, change):
     return path
 
 
-def test_each_file_is_asked(tmp_path, labeled):
+def test_each_file_is_evaluated(tmp_path, labeled):
     sound = saved(tmp_path / 'sound.pth', lambda _, value: value)
-    # With a scale of 0 each image looks alike: all votes go to one kind.
+    # With a scale of 0 each image looks alike: all votes go to one class.
     blind = saved(
         tmp_path / 'blind.pth',
         lambda key, value: (
@@ -78,5 +78,5 @@ def test_no_neighbor(labeled):
 def test_view_size():
     assert view_size(config(scale=64)) == (64, 64)
     assert view_size(config(scale=[64, 96])) == (64, 96)
-    with pytest.raises(ValueError, match='names no size of its views'):
+    with pytest.raises(ValueError, match='has no size of its views'):
         view_size(config(type='PackInputs'))

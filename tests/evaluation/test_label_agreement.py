@@ -1,4 +1,4 @@
-"""Label truth with a judge whose verdicts are known."""
+"""Label agreement with a judge whose detections are known."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ INVISIBLE = (0, 4, 7, 1, 2, 6, 10)
 
 
 @pytest.fixture
-def truth(tmp_path):
+def measure_with(tmp_path):
     paths = write_images(tmp_path / 'data', number=4)
     bank = write_bank(
         tmp_path / 'bank', paths[1], number=4, invisible=INVISIBLE
@@ -41,31 +41,33 @@ def truth(tmp_path):
     return measure
 
 
-def test_recall_by_kind_and_class(truth):
-    found = truth()
+def test_recall_by_kind_and_class(measure_with):
+    found = measure_with()
     dent, scratch = CLASSES
     assert found['real'][dent] == dict(n=3, found=3, recall=1)
     assert found['real']['overall'] == dict(n=6, found=6, recall=1)
     # 4 added dents, 0 and 4 of which cannot be seen.
     assert found['add'][dent] == dict(
-        n=4, found=2, recall=0.5, before=0, relative=0.5
+        n=4, found=2, recall=0.5, host_recall=0, relative_recall=0.5
     )
     assert found['add'][scratch] == dict(
-        n=4, found=3, recall=0.75, before=0, relative=0.75
+        n=4, found=3, recall=0.75, host_recall=0, relative_recall=0.75
     )
     assert found['add']['overall']['recall'] == 5 / 8
     # The real defects were there before; one is painted over.
     assert found['replaces'][scratch] == dict(
-        n=4, found=3, recall=0.75, before=1, relative=0.75
+        n=4, found=3, recall=0.75, host_recall=1, relative_recall=0.75
     )
     assert found['replaces'][dent]['n'] == 0
     assert found['replaces'][dent]['recall'] is None
-    assert found['replaces'][dent]['relative'] is None
+    assert found['replaces'][dent]['relative_recall'] is None
 
 
-def test_windows_without_a_defect(truth):
+def test_windows_without_a_defect(measure_with):
     # Into 3 of 4 of them the tests painted one all the same.
-    assert truth()['null'] == dict(n=4, fired=0.75, before=0)
+    assert measure_with()['null'] == dict(
+        n=4, false_positive_rate=0.75, host_false_positive_rate=0
+    )
 
 
 class TwoThirds:
@@ -81,19 +83,19 @@ class TwoThirds:
                 yield found
 
 
-def test_relative_to_the_judges_own_recall(truth):
-    found = truth(TwoThirds())
+def test_relative_to_the_judges_own_recall(measure_with):
+    found = measure_with(TwoThirds())
     row = found['add'][CLASSES[1]]
     assert found['real'][CLASSES[1]]['recall'] == pytest.approx(2 / 3)
-    assert row['relative'] == pytest.approx(row['recall'] / (2 / 3))
+    assert row['relative_recall'] == pytest.approx(row['recall'] / (2 / 3))
 
 
-def test_a_score_that_nothing_reaches(truth):
-    found = truth(score=0.95)
+def test_a_score_that_nothing_reaches(measure_with):
+    found = measure_with(score=0.95)
     assert found['real']['overall']['recall'] == 0
     assert found['add']['overall']['recall'] == 0
-    assert found['add']['overall']['relative'] is None  # 0 / 0
-    assert found['null']['fired'] == 0
+    assert found['add']['overall']['relative_recall'] is None  # 0 / 0
+    assert found['null']['false_positive_rate'] == 0
 
 
 class RightOfTheHost:
@@ -108,12 +110,16 @@ class RightOfTheHost:
             )
 
 
-def test_the_base_rate_of_false_alarms(truth):
-    assert truth(RightOfTheHost())['null'] == dict(n=4, fired=1, before=1)
+def test_the_base_rate_of_false_alarms(measure_with):
+    assert measure_with(RightOfTheHost())['null'] == dict(
+        n=4, false_positive_rate=1, host_false_positive_rate=1
+    )
 
 
-def test_no_windows_at_all(truth):
-    found = truth(hosts=[])
-    assert found['null'] == dict(n=0, fired=None, before=None)
+def test_no_windows_at_all(measure_with):
+    found = measure_with(hosts=[])
+    assert found['null'] == dict(
+        n=0, false_positive_rate=None, host_false_positive_rate=None
+    )
     assert found['add']['overall']['recall'] is None
     assert found['real']['overall']['recall'] == 1

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import torch
 
-from helpers.made_windows import measured, window
+from helpers.made_windows import window, window_set
 from mmdet_ddpm_moco.evaluation.nearest_neighbors import (
     choose_rows,
     draw_neighbors,
@@ -55,8 +55,8 @@ def sets():
     # Training windows on a line, 1 apart, two of each image next to each
     # other; so the nearest of another image is 1 or 2 away.
     places = torch.tensor([[0.0], [1], [2], [3], [4], [5]])
-    train = measured([window(image=i // 2) for i in range(6)], places)
-    bank = measured(
+    train = window_set([window(image=i // 2) for i in range(6)], places)
+    bank = window_set(
         [
             window(0, 'add', image=0),  # on a window of its own host
             window(0, 'replaces', image=2),  # on one of another image
@@ -70,7 +70,7 @@ def test_relative_to_the_training_set_itself(sets):
     found = nearest_training_windows(*sets, k=2)
     # Distances to another image: 2, 1, 1, 1, 1, 2, the median is 1.
     assert found.unit == 1
-    assert found.own.tolist() == [2, 1, 1, 1, 1, 2]
+    assert found.train.tolist() == [2, 1, 1, 1, 1, 2]
     assert found.indices[0].tolist() == [0, 1]
     assert found.distances.tolist() == [[0, 1], [0.5, 0.5]]
     assert found.elsewhere.tolist() == [2, 0.5]
@@ -78,39 +78,39 @@ def test_relative_to_the_training_set_itself(sets):
 
 def test_the_unit_is_a_median_distance(sets):
     bank, train = sets
-    scaled = measured(train.windows, 10 * train.features)
+    scaled = window_set(train.windows, 10 * train.features)
     found = nearest_training_windows(bank, scaled, k=2)
     assert found.unit == 10
-    assert found.own.tolist() == [2, 1, 1, 1, 1, 2]
+    assert found.train.tolist() == [2, 1, 1, 1, 1, 2]
 
 
 def test_summary(sets):
     bank, _ = sets
     summary = summarize(bank, nearest_training_windows(*sets))
     assert list(summary) == ['real', 'add', 'replaces']
-    assert summary['real'] == dict(n=6, median=1, suspicious=0)
-    assert summary['add'] == dict(n=1, median=2, suspicious=0)
-    assert summary['replaces'] == dict(n=1, median=0.5, suspicious=1)
+    assert summary['real'] == dict(n=6, median=1, near_duplicates=0)
+    assert summary['add'] == dict(n=1, median=2, near_duplicates=0)
+    assert summary['replaces'] == dict(n=1, median=0.5, near_duplicates=1)
 
 
 def test_one_training_image_is_too_few():
-    train = measured([window() for _ in range(9)])
+    train = window_set([window() for _ in range(9)])
     with pytest.raises(ValueError, match='two such images'):
-        nearest_training_windows(measured([window(kind='add')]), train)
+        nearest_training_windows(window_set([window(kind='add')]), train)
 
 
 def test_rows_show_the_nearest_and_another(sets, tmp_path):
     _, train = sets
-    bank = measured(
+    bank = window_set(
         [window(i % 2, kind) for kind in ('add', 'replaces') for i in range(6)]
     )
-    bank = measured(bank.windows, 10 * torch.arange(12.0)[:, None] + 20)
+    bank = window_set(bank.windows, 10 * torch.arange(12.0)[:, None] + 20)
     found = nearest_training_windows(bank, train, k=3)
     rows = choose_rows(bank, found)
     assert len(rows) == len(set(rows)) == 8
     # The smallest feature of each class and kind lies nearest.
     assert {0, 1, 6, 7} <= set(rows)
-    file = tmp_path / 'new' / 'sheet.png'
+    file = tmp_path / 'new' / 'neighbors.png'
     draw_neighbors(bank, train, found, ('dent', 'pit'), file)
     picture = cv2.imread(str(file))
     assert picture.shape[0] > 8 * 100 and picture.shape[1] > 4 * 100

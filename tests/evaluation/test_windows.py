@@ -15,9 +15,9 @@ from mmdet_ddpm_moco.datasets.window_geometry import window_size
 from mmdet_ddpm_moco.evaluation.windows import (
     find_hosts,
     largest_window,
-    paste,
+    paste_on_host,
     real_windows,
-    synthesised_windows,
+    synthesized_windows,
 )
 
 
@@ -38,9 +38,9 @@ def test_hosts_are_found_by_name(bank, data):
         assert data.images[image].file_name == f'{window.number // 4}.png'
 
 
-def test_the_finished_picture_lies_on_its_host(bank, data):
+def test_a_synthesized_window_is_pasted_on_its_host(bank, data):
     hosts = find_hosts(bank, data)
-    windows = synthesised_windows(bank, hosts, data)
+    windows = synthesized_windows(bank, hosts, data)
     kept = [(w, i) for w, i in hosts if w.kind != 'null']
     assert len(windows) == len(kept) == 9
     for made, (window, image) in zip(windows, kept):
@@ -56,12 +56,15 @@ def test_the_finished_picture_lies_on_its_host(bank, data):
         assert made.whole is (window.label == 0 or 16 + 10 <= 32)
 
 
-def test_pasting_leaves_the_host_alone(bank, data):
+@pytest.mark.parametrize('channels', [1, 3])
+def test_pasting_leaves_the_host_unchanged(bank, tmp_path, channels):
+    root = tmp_path / 'data'
+    data = load((root / 'ann.json', root / 'images'), channels)
     (window, image), *_ = find_hosts(bank, data)
-    host = np.repeat(data.read(image), 3, axis=2)
-    before = host.copy()
-    pasted = paste(bank, window, host)
-    np.testing.assert_array_equal(host, before)
+    before = data.read(image).copy()
+    pasted = paste_on_host(bank, data, window, image)
+    np.testing.assert_array_equal(data.read(image), before)
+    host = np.broadcast_to(before, pasted.shape)
     changed = (pasted != host).any(axis=2)
     inside = np.zeros(changed.shape, bool)
     crop(inside, window.window)[:] = True
@@ -76,7 +79,7 @@ def test_images_that_look_otherwise(bank, tmp_path):
         (source / f'{50 + number}.png').replace(image)
     data = load(other)
     with pytest.raises(ValueError, match='does not belong to the image'):
-        synthesised_windows(bank, find_hosts(bank, data), data)
+        synthesized_windows(bank, find_hosts(bank, data), data)
 
 
 def test_images_of_other_names(bank, tmp_path):

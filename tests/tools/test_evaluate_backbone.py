@@ -39,8 +39,10 @@ def test_start_and_backbones_are_listed(files, monkeypatch, capsys):
     backbone = files / 'b.pth'
     call(monkeypatch, files / 'moco.py', backbone, '--ann', ann, *images)
     first, start, found = capsys.readouterr().out.splitlines()[-3:]
-    assert first == ('k-NN accuracy of 6 windows of 2 kinds; chance is 50.0%')
-    assert start.endswith('  as it starts')
+    assert first == (
+        'k-NN accuracy of 6 windows of 2 classes; chance is 50.0%'
+    )
+    assert start.endswith('  initial weights')
     assert found == f' 100.0%  {backbone}'
 
 
@@ -52,7 +54,7 @@ def test_start_and_backbones_are_listed(files, monkeypatch, capsys):
         (['moco.py', '--ann', 'none.json'], 'none.json'),
     ],
 )
-def test_what_is_missing_is_told_in_one_line(
+def test_a_missing_file_is_reported_in_one_line(
     files, monkeypatch, capsys, args, text
 ):
     monkeypatch.chdir(files)

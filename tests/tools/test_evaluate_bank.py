@@ -1,4 +1,4 @@
-"""tools/evaluate_bank.py: a wrong input is told in one line."""
+"""tools/evaluate_bank.py: a wrong input is reported in one line."""
 
 import runpy
 import sys
@@ -32,7 +32,7 @@ def files(tmp_path):
     return tmp_path
 
 
-def told(monkeypatch, capsys, *args) -> str:
+def error_line(monkeypatch, capsys, *args) -> str:
     """The only line that the tool prints before it ends with code 1."""
     tool = shipped('tools') / 'evaluate_bank.py'
     monkeypatch.setattr(sys, 'argv', [str(tool), *map(str, args)])
@@ -55,7 +55,7 @@ def told(monkeypatch, capsys, *args) -> str:
         (['--features', '{}/judge.pth'], 'nor the weights of the Inception'),
         (['--judge', 'none.py', '{}/judge.pth'], 'no config none.py'),
         (['--judge', '{}/judge.py', 'none.pth'], 'none.pth is not there'),
-        (['--judge', '{}/judge.py', '{}/judge.pth'], 'knows the classes a, b'),
+        (['--judge', '{}/judge.py', '{}/judge.pth'], 'has the classes a, b'),
         ([], 'there are 6 synthesized windows'),
     ],
 )
@@ -68,7 +68,7 @@ def test_wrong_inputs(files, monkeypatch, capsys, args, text):
             lambda: None,
         )
     options = ['--bank', files / 'bank', *args]
-    assert text in told(monkeypatch, capsys, files / 'ddpm.py', *options)
+    assert text in error_line(monkeypatch, capsys, files / 'ddpm.py', *options)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_wrong_inputs(files, monkeypatch, capsys, args, text):
 def test_another_config(files, monkeypatch, capsys, text, expected):
     (files / 'other.py').write_text(text)
     options = [files / 'other.py', '--bank', files / 'bank']
-    assert expected in told(monkeypatch, capsys, *options)
+    assert expected in error_line(monkeypatch, capsys, *options)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_training_on_the_bank_needs_a_judge_and_real_images(
     assert 'needs --judge and --real-ann' in capsys.readouterr().err
 
 
-def test_a_judge_that_can_not_be_trained_is_refused_before_the_evaluation(
+def test_a_judge_that_cannot_be_trained_is_refused_before_the_evaluation(
     files, monkeypatch, capsys
 ):
     """Which would refuse this bank for its few windows."""
@@ -113,7 +113,7 @@ def test_a_judge_that_can_not_be_trained_is_refused_before_the_evaluation(
     real = next((files / 'data').glob('*.json'))
     options = ['--judge', judge, files / 'judge.pth', '--real-ann', real]
     options += ['--bank', files / 'bank', '--train-on-bank']
-    line = told(monkeypatch, capsys, files / 'ddpm.py', *options)
+    line = error_line(monkeypatch, capsys, files / 'ddpm.py', *options)
     assert 'judge.py reads 0 annotation files for test' in line
 
 
@@ -125,5 +125,5 @@ def test_without_torch_fidelity(files, monkeypatch, capsys):
         lambda n: None if n == 'torch_fidelity' else find(n),
     )
     options = [files / 'ddpm.py', '--bank', files / 'bank']
-    line = told(monkeypatch, capsys, *options)
+    line = error_line(monkeypatch, capsys, *options)
     assert 'pip install "torch-fidelity>=0.4"' in line

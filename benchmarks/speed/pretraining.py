@@ -121,9 +121,10 @@ def training_files(cfg: Config, number: int) -> list[str]:
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description='Compares on this machine: two views of each training '
-        "image by TwoViews with mmpretrain's transforms, for images as they "
-        'are and enlarged; a training step with those of the MoCo of '
+        prog='python -m benchmarks.speed.pretraining',
+        description='Measures on this machine: two views of each training '
+        "image by TwoViews against mmpretrain's transforms, for images as "
+        'they are and enlarged; a training step against those of the MoCo of '
         'mmpretrain and, where it is installed, lightly; the step in other '
         'number formats and memory layouts. Competitors take turns in one '
         'run; on a CPU the CPU time of the process is measured, so that '

@@ -127,10 +127,11 @@ def measure_synthesis(
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description='Compares on this machine: sampling as synthesis runs it '
-        'with all steps of DDPM; the U-Net in other number formats and memory '
-        'layouts; two processes with one. It also opens artificial banks of '
-        'up to a million windows. OMP_NUM_THREADS sets the threads of all '
+        prog='python -m benchmarks.speed.synthesis',
+        description='Measures on this machine: sampling as synthesis runs it '
+        'against all steps of DDPM; the U-Net in other number formats and '
+        'memory layouts; two processes against one; opening artificial banks '
+        'of up to a million windows. OMP_NUM_THREADS sets the threads of all '
         'but the processes. On a CPU, DDPM takes minutes.',
     )
     parser.add_argument(

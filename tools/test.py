@@ -54,7 +54,7 @@ def main() -> None:
     args = parse_args()
     set_local_rank(args)
     from mmdet_ddpm_moco.engine.options import apply_options, check_data
-    from mmdet_ddpm_moco.engine.testing import test
+    from mmdet_ddpm_moco.engine.training import test
 
     cfg = apply_options(Config.fromfile(args.config), args)
     check_data(cfg, make=False, parts=('test',))

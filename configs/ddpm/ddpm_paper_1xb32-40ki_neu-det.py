@@ -1,5 +1,5 @@
-# The paper's generator (arXiv 2407.03332): whole windows of 128 pixels, told
-# nothing. It makes no bank, since nobody knows where its defects lie.
+# The paper's generator (arXiv 2407.03332): whole windows of 128 pixels,
+# unconditional. It makes no bank, since its windows have no boxes.
 _base_ = ['../_base_/models/ddpm_unet.py', '../_base_/ddpm_runtime.py']
 
 data_root = 'data/NEU-DET/'

@@ -1,4 +1,4 @@
-# The plain arm: Faster R-CNN from nothing on NEU-DET, 20 labeled images per
+# The baseline: Faster R-CNN from scratch on NEU-DET, 20 labeled images per
 # class, sized for two CPU cores.
 _base_ = [
     '../_base_/models/faster-rcnn_r18_fpn_small.py',

@@ -1,4 +1,4 @@
-# MoCo that two CPU cores train in some minutes.
+# A ResNet-18 in minutes on two CPU cores.
 _base_ = './mocov2_r50_1xb128-coslr-200e_neu-det.py'
 
 model = dict(
@@ -25,7 +25,7 @@ train_dataloader = dict(
     dataset=dict(pipeline=[two_views, _base_.pack_inputs]),
 )
 
-# 33,920 pairs, whatever the sources hold.
+# 33,920 pairs, independent of the size of the sources.
 max_iters = 530
 train_cfg = dict(_delete_=True, type='IterBasedTrainLoop', max_iters=max_iters)
 param_scheduler = [

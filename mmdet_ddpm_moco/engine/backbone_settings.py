@@ -1,9 +1,11 @@
-"""Detector settings that fight self-supervised weights.
+"""Detector settings that keep contrastive weights from being fine-tuned.
 
 MMDetection's ResNet bases freeze the stem, the first stage and all batch
-norm, which suits weights of supervised ImageNet training. Contrastive
-weights of another domain need to move.
+norm, which suits supervised ImageNet weights. Contrastive weights of another
+domain have to adapt in all layers.
 """
+
+from typing import Any
 
 from mmdet.models.backbones import EfficientNet
 from mmengine.model import is_model_wrapper
@@ -12,18 +14,15 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
+from ..utils.dist import unwrap_model
 from ..utils.errors import InputError
 
 
-def settings_that_hold_back(backbone: nn.Module) -> list[str]:
-    """Names the settings of a backbone that keep part of it from training.
-
-    Args:
-        backbone (nn.Module): A backbone of MMDetection. It is not changed.
+def freezing_settings(backbone: nn.Module) -> list[str]:
+    """Describes the settings that freeze parts of a backbone of MMDetection.
 
     Returns:
-        list[str]: One line for each such setting: what it does and the value
-        to use.
+        list[str]: A line for each: its effect and the value to use.
     """
     lines = []
     frozen = getattr(backbone, 'frozen_stages', -1)
@@ -31,11 +30,10 @@ def settings_that_hold_back(backbone: nn.Module) -> list[str]:
     if frozen > 0 or (
         frozen == 0 and not next(backbone.parameters()).requires_grad
     ):
-        part = 'its first stages' if frozen else 'the stem'
         lines.append(
-            f'model.backbone.frozen_stages={frozen} keeps {part} from '
-            'learning; contrastive weights are fine-tuned with '
-            f'frozen_stages={_free(backbone)}'
+            f'model.backbone.frozen_stages={frozen} freezes '
+            f'{"its first stages" if frozen else "the stem"}; contrastive '
+            f'weights are fine-tuned with frozen_stages={_unfrozen(backbone)}'
         )
     norms = [m for m in backbone.modules() if isinstance(m, _BatchNorm)]
     if norms and getattr(backbone, 'norm_eval', False):
@@ -47,26 +45,26 @@ def settings_that_hold_back(backbone: nn.Module) -> list[str]:
     norm_cfg = getattr(backbone, 'norm_cfg', None) or {}
     if norms and not norm_cfg.get('requires_grad', True):
         lines.append(
-            'model.backbone.norm_cfg.requires_grad=False keeps the scales '
-            'of batch norm from learning; contrastive weights are fine-tuned '
+            'model.backbone.norm_cfg.requires_grad=False freezes the affine '
+            'parameters of batch norm; contrastive weights are fine-tuned '
             'with requires_grad=True'
         )
     return lines
 
 
-def unfreeze_in(runner: Runner) -> None:
-    """Has a built model train its whole backbone.
+def unfreeze_backbone(runner: Runner) -> None:
+    """Makes all layers of a built model's backbone trainable.
 
     ``frozen_stages`` and ``norm_eval`` are set where the backbone reads them
-    whenever it is put into training mode, and parameters that were frozen
-    when it was built get their gradients back. The optimizer has them
-    already: it is given frozen parameters, too.
+    whenever it is put into training mode, and frozen parameters require
+    gradients again. The optimizer has them already: MMEngine gives it frozen
+    parameters, too.
 
     Args:
         runner (Runner): About to train a model with a ``backbone``.
 
     Raises:
-        ValueError: Its model is wrapped in something that cannot be told.
+        ValueError: The model is in a wrapper that cannot be rebuilt.
     """
     model = runner.model
     wrapped = is_model_wrapper(model)
@@ -76,24 +74,24 @@ def unfreeze_in(runner: Runner) -> None:
             'frozen_stages and norm_eval of model.backbone in the config'
         )
         raise InputError(msg)
-    backbone = (model.module if wrapped else model).backbone
+    backbone: Any = unwrap_model(model).backbone
     frozen = [p for p in backbone.parameters() if not p.requires_grad]
     changed = []
-    for name, free in (
-        ('frozen_stages', _free(backbone)),
+    for name, value in (
+        ('frozen_stages', _unfrozen(backbone)),
         ('norm_eval', False),
     ):
-        if getattr(backbone, name, free) != free:
-            changed.append(f'{name}={free}')
-            setattr(backbone, name, free)
+        if getattr(backbone, name, value) != value:
+            changed.append(f'{name}={value}')
+            setattr(backbone, name, value)
     for parameter in frozen:
         parameter.requires_grad_(True)
     norm_cfg = getattr(backbone, 'norm_cfg', None)
     if norm_cfg and not norm_cfg.get('requires_grad', True):
         backbone.norm_cfg = dict(norm_cfg, requires_grad=True)
     if frozen and wrapped:
-        # It exchanges the gradients of those parameters alone that had one
-        # when it was made.
+        # DistributedDataParallel synchronizes only those gradients that were
+        # required when it was built.
         runner.model = runner.wrap_model(
             runner.cfg.get('model_wrapper_cfg'), model.module
         )
@@ -101,16 +99,16 @@ def unfreeze_in(runner: Runner) -> None:
         count = sum(p.numel() for p in frozen)
         runner.logger.info(
             f'unfreeze=True: {", ".join(changed) or "all layers"} set for '
-            f'model.backbone, {count} frozen parameters train now'
+            f'model.backbone, {count} frozen parameters are trained'
         )
     if frozen and (runner.cfg.get('optim_wrapper') or {}).get('paramwise_cfg'):
         runner.logger.warning(
             'optim_wrapper.paramwise_cfg does not reach parameters that were '
             'frozen when the optimizer was built; set frozen_stages='
-            f'{_free(backbone)} in the config for that'
+            f'{_unfrozen(backbone)} in the config for that'
         )
 
 
-def _free(backbone: nn.Module) -> int:
+def _unfrozen(backbone: nn.Module) -> int:
     """The value of ``frozen_stages`` that freezes nothing."""
     return 0 if isinstance(backbone, EfficientNet) else -1

@@ -25,14 +25,12 @@ def train_to_end(
 ) -> Path:
     """Trains a config, unless its work folder holds the finished run.
 
-    A run that was killed is resumed.
+    A run that was killed is resumed. ``train.log`` is in the work folder.
 
     Args:
-        file (Path): The config; ``train.log`` is written to its
-            ``work_dir``.
+        file (Path): The config.
         command (Callable): Runs a tool. Defaults to :func:`run_logged`.
         on_line (Callable | None): Called with each line of the log.
-            Defaults to None.
 
     Returns:
         Path: The last checkpoint.
@@ -65,12 +63,8 @@ def detect(
 ) -> None:
     """Runs a detector on the test images of its config.
 
-    Args:
-        file (Path): The config.
-        checkpoint (str | Path): Weights of the whole detector.
-        detections (Path): File to write, in the COCO results format; the
-            log is ``test.log`` beside it.
-        command (Callable): Runs a tool. Defaults to :func:`run_logged`.
+    Writes ``detections`` in the COCO results format, and ``test.log`` beside
+    them.
 
     Raises:
         ChildProcessError: The tool failed.

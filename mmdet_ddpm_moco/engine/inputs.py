@@ -14,14 +14,7 @@ HOOK = 'DDPMMoCoHook'
 
 
 def config_dicts(part: Any) -> Iterator[dict]:
-    """All dicts of a config, an outer one before those inside it.
-
-    Args:
-        part (Any): A part of a ``Config``, or any value in it.
-
-    Yields:
-        dict: Not a copy: changing it changes the config.
-    """
+    """All dicts in a part of a config, outer ones first; not copies."""
     if isinstance(part, dict):
         yield part
         part = part.values()
@@ -40,9 +33,6 @@ def stages_root(cfg: Config) -> Path:
 def stage_outputs(cfg: Config) -> dict[str, str]:
     """The arguments of :class:`DDPMMoCoHook` that the stages make.
 
-    Args:
-        cfg (Config): Of a detector.
-
     Returns:
         dict[str, str]: ``bank`` and ``checkpoint``, where the config has
         the stage that makes it.
@@ -59,11 +49,8 @@ def stage_outputs(cfg: Config) -> dict[str, str]:
 def fill_hooks(cfg: Config) -> Config:
     """Gives a hook without ``bank`` and ``checkpoint`` what the stages make.
 
-    Args:
-        cfg (Config): Of any run, with its ``work_dir``; changed.
-
     Returns:
-        Config: The same.
+        Config: The same, changed.
     """
     for hook in _own_hooks(cfg):
         if type_name(hook) == HOOK and not {'bank', 'checkpoint'} & set(hook):
@@ -111,13 +98,9 @@ def ann_files(part: Any) -> Iterator[str]:
 
 
 def images_of(part: Any) -> Iterator[Path]:
-    """Files of all images that a config's data loader reads.
+    """Files of all images in a part of a config.
 
-    Args:
-        part (Any): The data loader, or a part of it.
-
-    Yields:
-        Path: An image of a COCO json, a table or a folder.
+    Those of the COCO jsons, tables and folders that it names.
     """
     for source in config_dicts(part):
         if source.get('table'):

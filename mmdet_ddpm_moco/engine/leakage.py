@@ -1,6 +1,6 @@
-"""A detector is not judged by images that its pretraining has seen.
+"""Checks that a detector is not tested on images of its pretraining.
 
-Figures of such a detector are too good, and nothing in them tells.
+The metrics of such a detector are too high without any other sign of it.
 """
 
 from collections.abc import Mapping
@@ -31,39 +31,31 @@ _CURE = (
 
 
 def check_leakage(
-    runner: Runner,
-    records: Mapping[str, Record | None],
-    allow: bool,
+    runner: Runner, records: Mapping[str, Record | None], allow: bool
 ) -> None:
-    """Stops a run whose validation or test images were trained on before.
+    """Compares validation and test images with those of the pretraining.
 
-    They are compared with the records on the main process; the other ranks
-    wait for it, and end with it.
+    On the main process; the other ranks wait for it, and end with it.
 
     Args:
         runner (Runner): Of the detector, about to train.
-        records (Mapping[str, dict | None]): What each file or folder that
-            the detector starts from has seen, by its path; None where it
-            carries no record, of which a warning tells.
-        allow (bool): Go on with a warning.
+        records (Mapping[str, dict | None]): Provenance record of each file
+            or folder that the detector starts from, by its path; for None a
+            warning is logged.
+        allow (bool): Log a warning instead of an error.
 
     Raises:
-        ValueError: Images were seen, and ``allow`` is False.
+        ValueError: Images are in a record, and ``allow`` is False.
         SystemExit: Then, on the other ranks.
     """
     main_process_first(lambda: _check(runner, records, allow))
 
 
 def check_planned_leakage(cfg: Config, stages: Mapping[str, Config]) -> None:
-    """The same for stages that are still to be made, which may take days.
-
-    Args:
-        cfg (Config): Of the detector.
-        stages (Mapping[str, Config]): What is to be trained before it, by
-            its name.
+    """Checks a detector's stages before they are trained.
 
     Raises:
-        ValueError: A stage would see validation or test images.
+        ValueError: A stage would be trained on validation or test images.
         SystemExit: Then, on the other ranks.
     """
     if not allows_leakage(cfg):
@@ -93,24 +85,25 @@ def _check_planned(cfg: Config, stages: Mapping[str, Config]) -> None:
 def _check(
     runner: Runner, records: Mapping[str, Record | None], allow: bool
 ) -> None:
+    log = runner.logger
     for path, record in records.items():
         if record is None:
-            runner.logger.warning(
-                f'{path} carries no record of the images it was made from, '
-                'so nobody knows whether validation or test images are '
-                'among them; made again by this version it carries one'
+            log.warning(
+                f'{path} has no record of the images it was made from, so '
+                'validation or test images may be among them; made again by '
+                'this version it has one'
             )
     known = {p: r for p, r in records.items() if r is not None}
     if not known:
         return
     parts = {part: _images(runner, part) for part in PARTS}
-    images = fingerprints(p for paths in parts.values() for p in paths)
-    total = len({p for paths in parts.values() for p in paths})
+    paths = {path for found in parts.values() for path in found}
+    images, total = fingerprints(paths), len(paths)
     if len(images) < total:
-        runner.logger.warning(
+        log.warning(
             f'{total - len(images)} of {total} validation and test images '
-            'are no local files; whether pretraining saw them was not '
-            'checked'
+            'are no local files, and were not compared with those of '
+            'pretraining'
         )
     leaks = [
         _describe(path, copies, len(images), parts)
@@ -118,19 +111,16 @@ def _check(
         if (copies := find_copies(images, record))
     ]
     if not leaks:
-        runner.logger.info(
+        log.info(
             f'none of {len(images)} validation and test images is among '
-            f'those that {", ".join(known)} saw'
+            f'those that {", ".join(known)} was made from'
         )
         return
     found = ' and '.join(leaks)
-    if allow:
-        runner.logger.warning(
-            f'allow_leakage=True: {found}; figures on them prove nothing'
-        )
-        return
-    msg = f'{found}; {_CURE}'
-    raise InputError(msg)
+    if not allow:
+        msg = f'{found}; {_CURE}'
+        raise InputError(msg)
+    log.warning(f'allow_leakage=True: {found}; metrics on them are too high')
 
 
 def _describe(
@@ -157,22 +147,22 @@ def _describe(
 def _images(runner: Runner, part: str) -> list[str]:
     """Paths of the images that a run validates or tests on."""
     loop = getattr(runner, f'_{part}_loop')
-    loader = getattr(runner, f'_{part}_dataloader')
-    # Built along with the loop, or not needed by then.
-    dataset: Any = getattr(getattr(loop, 'dataloader', None), 'dataset', None)
-    if dataset is None:
-        dataset = (
-            loader.get('dataset')
-            if isinstance(loader, dict)
-            else (getattr(loader, 'dataset', None))
-        )
+    # Built with the loop, or not needed until then.
+    loader: Any = getattr(loop, 'dataloader', None)
+    if loader is None:
+        loader = getattr(runner, f'_{part}_dataloader')
+    dataset: Any = (
+        loader.get('dataset')
+        if isinstance(loader, dict)
+        else getattr(loader, 'dataset', None)
+    )
     if isinstance(dataset, dict):
         try:
             dataset = DATASETS.build(dataset)
         except FileNotFoundError as error:
             runner.logger.warning(
-                f'the {part} images are not here ({error}); whether '
-                'pretraining saw them was not checked'
+                f'the {part} images are not here ({error}), and were not '
+                'compared with those of pretraining'
             )
             return []
     return [] if dataset is None else list(image_paths(dataset))

@@ -1,4 +1,4 @@
-"""From a command line to a config that is ready to run."""
+"""Applies command line options to a config and checks its data."""
 
 import argparse
 from pathlib import Path
@@ -15,19 +15,15 @@ from .inputs import config_dicts, fill_hooks
 
 
 def apply_options(cfg: Config, args: argparse.Namespace) -> Config:
-    """Applies MMDetection's options to a config.
+    """Applies the options of tools/train.py or tools/test.py to a config.
 
-    Args:
-        cfg (Config): As read from its file; changed.
-        args (argparse.Namespace): ``config``, ``launcher``, ``work_dir``,
-            ``cfg_options`` and, for training, ``amp``, ``auto_scale_lr``
-            and ``resume``.
+    Also initializes the ranks of a launcher and fills the hooks.
 
     Returns:
-        Config: The same.
+        Config: The same, changed.
 
     Raises:
-        ValueError: An option does not go with the config.
+        ValueError: An option does not fit the config.
     """
     cfg.launcher = args.launcher
     if args.cfg_options is not None:
@@ -42,7 +38,7 @@ def apply_options(cfg: Config, args: argparse.Namespace) -> Config:
             cfg.optim_wrapper.loss_scale = 'dynamic'
         elif cfg.get('default_scope') == 'mmdet':
             msg = (
-                "--amp needs a GPU for a detector: mmcv's operators know no "
+                "--amp needs a GPU for a detector: mmcv's operators have no "
                 'bfloat16 on a CPU; leave it out'
             )
             raise InputError(msg)
@@ -62,7 +58,7 @@ def apply_options(cfg: Config, args: argparse.Namespace) -> Config:
     if resume is not None:
         cfg.resume = True
         cfg.load_from = None if resume == 'auto' else resume
-    # The stages before the detector need to know their rank, too.
+    # The stages before the detector are distributed, too.
     init_ranks(
         args.launcher, **((cfg.get('env_cfg') or {}).get('dist_cfg') or {})
     )
@@ -75,18 +71,15 @@ def check_data(
     make: bool,
     parts: tuple[str, ...] = ('train', 'val', 'test'),
 ) -> None:
-    """Checks that a detector's annotations are there, before anything runs.
-
-    A data set that can be made out of nothing, such as the demo's, is made.
+    """Checks that a detector's annotations exist, before anything runs.
 
     Args:
         cfg (Config): Of a detector; others have nothing to check here.
-        make (bool): Whether to make what can be made.
-        parts (tuple[str, ...]): Which data loaders to look at.
+        make (bool): Make data sets that have a generator, as the demo's.
+        parts (tuple[str, ...]): The data loaders to check.
 
     Raises:
-        FileNotFoundError: What is missing, where it was looked for and the
-            command that makes it.
+        FileNotFoundError: Names the file and the command that makes it.
     """
     loaders = [cfg.get(f'{part}_dataloader') for part in parts]
     for dataset in config_dicts(loaders):
@@ -99,7 +92,7 @@ def check_data(
             if is_main_process() and not file.is_file():
                 print_log(f'making the data set in {dataset["data_root"]}')
                 kind.make(dataset['data_root'])
-            # Also for a rank that comes late and finds it made.
+            # Also for a late rank, which finds it made.
             barrier()
         if file.is_file():
             continue

@@ -1,7 +1,7 @@
-"""Finding the pipelines of a training set and putting a transform in.
+"""Finds the pipelines of a training set and inserts a transform.
 
-Works on configs (dicts) and on built datasets alike, through MMEngine's and
-mmdet's dataset wrappers, however deep they nest.
+Works on configs (dicts) and on built datasets, in any nesting of MMEngine's
+and mmdet's dataset wrappers.
 """
 
 from collections.abc import Iterator
@@ -14,22 +14,18 @@ KEYS = ('pipeline', 'switch_pipeline')
 
 
 def type_name(transform: dict) -> str:
-    """Name of a part's class, however its config names it."""
+    """Name of a part's class, without its scope."""
     kind = transform.get('type', '')
     name = kind if isinstance(kind, str) else kind.__name__
     return name.rsplit('.', 1)[-1]
 
 
 def insert_config(pipeline: list[dict], transform: dict) -> bool:
-    """Puts a transform after ``LoadAnnotations`` in a pipeline's config.
-
-    Args:
-        pipeline (list[dict]): Changed in place.
-        transform (dict): Config of the transform.
+    """Inserts a transform after ``LoadAnnotations`` in a pipeline's config.
 
     Returns:
         bool: False, and nothing changed, where the pipeline loads no
-        annotations or has such a transform already.
+        annotations or has a ``DiffusionDefectAugment`` already.
     """
     names = [type_name(t) for t in pipeline]
     if 'LoadAnnotations' not in names or TRANSFORM in names:
@@ -53,7 +49,7 @@ def config_pipelines(dataset: Any) -> Iterator[list[dict]]:
 
 
 def innermost_datasets(dataset: Any) -> Iterator[Any]:
-    """The built datasets inside all wrappers around them."""
+    """The built datasets inside all wrappers."""
     if hasattr(dataset, 'datasets'):
         for inner in dataset.datasets:
             yield from innermost_datasets(inner)

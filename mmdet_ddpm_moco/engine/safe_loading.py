@@ -1,11 +1,12 @@
-"""Has MMEngine read local checkpoints as weights only.
+"""Makes MMEngine read local checkpoints as weights only.
 
-Its own loader falls back to a load that runs what is in the file. While
-:func:`weights_only_loading` holds, ours reads every local file that MMEngine
-asks for: ``load_from``, ``resume`` and each ``Pretrained``. Addresses
+Its own loader falls back to a load that runs code in the file. Inside
+:func:`weights_only_loading`, this one reads every local file that MMEngine
+asks for: ``load_from``, ``resume`` and each ``Pretrained``. URLs
 (``https://...``) go to MMEngine's loaders as before.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,17 +19,16 @@ from mmengine.runner.checkpoint import CheckpointLoader, load_from_local
 from ..checkpoints.weights_only import SAFE_GLOBALS, Unread, load_weights_only
 from ..utils.errors import InputError
 
-# Types of the numbers in a log: those that numpy writes without objects.
-_NUMBERS = ('f2', 'f4', 'f8', 'i1', 'i2', 'i4', 'i8', 'u1', 'u2', 'u4', 'u8')
-_NUMBERS += ('b1',)
+# The dtypes of numpy that hold no objects.
+_NUMBERS = re.compile('b1|f[248]|[iu][1248]')
 
 
 @contextmanager
 def weights_only_loading() -> Iterator[None]:
     """Reads local checkpoints safely, also those of MMEngine's runs.
 
-    With torch before 2.4 their log history cannot be told from code, and
-    MMEngine's loader stays.
+    With torch before 2.4 their log history cannot be distinguished from
+    code, and MMEngine's loader is used.
     """
     if not SAFE_GLOBALS:
         yield
@@ -45,15 +45,11 @@ def weights_only_loading() -> Iterator[None]:
 
 
 def check_checkpoint(cfg: Config) -> None:
-    """Reads the checkpoint that a run is to start from, before it starts.
-
-    Args:
-        cfg (Config): The run's; its ``load_from`` may be a local file, an
-            address, which is not looked at, or None.
+    """Reads the local file in ``load_from`` before a run starts.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It holds code, or is none.
+        ValueError: It holds code, or is no checkpoint.
     """
     file = cfg.get('load_from')
     if file and '://' not in file and SAFE_GLOBALS:
@@ -67,34 +63,35 @@ def load_from_local_weights_only(
 
     Args:
         filename (str): A local file.
-        map_location (Any): Ignored: tensors come to the CPU, and who asked
-            for them copies them to where they belong.
+        map_location (Any): Ignored: tensors are on the CPU, and the caller
+            copies them to its device.
 
     Returns:
-        dict: The checkpoint, its log history built anew from numbers.
+        dict: The checkpoint, with its log history.
 
     Raises:
         FileNotFoundError: There is no such file.
         ValueError: It holds more than weights, plain types, log histories
-            and numbers of numpy's.
+            and numbers of NumPy.
     """
     checkpoint = load_weights_only(filename)
     try:
         return _rebuild(checkpoint, set())
     except (KeyError, IndexError, TypeError, ValueError, AttributeError):
         msg = (
-            f'{filename} is refused: what it holds besides weights is no log '
-            'history of MMEngine; have its author save the state_dict alone'
+            f'{filename} is refused: it holds something else than weights '
+            'and a log history of MMEngine; have its author save the '
+            'state_dict alone'
         )
         raise InputError(msg) from None
 
 
 def _rebuild(value: Any, seen: set[int]) -> Any:
-    """Puts real objects in the place of their stand-ins, in place."""
+    """Replaces stand-ins by the objects they stand for, in place."""
     if isinstance(value, Unread):
         return _real(value)
     if isinstance(value, tuple):
-        # Named tuples are not plain, and torch refuses them.
+        # Never a named tuple, which torch refuses.
         return tuple(_rebuild(item, seen) for item in value)
     if isinstance(value, (dict, list)) and id(value) not in seen:
         seen.add(id(value))
@@ -107,7 +104,7 @@ def _rebuild(value: Any, seen: set[int]) -> Any:
 def _real(stand_in: Unread) -> Any:
     kind = type(stand_in).__name__
     if kind == 'HistoryBuffer':
-        # Its methods, which it carries along, are those of the class.
+        # The methods in its state are those of the class.
         state = stand_in.state
         return HistoryBuffer(
             _array(state['_log_history']),
@@ -131,9 +128,9 @@ def _array(stand_in: Any) -> np.ndarray:
 
 
 def _dtype(stand_in: Any) -> np.dtype:
-    if type(stand_in).__name__ != 'dtype' or stand_in.args[0] not in _NUMBERS:
+    if type(stand_in).__name__ != 'dtype':
         raise TypeError
     byte_order = stand_in.state[1]
-    if byte_order not in ('<', '>', '|'):
+    if byte_order not in '<>|' or not _NUMBERS.fullmatch(stand_in.args[0]):
         raise ValueError
     return np.dtype(byte_order + stand_in.args[0])

@@ -14,7 +14,6 @@ output, None is one that the config does not have. A ``DDPMMoCoHook`` without
 ``bank`` and ``checkpoint`` reads the outputs of all of them.
 """
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, fields
@@ -27,6 +26,7 @@ from mmengine.logging import print_log
 from ..synthesis.settings import BankOptions, bank_settings, training_images
 from ..utils.dist import all_ranks, main_process_first
 from ..utils.errors import InputError, MissingFileError
+from ..utils.fileio import read_json
 from ..utils.paths import find_config
 from .inputs import ann_files, inputs_of, stage_outputs, stages_root
 from .leakage import check_planned_leakage
@@ -57,13 +57,6 @@ class Stage:
 
 def stages_of(cfg: Config, launcher: str = 'none') -> list[Stage]:
     """The stages that a detector needs and its config can make, in order.
-
-    Args:
-        cfg (Config): The detector's.
-        launcher (str): As for ``tools/train.py``. Defaults to 'none'.
-
-    Returns:
-        list[Stage]: Possibly empty.
 
     Raises:
         FileNotFoundError: A bank or checkpoint is missing that no stage
@@ -115,10 +108,6 @@ def _among(path: str | Path, others: Iterable[str | Path]) -> bool:
 def prepare(cfg: Config, launcher: str = 'none') -> None:
     """Makes what a detector reads and is missing or stale.
 
-    Args:
-        cfg (Config): The detector's.
-        launcher (str): As for ``tools/train.py``. Defaults to 'none'.
-
     Raises:
         FileNotFoundError: See :func:`stages_of`.
         ValueError: A stage would be trained on the detector's validation or
@@ -147,9 +136,6 @@ def prepare(cfg: Config, launcher: str = 'none') -> None:
 
 def check_prepared(cfg: Config) -> None:
     """Checks that all that a detector reads is there and up to date.
-
-    Args:
-        cfg (Config): The detector's.
 
     Raises:
         ValueError: Names what is not, and the commands that make it.
@@ -227,14 +213,14 @@ def _bank_stage(
         )
 
     def fresh() -> bool:
-        manifest = out / 'manifest.json'
+        found = read_json(out / 'manifest.json')
         # A run that was killed before it cleared up leaves its settings.
-        if not manifest.is_file() or (out / 'settings.json').exists():
+        if not (found and generator.exists()) or is_begun():
             return False
-        if not generator.exists():
-            return False
-        found = json.loads(manifest.read_bytes())
         return found['asked'] == num and settings().items() <= found.items()
+
+    def is_begun() -> bool:
+        return (out / 'settings.json').exists()
 
     def clear_the_way() -> None:
         from ..bank.lock import is_started, locked
@@ -242,7 +228,7 @@ def _bank_stage(
         if not out.exists() or is_started(out, settings()):
             return
         with ExitStack() as held:
-            if (out / 'settings.json').exists():
+            if is_begun():
                 # Another run may be writing what is to be moved.
                 held.enter_context(locked(out))
             _log_set_aside(set_aside(out))
@@ -265,16 +251,11 @@ def _bank_stage(
         f'--{key.replace("_", "-")} {_flag(value)}'
         for key, value in options.items()
     )
-    return Stage(
-        'bank',
-        out,
-        fresh,
-        make,
-        (
-            f'python tools/synthesize.py {ddpm.filename} --generator '
-            f'{generator} --out {out} --num {num} {flags}'
-        ).rstrip(),
+    command = (
+        f'python tools/synthesize.py {ddpm.filename} --generator {generator} '
+        f'--out {out} --num {num} {flags}'
     )
+    return Stage('bank', out, fresh, make, command.rstrip())
 
 
 def _flag(value: object) -> str:

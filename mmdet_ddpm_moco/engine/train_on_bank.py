@@ -1,7 +1,7 @@
-"""Train on synthetic, test on real: what a bank alone teaches a detector.
+"""Train on synthetic, test on real: AP of a detector of a bank alone.
 
-Label truth asks whether a detector of real defects knows the synthesized
-ones; this asks the reverse, in AP.
+Label agreement asks whether a detector of real defects finds the synthesized
+ones; this asks the reverse.
 """
 
 import math
@@ -23,18 +23,15 @@ from .detector_runs import Command, detect, train_to_end
 from .inputs import config_dicts, fill_hooks, inputs_of
 from .pipelines import type_name
 
-# A box that lies by half in a real defect is neither defect nor background.
+# A box with this share of its area in a real defect is neither defect nor
+# background.
 IGNORE = 0.5
 
 
 def check_judge(
     config: str | Path, real: tuple[str | Path, str | Path]
 ) -> None:
-    """Checks that :func:`train_on_bank` can work with a judge's config.
-
-    Args:
-        config (str | Path): The judge's config.
-        real (tuple): As for :func:`train_on_bank`.
+    """Checks a judge's config for :func:`train_on_bank`.
 
     Raises:
         ValueError: It trains on a bank, or cannot ignore boxes.
@@ -53,25 +50,25 @@ def train_on_bank(
     """Trains a detector on a bank alone and tests it on real images.
 
     The judge's config, with its own schedule, is trained on whole images
-    with the bank's windows in their places (:func:`write_composites`), and
-    tested beside the judge. What is finished is not done again, and a
-    training that was killed goes on where it was.
+    with the bank's windows pasted in (:func:`write_composites`), and tested
+    like the judge. A finished training is reused, one that was killed is
+    resumed.
 
     Args:
         bank (DefectBank): The bank.
         data (LabeledImages): The images it was made from.
         judge (tuple): Config and checkpoint of a detector that was trained
             on real images alone.
-        real (tuple): COCO json of the real images to test on, and the
-            folder that its file names start from.
+        real (tuple): COCO json of the real test images, and the folder of
+            the file names in it.
         out (str | Path): Folder for images, weights, logs and detections.
         command (Callable): Runs a tool. Defaults to :func:`run_logged`.
 
     Returns:
-        dict: ``images`` and ``boxes``, how many the bank made; ``bank`` and
-        ``judge``, each with ``AP``, ``AP50`` and ``AP75`` in percent and
-        ``classes``, with ``AP`` and ``AP50`` by name; None for a class
-        without boxes.
+        dict: ``images`` and ``boxes``, the size of the training set;
+        ``bank`` and ``judge``, each with ``AP``, ``AP50`` and ``AP75`` in
+        percent and ``classes``, with ``AP`` and ``AP50`` by name; None for a
+        class without boxes.
 
     Raises:
         ValueError: The judge trains on a bank, or cannot ignore boxes.
@@ -89,7 +86,9 @@ def train_on_bank(
     ):
         detections = file.with_name('detections.bbox.json')
         detect(file, weight, detections, command)
-        scores[name] = _known(summary(match_detections(real[0], detections)))
+        scores[name] = _json_scores(
+            summary(match_detections(real[0], detections))
+        )
     return dict(**counts, **scores)
 
 
@@ -98,16 +97,18 @@ def _configs(
 ) -> tuple[Config, Config]:
     """The judge's config, and that of the detector trained on the bank."""
     cfg = fill_hooks(Config.fromfile(find_config(str(config))))
-    _test_on(cfg, *real)
+    ann_file, img_prefix = (Path(path).resolve() for path in real)
+    _replace_data(cfg, 'test', ann_file, img_prefix)
+    cfg.test_evaluator.ann_file = str(ann_file)
     learner = Config(cfg.to_dict(), filename=cfg.filename)
     _train_on(learner, out / 'composites', str(config))
     return cfg, learner
 
 
-def _known(scores: Any) -> Any:
+def _json_scores(scores: Any) -> Any:
     """Scores with None for NaN, which JSON does not have."""
     if isinstance(scores, dict):
-        return {key: _known(value) for key, value in scores.items()}
+        return {key: _json_scores(value) for key, value in scores.items()}
     return None if math.isnan(scores) else scores
 
 
@@ -118,21 +119,14 @@ def _write(cfg: Config, folder: Path) -> Path:
     return file
 
 
-def _test_on(
-    cfg: Config, ann_file: str | Path, img_prefix: str | Path
-) -> None:
-    _move(cfg, 'test', Path(ann_file).resolve(), Path(img_prefix).resolve())
-    cfg.test_evaluator.ann_file = str(Path(ann_file).resolve())
-
-
 def _train_on(cfg: Config, folder: Path, judge: str) -> None:
     if inputs_of(cfg)[0]:
         msg = (
             f'the judge {judge} is itself trained with a bank; give a '
-            'detector of real images alone'
+            'detector that is trained on real images alone'
         )
         raise InputError(msg)
-    _move(cfg, 'train', folder / 'annotations.json', folder / 'images')
+    _replace_data(cfg, 'train', folder / 'annotations.json', folder / 'images')
     assigners = [
         part
         for part in config_dicts(cfg.model)
@@ -140,8 +134,8 @@ def _train_on(cfg: Config, folder: Path, judge: str) -> None:
     ]
     if not assigners:
         msg = (
-            f'the judge {judge} has no MaxIoUAssigner, which could ignore '
-            "the real defects in the bank's images; give another detector"
+            f'the judge {judge} has no MaxIoUAssigner, which can ignore the '
+            "real defects in the bank's images; give another detector"
         )
         raise InputError(msg)
     for assigner in assigners:
@@ -150,8 +144,9 @@ def _train_on(cfg: Config, folder: Path, judge: str) -> None:
     cfg.get('default_hooks', {}).get('checkpoint', {}).pop('save_best', None)
 
 
-def _move(cfg: Config, part: str, ann_file: Path, images: Path) -> None:
-    """Has a data loader read other images."""
+def _replace_data(
+    cfg: Config, part: str, ann_file: Path, images: Path
+) -> None:
     loader = cfg[f'{part}_dataloader']
     found = [d for d in config_dicts(loader) if 'ann_file' in d]
     if len(found) != 1:

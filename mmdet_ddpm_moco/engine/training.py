@@ -1,4 +1,4 @@
-"""Training one config, and knowing later what it was trained from."""
+"""Trains and tests a config, and records what the weights depend on."""
 
 import hashlib
 import json
@@ -6,15 +6,17 @@ import shutil
 from pathlib import Path
 
 from mmengine.config import Config
-from mmengine.dist import master_only
+from mmengine.dist import is_main_process, master_only
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner, find_latest_checkpoint
 
-from ..utils.errors import MissingFileError
+from ..checkpoints.weights_only import weights_file
+from ..utils.errors import InputError, MissingFileError
 from ..utils.fileio import read_json, write_json
 from ..utils.provenance import read_record
 from .inputs import allows_leakage, ann_files, inputs_of, pipeline_banks
 from .leakage import check_leakage
+from .pipelines import type_name
 from .safe_loading import weights_only_loading
 
 STAGE_FILE = 'stage.json'
@@ -35,9 +37,6 @@ _PARTS = (
 def training_fingerprint(cfg: Config) -> str:
     """Hash of what a run's weights depend on.
 
-    Args:
-        cfg (Config): The run.
-
     Returns:
         str: 16 hexadecimal digits, of the config's parts that matter and of
         the annotation files, banks and checkpoints they name.
@@ -49,14 +48,14 @@ def training_fingerprint(cfg: Config) -> str:
     digest = hashlib.sha256(
         json.dumps(parts, sort_keys=True, default=str).encode()
     )
-    for file in ann_files(cfg.get('train_dataloader')):
-        if not Path(file).is_file():
+    for name in ann_files(cfg.get('train_dataloader')):
+        if not Path(name).is_file():
             msg = (
-                f'no annotations at {file}, named in {cfg.filename}; make '
+                f'no annotations at {name}, named in {cfg.filename}; make '
                 'them with tools/prepare_dataset.py'
             )
             raise MissingFileError(msg)
-        digest.update(Path(file).read_bytes())
+        digest.update(Path(name).read_bytes())
     banks, checkpoints = inputs_of(cfg)
     for file in (
         *(Path(b) / 'manifest.json' for b in sorted(banks)),
@@ -68,7 +67,7 @@ def training_fingerprint(cfg: Config) -> str:
 
 
 def stage_state(work_dir: str | Path) -> dict:
-    """What is known of the run in a work folder.
+    """State of the run in a work folder.
 
     Returns:
         dict: ``fingerprint`` (str or None) and ``finished`` (bool).
@@ -77,53 +76,91 @@ def stage_state(work_dir: str | Path) -> dict:
     return read_json(Path(work_dir) / STAGE_FILE, nothing)
 
 
+def _build_runner(cfg: Config) -> Runner:
+    if 'runner_type' in cfg:
+        return RUNNERS.build(cfg)
+    return Runner.from_cfg(cfg)
+
+
 def train(cfg: Config, resume: bool = False) -> None:
     """Trains a config of any kind, as MMDetection's ``tools/train.py`` does.
 
-    What the weights depend on is written beside them. Local checkpoints are
-    read as weights only.
+    The hash of what the weights depend on is written beside them. Local
+    checkpoints are read as weights only.
 
     Args:
         cfg (Config): With ``work_dir``, ``launcher`` and, where wanted,
             ``resume`` set.
-        resume (bool): Go on from the newest checkpoint in the work folder,
-            whatever the config says of that. Defaults to False.
+        resume (bool): Resume from the newest checkpoint in the work folder,
+            whatever the config says. Defaults to False.
 
     Raises:
         ValueError: A bank in a pipeline was made from validation or test
             images.
     """
-    # Before the run: it may change what it is given.
+    # Before the run, which may change the config.
     fingerprint = training_fingerprint(cfg)
     if resume:
         cfg.resume, cfg.load_from = True, None
-    if not cfg.get('resume'):
-        _forget_checkpoint(cfg.work_dir)
-    _note(cfg.work_dir, fingerprint, finished=False)
+    if is_main_process() and not cfg.get('resume'):
+        # An older run's, from which this one must not be resumed.
+        (Path(cfg.work_dir) / 'last_checkpoint').unlink(missing_ok=True)
+    _write_state(cfg.work_dir, fingerprint, finished=False)
     with weights_only_loading():
-        runner = (
-            RUNNERS.build(cfg)
-            if 'runner_type' in cfg
-            else Runner.from_cfg(cfg)
-        )
-        # A hook looks for itself; a transform knows no other images.
+        runner = _build_runner(cfg)
+        # A hook checks its bank itself; a transform cannot.
         banks = sorted(pipeline_banks(cfg))
         if banks:
             seen = {bank: read_record(bank) for bank in banks}
             check_leakage(runner, seen, allows_leakage(cfg))
         runner.train()
-    _note(cfg.work_dir, fingerprint, finished=True)
+    _write_state(cfg.work_dir, fingerprint, finished=True)
+
+
+def test(
+    cfg: Config, checkpoint: str | Path, results: str | Path | None = None
+) -> tuple[dict, Path | None]:
+    """Tests a detector on its test images.
+
+    Args:
+        cfg (Config): With ``work_dir`` and ``launcher`` set.
+        checkpoint (str | Path): Weights of the whole detector.
+        results (str | Path | None): File of the detections without
+            ``.bbox.json``. Defaults to None, none is written.
+
+    Returns:
+        tuple[dict, Path | None]: The metrics (``coco/bbox_mAP``, ...; in
+        [0, 1]) and the file of detections in the COCO results format.
+
+    Raises:
+        FileNotFoundError: There is no such checkpoint.
+        ValueError: It holds code or no weights, or the config has several
+            evaluators or one that writes no COCO results.
+    """
+    if results is not None:
+        evaluator = cfg.test_evaluator
+        single = isinstance(evaluator, dict)
+        kind = type_name(evaluator) if single else 'a list'
+        if kind != 'CocoMetric':
+            msg = f'CocoMetric writes detections; test_evaluator is {kind}'
+            raise InputError(msg)
+        evaluator.outfile_prefix = str(results)
+    # MMEngine's own loader falls back to executing what it cannot read.
+    with weights_file(checkpoint) as file:
+        cfg.load_from = str(file)
+        metrics = _build_runner(cfg).test()
+    return metrics, None if results is None else Path(f'{results}.bbox.json')
 
 
 def is_finished(cfg: Config) -> bool:
-    """Whether the work folder holds a finished run of this very config."""
+    """Whether the work folder holds a finished run of the same config."""
     return stage_state(cfg.work_dir) == dict(
         fingerprint=training_fingerprint(cfg), finished=True
     )
 
 
 def can_resume(cfg: Config) -> bool:
-    """Whether the work folder holds an unfinished run of this very config."""
+    """Whether the work folder holds an unfinished run of the same config."""
     state = stage_state(cfg.work_dir)
     return (
         state['fingerprint'] == training_fingerprint(cfg)
@@ -132,10 +169,10 @@ def can_resume(cfg: Config) -> bool:
 
 
 def set_aside(folder: str | Path) -> Path | None:
-    """Moves a folder out of the way, losing nothing.
+    """Renames a folder to ``<name>.old-<number>``.
 
     Returns:
-        Path | None: Where it is now; None if there was nothing.
+        Path | None: The new path; None if there was no folder.
     """
     folder = Path(folder)
     if not folder.exists():
@@ -148,12 +185,6 @@ def set_aside(folder: str | Path) -> Path | None:
 
 
 @master_only
-def _forget_checkpoint(work_dir: str) -> None:
-    """An older run's checkpoint is not what this one goes on from."""
-    (Path(work_dir) / 'last_checkpoint').unlink(missing_ok=True)
-
-
-@master_only
-def _note(work_dir: str, fingerprint: str, *, finished: bool) -> None:
+def _write_state(work_dir: str, fingerprint: str, *, finished: bool) -> None:
     state = dict(fingerprint=fingerprint, finished=finished)
     write_json(Path(work_dir) / STAGE_FILE, state)

@@ -1,7 +1,7 @@
-"""Which annotation files a dataset was read from, and what was in them.
+"""The annotation files and images of a training, for its provenance record.
 
-A backbone carries this record, so that a detector can tell whether the
-images it is tested on were among those the backbone has seen.
+A backbone or generator carries the record, so that a detector can check
+whether the images it is tested on are in it.
 """
 
 import hashlib
@@ -27,39 +27,29 @@ _MAX_DEPTH = 8
 def annotation_hashes(dataset: Any) -> dict[str, str | None]:
     """Hashes the annotation files of a dataset.
 
-    Looks at ``ann_file`` and ``sources`` (dicts or objects with an
+    Those of ``ann_file`` and ``sources`` (dicts or objects with an
     ``ann_file`` and perhaps a ``data_root``) of the dataset and of those it
     wraps as ``dataset`` or ``datasets``.
-
-    Args:
-        dataset (Any): Any dataset; one without annotation files is fine.
 
     Returns:
         dict[str, str | None]: SHA-256 in hex by file as the dataset names
         it; None where it is not a local file.
     """
-    return {name: _sha256(name, root) for name, root in _ann_files(dataset, 0)}
+    return {
+        name: hashlib.sha256(path.read_bytes()).hexdigest() if path else None
+        for name, path in _ann_files(dataset)
+    }
 
 
-def annotation_paths(dataset: Any) -> Iterator[Path]:
-    """The annotation files of a dataset that are local files.
-
-    Args:
-        dataset (Any): As for :func:`annotation_hashes`.
-
-    Yields:
-        Path: Where the file is.
-    """
-    for name, root in _ann_files(dataset, 0):
-        path = _local(name, root)
-        if path is not None:
-            yield path
-
-
-def _ann_files(holder: Any, depth: int) -> Iterator[tuple[str, str]]:
+def _ann_files(
+    holder: Any, depth: int = 0
+) -> Iterator[tuple[str, Path | None]]:
+    """Annotation files by name, and where they are; None if not local."""
     name = _get(holder, 'ann_file')
     if isinstance(name, (str, Path)) and str(name):
-        yield str(name), str(_get(holder, 'data_root') or '')
+        root = Path(str(_get(holder, 'data_root') or ''))
+        places = (Path(name), root / name)
+        yield str(name), next((p for p in places if p.is_file()), None)
     if depth == _MAX_DEPTH:
         return
     inner = [_get(holder, 'dataset')]
@@ -77,27 +67,12 @@ def _get(holder: Any, name: str) -> Any:
     return getattr(holder, name, None)
 
 
-def _sha256(name: str, root: str) -> str | None:
-    path = _local(name, root)
-    return path and hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _local(name: str, root: str) -> Path | None:
-    for path in (Path(name), Path(root) / name):
-        if path.is_file():
-            return path
-    return None
-
-
 def image_paths(dataset: Any) -> Iterator[str]:
-    """Files of the images that a built dataset shows.
-
-    Args:
-        dataset (Any): A dataset, also in MMEngine's and mmdet's wrappers.
+    """Files of the images of a built dataset, perhaps in wrappers.
 
     Yields:
         str: Path of an image as the dataset names it, perhaps repeatedly;
-        nothing of a dataset of another kind than MMEngine's.
+        nothing of a dataset that is not MMEngine's.
     """
     for inner in innermost_datasets(dataset):
         if isinstance(inner, DefectWindowDataset):
@@ -111,24 +86,20 @@ def image_paths(dataset: Any) -> Iterator[str]:
 
 
 def images_trained_on(dataset: Any) -> Record | None:
-    """The record of the images that a training sees.
+    """The provenance record of a training dataset.
 
-    The windows of a defect bank are parts of other images, so the images
-    that the bank was made from stand in their place.
-
-    Args:
-        dataset (Any): The built training dataset.
+    The windows of a defect bank are parts of other images; the record of the
+    bank is used instead of theirs.
 
     Returns:
-        dict | None: None where the dataset does not tell its files.
+        dict | None: None where the dataset does not name its files.
     """
-    folders = {path.parent for path in annotation_paths(dataset)}
+    folders = {path.parent for _, path in _ann_files(dataset) if path}
     banks = {folder: read_record(folder) for folder in sorted(folders)}
     banks = {f.resolve(): r for f, r in banks.items() if r is not None}
-    paths = list(dict.fromkeys(image_paths(dataset)))
     own = [
         path
-        for path in paths
+        for path in dict.fromkeys(image_paths(dataset))
         if not banks.keys() & set(Path(path).resolve().parents)
     ]
     return merge_records(record_images(own) if own else None, *banks.values())

@@ -1,7 +1,7 @@
 import pytest
 from mmdet.models.backbones import ResNet
 
-from mmdet_ddpm_moco.engine.backbone_settings import settings_that_hold_back
+from mmdet_ddpm_moco.engine.backbone_settings import freezing_settings
 from mmdet_ddpm_moco.models.backbones.efficientnet_lite import EfficientNetLite
 
 
@@ -19,10 +19,10 @@ from mmdet_ddpm_moco.models.backbones.efficientnet_lite import EfficientNetLite
 def test_frozen_stages_are_named_with_their_cure(backbone, frozen, cure):
     depth = dict(depth=18) if backbone is ResNet else {}
     built = backbone(frozen_stages=frozen, norm_eval=False, **depth)
-    lines = settings_that_hold_back(built)
+    lines = freezing_settings(built)
     assert len(lines) == (cure is not None)
     if lines:
-        assert f'frozen_stages={frozen} keeps' in lines[0]
+        assert f'frozen_stages={frozen} freezes' in lines[0]
         assert lines[0].endswith(f'frozen_stages={cure}')
     # mmdet freezes some backbones only here.
     built.train()

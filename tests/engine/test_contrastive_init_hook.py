@@ -246,7 +246,7 @@ def test_the_file_it_wrote_is_a_source_too(source, tmp_path):
         ),
     ],
 )
-def test_settings_that_hold_back_are_named(source, tmp_path, settings, named):
+def test_freezing_settings_are_named(source, tmp_path, settings, named):
     settings = {'norm_eval': False, **settings}
     hook = ContrastiveInitHook(source[0])
     runner = make_runner(

@@ -91,7 +91,7 @@ def test_unknown_names_stop_the_run(source, tmp_path):
     runner = make_runner(
         TinyDetector(resnet()), tmp_path / 'run', [ContrastiveInitHook(path)]
     )
-    with pytest.raises(ValueError, match=r'coverage 0\.0%.*unknown naming'):
+    with pytest.raises(ValueError, match=r'coverage 0\.0%.*unknown names'):
         runner.train()
 
 
@@ -134,5 +134,5 @@ def test_coverage_out_of_range(coverage):
 
 
 def test_no_checkpoint_given():
-    with pytest.raises(ValueError, match='must name a file'):
+    with pytest.raises(ValueError, match='must be the name of a file'):
         ContrastiveInitHook('')

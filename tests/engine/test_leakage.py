@@ -37,7 +37,7 @@ def texture(seed):
 
 @pytest.fixture
 def train_root(tmp_path):
-    """Training images that bank and backbone saw."""
+    """Training images that bank and backbone were made from."""
     root = write_images(tmp_path / 'train')
     for i in range(4):
         cv2.imwrite(str(root / 'images' / f'{i}.png'), texture(i))
@@ -180,13 +180,13 @@ def test_other_images_of_the_kind_are_fine(tmp_path, train_root, test_root):
     )
     log = log_of(run(config(tmp_path, train_root, test_root, [used])))
     assert log.count('none of 4 validation and test images') == 2
-    assert 'carries no record' not in log
+    assert 'has no record' not in log
     # What it starts from next carries the record on.
     file = load_weights_only(tmp_path / 'work' / 'backbone_init.pth')
     assert file['meta'] == {KEY: record}
 
 
-def test_artifacts_without_a_record_are_warned_of(
+def test_artifacts_without_a_record_are_reported(
     tmp_path, train_root, test_root
 ):
     copied(train_root, test_root)
@@ -195,12 +195,12 @@ def test_artifacts_without_a_record_are_warned_of(
         checkpoint=backbone_file(tmp_path / 'backbone.pth', None),
     )
     log = log_of(run(config(tmp_path, train_root, test_root, [used])))
-    warned = [s for s in log.splitlines() if 'carries no record' in s]
+    warned = [s for s in log.splitlines() if 'has no record' in s]
     assert len(warned) == 2
     assert all('WARNING' in line for line in warned)
 
 
-def test_test_images_that_are_not_here_are_told(
+def test_test_images_that_are_missing_are_reported(
     tmp_path, train_root, test_root
 ):
     used = hook(checkpoint=backbone_file(tmp_path / 'b.pth', saw(train_root)))

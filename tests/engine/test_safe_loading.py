@@ -158,13 +158,15 @@ def test_a_resumed_run_is_the_run_that_was_not_stopped(
 @pytest.mark.parametrize('resume', [True, False])
 def test_code_in_load_from_is_not_run(checkpoint, tmp_path, resume):
     made = tmp_path / 'made'
-    file = attacked(checkpoint, tmp_path / 'stranger.pth', made)
+    file = attacked(checkpoint, tmp_path / 'untrusted.pth', made)
     cfg = config(tmp_path / 'work', load_from=file, resume=resume)
     KeepStartHook.start = None
-    with pytest.raises(ValueError, match=r'stranger.*refused.*mkdir') as error:
+    with pytest.raises(
+        ValueError, match=r'untrusted.*refused.*mkdir'
+    ) as error:
         check_checkpoint(cfg)
     assert '\n' not in str(error.value)
-    with pytest.raises(ValueError, match=r'stranger.*refused.*mkdir'):
+    with pytest.raises(ValueError, match=r'untrusted.*refused.*mkdir'):
         train(cfg)
     assert not made.exists()
     # MMEngine by itself would have run it.
@@ -182,10 +184,10 @@ def test_code_in_the_work_folder_is_not_run(checkpoint, tmp_path):
 
 def test_code_in_a_pretrained_is_not_run(checkpoint, tmp_path):
     made = tmp_path / 'made'
-    file = attacked(checkpoint, tmp_path / 'stranger.pth', made)
+    file = attacked(checkpoint, tmp_path / 'untrusted.pth', made)
     cfg = config(tmp_path / 'work')
     cfg.model.init_cfg = dict(type='Pretrained', checkpoint=file)
-    with pytest.raises(ValueError, match=r'stranger.*refused.*mkdir'):
+    with pytest.raises(ValueError, match=r'untrusted.*refused.*mkdir'):
         train(cfg)
     assert not made.exists()
 

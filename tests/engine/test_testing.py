@@ -1,4 +1,4 @@
-"""What tools/test.py does with a checkpoint, a stranger's among them."""
+"""tools/test.py and checkpoints, untrusted ones included."""
 
 import io
 import os
@@ -15,7 +15,7 @@ from mmengine.config import Config
 from mmengine.registry import METRICS, MODELS
 
 from helpers import tiny_runs
-from mmdet_ddpm_moco.engine.testing import test as evaluate
+from mmdet_ddpm_moco.engine.training import test as evaluate
 
 
 @METRICS.register_module()
@@ -98,13 +98,13 @@ def run(load):
 @pytest.mark.slow
 def test_code_in_a_checkpoint_is_not_run(tmp_path, config):
     ran = tmp_path / 'ran'
-    checkpoint = tmp_path / 'stranger.pth'
+    checkpoint = tmp_path / 'untrusted.pth'
     write_with_code(checkpoint, f'open({str(ran)!r}, "w").close()')
     done = run(
         f"""
         import test_testing
         from mmengine.config import Config
-        from mmdet_ddpm_moco.engine.testing import test
+        from mmdet_ddpm_moco.engine.training import test
         test(Config.fromfile({str(config)!r}), {str(checkpoint)!r})
         """,
     )

@@ -29,7 +29,7 @@ RESIZE = dict(type='Resize', scale=(SIZE, SIZE))
 
 
 class Tools:
-    """Runs the tools here, which saves them their start."""
+    """Runs the tools in this process, which is faster."""
 
     def __init__(self):
         self.calls = []
@@ -47,7 +47,7 @@ class Tools:
 
 @pytest.fixture
 def judge(tmp_path, monkeypatch):
-    """A detector with all that may stand in the way of another training."""
+    """A detector with all settings that another training must change."""
     root = write_images(tmp_path / 'data')
     write_bank(tmp_path / 'bank', root)
     write_images(tmp_path / 'real', 3)
@@ -85,17 +85,16 @@ def judge(tmp_path, monkeypatch):
 def run(tmp_path, cfg, command=None):
     file = tmp_path / 'judge.py'
     file.write_text(cfg.pretty_text)
-    torch.save(
-        dict(
-            state_dict=MODELS.build(Config.fromfile(file).model).state_dict()
-        ),
-        tmp_path / 'judge.pth',
-    )
+    weights = tmp_path / 'judge.pth'
+    # One judge for all calls of a test: random weights differ.
+    if not weights.exists():
+        built = MODELS.build(Config.fromfile(file).model)
+        torch.save(dict(state_dict=built.state_dict()), weights)
     data = tmp_path / 'data'
     return train_on_bank(
         DefectBank(tmp_path / 'bank'),
         LabeledImages(data / 'train.json', data / 'images'),
-        (file, tmp_path / 'judge.pth'),
+        (file, weights),
         (tmp_path / 'real' / 'train.json', tmp_path / 'real' / 'images'),
         tmp_path / 'out',
         command,
@@ -114,7 +113,7 @@ def test_a_detector_is_trained_on_the_bank_alone(tmp_path, judge):
         Config.fromfile(tmp_path / 'out' / name / 'detector.py')
         for name in ('detector', 'judge')
     )
-    # Each image: its real defect, ignored, and the one of the bank.
+    # In each image the real defect is ignored, the one of the bank is not.
     dataset = build_dataset(learner.train_dataloader.dataset.dataset)
     for index in range(len(dataset)):
         sample = dataset[index]['data_samples']
@@ -139,7 +138,7 @@ def test_a_detector_is_trained_on_the_bank_alone(tmp_path, judge):
     assert again == found
 
 
-def test_what_can_not_be_compared_is_refused(tmp_path, judge):
+def test_what_cannot_be_compared_is_refused(tmp_path, judge):
     def refused(match, **changes):
         cfg = Config(judge.to_dict())
         cfg.merge_from_dict(changes)

@@ -19,8 +19,8 @@ from helpers.tiny_runs import (
     save,
 )
 from mmdet_ddpm_moco.engine.backbone_settings import (
-    settings_that_hold_back,
-    unfreeze_in,
+    freezing_settings,
+    unfreeze_backbone,
 )
 from mmdet_ddpm_moco.engine.hooks.contrastive_init_hook import (
     ContrastiveInitHook,
@@ -36,7 +36,7 @@ FROZEN = [
 ]
 
 
-def steady(module):
+def unchanged(module):
     """Names of parameters and statistics that a training left as they were."""
     now = module.state_dict()
     start = KeepStartHook.start
@@ -68,7 +68,7 @@ def train(tmp_path, settings, hook=ContrastiveInitHook, **options):
 @pytest.mark.parametrize('hook', [ContrastiveInitHook, DDPMMoCoHook])
 def test_all_of_the_backbone_trains(tmp_path, settings, hook):
     runner = train(tmp_path, settings, hook, unfreeze=True)
-    assert steady(runner.model.backbone) == set()
+    assert unchanged(runner.model.backbone) == set()
     assert 'unfreeze=True' in log_of(runner)
     assert 'fine-tuned with' not in log_of(runner)
 
@@ -77,7 +77,7 @@ def test_all_of_the_backbone_trains(tmp_path, settings, hook):
 def test_without_it_a_part_stays(tmp_path, settings):
     """What the test above finds moved is at rest otherwise."""
     runner = train(tmp_path, settings)
-    assert steady(runner.model.backbone)
+    assert unchanged(runner.model.backbone)
     assert 'fine-tuned with' in log_of(runner)
 
 
@@ -104,12 +104,12 @@ def test_backbones_of_other_kinds(tmp_path, backbone):
     runner = make_runner(model, tmp_path)
     model.train()
     assert any(not p.requires_grad for p in model.backbone.parameters())
-    unfreeze_in(runner)
+    unfreeze_backbone(runner)
     # Backbones freeze themselves again whenever they are told to train.
     model.train()
     assert all(p.requires_grad for p in model.backbone.parameters())
     assert all(module.training for module in model.backbone.modules())
-    assert settings_that_hold_back(model.backbone) == []
+    assert freezing_settings(model.backbone) == []
 
 
 def test_a_wrapped_model_exchanges_all_gradients(tmp_path, monkeypatch):
@@ -126,7 +126,7 @@ def test_a_wrapped_model_exchanges_all_gradients(tmp_path, monkeypatch):
             type='MMDistributedDataParallel', device_ids=None
         )
         runner.model = MMDistributedDataParallel(model, device_ids=None)
-        unfreeze_in(runner)
+        unfreeze_backbone(runner)
         assert isinstance(runner.model, MMDistributedDataParallel)
         assert runner.model.module is model
         exchanged = {
@@ -152,4 +152,4 @@ def test_another_wrapper_names_what_to_set(tmp_path):
     MODEL_WRAPPERS.register_module(module=Wrapper, force=True)
     runner.model = Wrapper(model)
     with pytest.raises(ValueError, match=r'Wrapper; set frozen_stages'):
-        unfreeze_in(runner)
+        unfreeze_backbone(runner)

@@ -1,5 +1,5 @@
-# The dataset-level loss: the kind of the shots' defects and of the bank's
-# windows is the dataset, unlabeled images stand alone.
+# The dataset-level loss: the class of the shots' defects and of the bank's
+# windows is the dataset, each unlabeled image is its own.
 _base_ = './_base_/imagenet_contrast.py'
 
 data_root = _base_.data_root

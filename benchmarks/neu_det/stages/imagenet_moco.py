@@ -1,4 +1,4 @@
-# Plain MoCo v2: with every image its own dataset and nothing masked, the
+# MoCo v2: with every image its own dataset and nothing masked, the
 # dataset-level loss is InfoNCE.
 _base_ = './_base_/imagenet_contrast.py'
 

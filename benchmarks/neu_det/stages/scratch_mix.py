@@ -1,5 +1,5 @@
-# Half dataset-level loss, half InfoNCE: the kind of the shots' defects, and
-# background, are the datasets, unlabeled images stand alone.
+# Half dataset-level loss, half InfoNCE: the classes of the shots' defects, and
+# background, are the datasets, each unlabeled image is its own.
 _base_ = './_base_/scratch_contrast.py'
 
 train_dataloader = dict(

@@ -1,5 +1,5 @@
-# The same, a quarter of the samples being the bank's windows, whose kinds are
-# the datasets, too.
+# The same with windows of the bank as a quarter of the samples; their classes
+# are datasets, too.
 _base_ = './scratch_mix.py'
 
 bank = 'work_dirs/neu_det_scratch/bank/'

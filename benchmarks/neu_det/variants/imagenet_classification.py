@@ -1,4 +1,4 @@
-# The rival of weak labels: the same labels, learned by classification.
+# The competitor of weak labels: the same labels, by classification.
 _base_ = './imagenet_moco.py'
 
 stages = dict(backbone=dict(config='../stages/imagenet_classification.py'))

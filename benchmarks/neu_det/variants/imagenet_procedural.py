@@ -1,4 +1,4 @@
-# Cheap painted defects: what synthesized ones have to beat.
+# Procedural defects, the cheap competitor of synthesized ones.
 _base_ = './imagenet_baseline.py'
 
 train_pipeline = [

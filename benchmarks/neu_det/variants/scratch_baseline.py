@@ -1,4 +1,4 @@
-# ResNet-18 from nothing.
+# ResNet-18 from scratch.
 _base_ = [
     '../../../configs/_base_/models/faster-rcnn_r18_fpn_small.py',
     '../_base_/data.py',

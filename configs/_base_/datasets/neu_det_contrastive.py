@@ -1,7 +1,7 @@
-# NEU-DET for contrast: all training images, their labels unread, each its own
-# dataset; and the labeled shots, one crop per defect, the kind of defect
-# being the dataset, and two windows of free ground per image, the dataset
-# background. A bank of synthesized windows joins in as a third source:
+# NEU-DET for contrastive pretraining: all training images without labels, each
+# its own dataset; and the labeled shots, one crop per defect, its class being
+# the dataset, and two defect-free windows per image, the dataset background.
+# The windows of a defect bank can be a third source:
 #     dict(ann_file='<bank>/annotations.json', img_prefix='<bank>/images/',
 #          dataset_ids='class', crop=False)
 data_root = 'data/NEU-DET/'

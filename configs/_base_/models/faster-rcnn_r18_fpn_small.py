@@ -1,5 +1,5 @@
-# Faster R-CNN for small images on a CPU, from nothing: ResNet-18, narrow neck
-# and heads, few proposals. Its backbone is wholly trained, batch norm
+# Faster R-CNN for small images on a CPU, from scratch: ResNet-18, narrow neck
+# and heads, few proposals. All layers of its backbone are trained, batch norm
 # included, as contrastive weights need.
 _base_ = 'mmdet::_base_/models/faster-rcnn_r50_fpn.py'
 

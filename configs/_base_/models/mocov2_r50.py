@@ -29,7 +29,7 @@ model = dict(
         loss=dict(
             type='mmdet_ddpm_moco.DatasetContrastiveLoss',
             temperature=0.07,
-            # Shots of a kind are drawn together, but stay apart as images.
+            # Pulls shots of a class together, but keeps images distinct.
             instance_weight=0.5,
             mask_same_dataset=True,
             # A small data set passes through the queue more than once.

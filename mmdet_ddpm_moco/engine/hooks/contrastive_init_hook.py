@@ -1,11 +1,11 @@
-"""A detector starts from contrastive weights, or does not start.
+"""Makes sure that a detector starts from contrastive weights.
 
-The two ways in which such weights get lost are silent in MMEngine: no key
-matches, or something that runs later overwrites them. This hook makes both
-an error.
+In MMEngine such weights get lost silently in two ways: no key matches, or
+something that runs later overwrites them. This hook makes both an error.
 """
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.config import ConfigDict
@@ -17,81 +17,26 @@ from mmengine.runner.base_loop import BaseLoop
 from torch import Tensor, nn
 
 from ...checkpoints.backbone_file import init_file, read_backbone
+from ...utils.checks import check_arguments
 from ...utils.dist import unwrap_model
 from ...utils.errors import InputError
 from ...utils.fileio import atomic_torch_save
-from ..backbone_settings import settings_that_hold_back, unfreeze_in
+from ..backbone_settings import freezing_settings, unfreeze_backbone
 from ..leakage import check_leakage
-
-
-def backbone_of(runner: Runner) -> nn.Module:
-    """The model's ``backbone``.
-
-    Args:
-        runner (Runner): Of a detector.
-
-    Returns:
-        nn.Module: The backbone.
-
-    Raises:
-        ValueError: The model has none.
-    """
-    model = unwrap_model(runner.model)
-    backbone = getattr(model, 'backbone', None)
-    if not isinstance(backbone, nn.Module):
-        msg = (
-            f'{type(model).__name__} has no `backbone`; ContrastiveInitHook '
-            'needs a model with one, such as the detectors of MMDetection'
-        )
-        raise InputError(msg)
-    return backbone
-
-
-def what_replaced_weights(runner: Runner) -> str:
-    """Says what loads over a backbone's weights, and what to do.
-
-    Args:
-        runner (Runner): About to train; its weights are loaded.
-
-    Returns:
-        str: A clause for an error message.
-    """
-    model = unwrap_model(runner.model)
-    suspects = []
-    if runner._load_from is not None and runner._has_loaded:
-        suspects.append(
-            f'load_from={runner._load_from!r} (resume=True would continue a '
-            'run)'
-        )
-    init_cfg = getattr(model, 'init_cfg', None) or []
-    suspects += [
-        f'model.init_cfg, which loads {cfg["checkpoint"]!r} into the whole '
-        f'{type(model).__name__}'
-        for cfg in ([init_cfg] if isinstance(init_cfg, dict) else init_cfg)
-        if 'checkpoint' in cfg
-    ]
-    if suspects:
-        return ' or '.join(suspects) + '; remove it, or this hook'
-    return (
-        f'something else: {type(backbone_of(runner)).__name__} does not '
-        f'follow its init_cfg, {type(model).__name__} was initialized before '
-        'the run, or another hook loaded weights'
-    )
 
 
 @HOOKS.register_module()
 class ContrastiveInitHook(Hook):
-    """Has ``model.backbone`` start training from a checkpoint.
+    """Initializes ``model.backbone`` from a checkpoint before training.
 
-    Before training it reads the checkpoint safely, maps its keys to the
-    backbone's, writes ``<work_dir>/backbone_init.pth`` and points the
-    backbone's ``init_cfg`` at that file, in place of whatever stood there.
-    When training is about to begin, after ``load_from`` and ``resume``, it
+    It reads the checkpoint safely, maps its keys to the backbone's, writes
+    ``<work_dir>/backbone_init.pth`` and sets the backbone's ``init_cfg`` to
+    that file. When training begins, after ``load_from`` and ``resume``, it
     compares the backbone's values with the file. A resumed run keeps the
-    weights it resumes. ``val()`` and ``test()`` are left alone.
+    weights it resumes. ``val()`` and ``test()`` are not changed.
 
-    ``runner.cfg`` is not changed: the dumped config holds this hook's line
-    and no path into a work folder, so running it again does the same.
+    ``runner.cfg`` is not changed: the dumped config holds this hook and no
+    path into a work folder, so running it again does the same.
 
     Args:
         checkpoint (str): A local file: of a contrastive run of this package
@@ -100,17 +45,21 @@ class ContrastiveInitHook(Hook):
         min_coverage (float): Lowest share of the backbone's weights that
             the file must fill, in (0, 1]; no more than the rest of the
             file's network may be left over. Defaults to 0.95.
-        unfreeze (bool): Train the whole backbone, whatever the config says
-            of ``frozen_stages``, ``norm_eval`` and the ``requires_grad`` of
-            ``norm_cfg``. Otherwise a warning tells where these keep the
-            weights from being fine-tuned. Defaults to False.
+        unfreeze (bool): Train the whole backbone, whatever the config's
+            ``frozen_stages``, ``norm_eval`` and ``requires_grad`` of
+            ``norm_cfg``. Otherwise a warning names those that freeze a part
+            of it. Defaults to False.
         allow_leakage (bool): Train although validation or test images, or
             near duplicates of them, are among those that the weights were
             trained on, with a warning. Defaults to False, that is an error.
 
-    Raises:
-        ValueError: If ``min_coverage`` is out of range or ``checkpoint`` is
-            empty.
+    Examples:
+        >>> custom_hooks = [
+        ...     dict(
+        ...         type='mmdet_ddpm_moco.ContrastiveInitHook',
+        ...         checkpoint='work_dirs/moco/backbone.pth',
+        ...     )
+        ... ]
     """
 
     def __init__(
@@ -120,35 +69,31 @@ class ContrastiveInitHook(Hook):
         unfreeze: bool = False,
         allow_leakage: bool = False,
     ) -> None:
-        if not 0 < min_coverage <= 1:
-            msg = f'min_coverage={min_coverage} must be in (0, 1]'
-            raise InputError(msg)
-        if not checkpoint:
-            msg = f'checkpoint={checkpoint!r} must name a file of weights'
-            raise InputError(msg)
+        check_arguments(
+            locals(),
+            checkpoint=(bool(checkpoint), 'the name of a file of weights'),
+            min_coverage=(0 < min_coverage <= 1, 'in (0, 1]'),
+        )
         self.checkpoint = str(checkpoint)
         self.min_coverage = min_coverage
         self.unfreeze = unfreeze
         self.allow_leakage = allow_leakage
-        self._backbone: nn.Module | None = None
+        self._backbone: Any = None
         self._expected: dict[str, Tensor] | None = None
 
     def before_run(self, runner: Runner) -> None:
-        """Prepares the weights and points the backbone at them.
-
-        Args:
-            runner (Runner): Its train loop is built if it is to train.
+        """Prepares the weights and sets the backbone's ``init_cfg``.
 
         Raises:
-            FileNotFoundError: If the checkpoint is not there.
-            ValueError: If it holds code, holds values that are no numbers,
-                does not fit the backbone, or has seen validation or test
+            FileNotFoundError: The checkpoint does not exist.
+            ValueError: It holds code or values that are no numbers, does not
+                fit the backbone, or was trained on validation or test
                 images; or the model has no backbone.
         """
         # The property would build the loop, and with it the training data.
         if not isinstance(runner._train_loop, BaseLoop):
             return
-        backbone = backbone_of(runner)
+        backbone = _backbone_of(runner)
         if backbone is self._backbone:
             return
         source = read_backbone(self.checkpoint, backbone, self.min_coverage)
@@ -162,8 +107,8 @@ class ContrastiveInitHook(Hook):
                 'the backbone do not come from the checkpoint'
             )
         if self.unfreeze:
-            unfreeze_in(runner)
-        for line in settings_that_hold_back(backbone):
+            unfreeze_backbone(runner)
+        for line in freezing_settings(backbone):
             log.warning(line)
 
         file = Path(runner.work_dir) / 'backbone_init.pth'
@@ -185,19 +130,16 @@ class ContrastiveInitHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Checks that training starts from the weights.
 
-        Args:
-            runner (Runner): Its weights are initialized, loaded, resumed.
-
         Raises:
-            ValueError: If something has overwritten them. Names it.
+            ValueError: Names what has overwritten them.
         """
         expected, self._expected = self._expected, None
         if expected is None:
             return
         if runner._resume and runner._has_loaded:
             runner.logger.info(
-                f'resumed at iteration {runner.iter}: the backbone goes on '
-                f'from there, not from {self.checkpoint}'
+                f'resumed at iteration {runner.iter}: the backbone has the '
+                f'weights of that run, not those of {self.checkpoint}'
             )
             return
         state = self._backbone.state_dict()
@@ -211,10 +153,47 @@ class ContrastiveInitHook(Hook):
                 f'training would not start from {self.checkpoint}: '
                 f'{len(differ)} of {len(expected)} weights of the backbone '
                 f'(such as {differ[0]}) were replaced by '
-                f'{what_replaced_weights(runner)}'
+                f'{_what_replaced_weights(runner)}'
             )
             raise InputError(msg)
         runner.logger.info(
             f'training starts from {self.checkpoint}: {len(expected)} '
             'weights of the backbone compared, all equal'
         )
+
+
+def _backbone_of(runner: Runner) -> Any:
+    model = unwrap_model(runner.model)
+    backbone = getattr(model, 'backbone', None)
+    if not isinstance(backbone, nn.Module):
+        msg = (
+            f'{type(model).__name__} has no `backbone`; ContrastiveInitHook '
+            'needs a model with one, such as the detectors of MMDetection'
+        )
+        raise InputError(msg)
+    return backbone
+
+
+def _what_replaced_weights(runner: Runner) -> str:
+    """A clause for an error: what overwrote the backbone, and the cure."""
+    model = unwrap_model(runner.model)
+    suspects = []
+    if runner._load_from is not None and runner._has_loaded:
+        suspects.append(
+            f'load_from={runner._load_from!r} (resume=True would continue a '
+            'run)'
+        )
+    init_cfg: Any = getattr(model, 'init_cfg', None) or []
+    suspects += [
+        f'model.init_cfg, which loads {cfg["checkpoint"]!r} into the whole '
+        f'{type(model).__name__}'
+        for cfg in ([init_cfg] if isinstance(init_cfg, dict) else init_cfg)
+        if 'checkpoint' in cfg
+    ]
+    if suspects:
+        return ' or '.join(suspects) + '; remove it, or this hook'
+    return (
+        f'something else: {type(_backbone_of(runner)).__name__} does not '
+        f'follow its init_cfg, {type(model).__name__} was initialized before '
+        'the run, or another hook loaded weights'
+    )

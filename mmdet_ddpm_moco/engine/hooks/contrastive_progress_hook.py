@@ -1,4 +1,4 @@
-"""Tells early whether contrast teaches a backbone anything."""
+"""Measures during contrastive pretraining whether the backbone learns."""
 
 import math
 from collections import deque
@@ -12,51 +12,48 @@ from mmengine.runner import Runner
 from ...evaluation.knn_probe import LabeledProbe, encode, fixed_views
 from ...evaluation.representation import alignment, queue_ages, uniformity
 from ...models.moco import DatasetMoCo
+from ...utils.checks import check_arguments
 from ...utils.dist import unwrap_model
 from ...utils.errors import InputError
 
 
 @HOOKS.register_module()
 class ContrastiveProgressHook(Hook):
-    """Reports on the query encoder before training and during it.
+    """Evaluates the query encoder before and during training.
 
     Written to the Visualizer's backends, and as one line to the log:
 
-    - ``contrast/knn_accuracy``: share of labeled windows whose class the
-      nearest windows of *other images* tell, by the backbone's pooled
-      features, averaged over the classes. A class that only one image shows
-      is not asked about.
-    - ``contrast/alignment`` and ``contrast/uniformity``: of the projected
-      embeddings of fixed training images in two fixed views. Both fall
-      where training works; uniformity near 0 is collapse. Running
-      statistics of a network that starts from nothing settle in some tens
-      of steps; before, all embeddings look alike.
+    - ``contrast/knn_accuracy``: accuracy of k-NN classification of labeled
+      windows by the backbone's pooled features, neighbors from *other
+      images* alone, averaged over the classes that several images show.
+    - ``contrast/alignment`` and ``contrast/uniformity`` (Wang and Isola,
+      arXiv 2005.10242): of the projected embeddings of fixed training images
+      in two fixed views. Both fall where training works; uniformity near 0
+      is collapse. In a network from scratch the running statistics take some
+      tens of steps to settle; before, all embeddings are alike.
     - ``contrast/queue_fill``: filled share of the queue.
     - ``contrast/queue_age_mean`` and ``contrast/queue_age_max``: training
       steps since its keys were encoded, each of which moved the key
-      encoder. After a resume, the steps before it count as of the config's
-      batch size.
+      encoder. After a resume, earlier steps count with the config's batch
+      size.
 
-    Training goes on as if the hook were not there: see
+    Training is the same with and without the hook: see
     :mod:`~mmdet_ddpm_moco.utils.rng`.
 
     Args:
-        interval (int): Iterations from one report to the next, at least 1;
-            there is one at the end, too. Defaults to 100.
+        interval (int): Iterations between reports, at least 1; there is one
+            at the end, too. Defaults to 100.
         labeled (dict, optional): ``ann_file``, ``img_prefix`` and perhaps
             ``context``, ``min_size`` and ``background`` of a source of
             :class:`ContrastiveDataset`: its windows, scaled to the size of
             the training views. Defaults to None, no k-NN accuracy.
-        k (int): Neighbors that vote, at least 1; about as many as a class
+        k (int): Number of neighbors, at least 1; about as many as a class
             has windows. Defaults to 10.
-        temperature (float): Of the votes, above 0; see
+        temperature (float): Of the neighbors' weights, above 0; see
             :func:`~mmdet_ddpm_moco.evaluation.representation.\
 knn_predictions`. Defaults to 0.07.
-        views (int): Training images that alignment and uniformity are
-            measured on, at least 2. Defaults to 128.
-
-    Raises:
-        ValueError: An argument is out of range or unknown.
+        views (int): Training images for alignment and uniformity, at least
+            2. Defaults to 128.
     """
 
     priority = 'VERY_LOW'
@@ -69,17 +66,13 @@ knn_predictions`. Defaults to 0.07.
         temperature: float = 0.07,
         views: int = 128,
     ) -> None:
-        for name, value, least in (
-            ('interval', interval, 1),
-            ('k', k, 1),
-            ('views', views, 2),
-        ):
-            if value < least:
-                msg = f'{name} must be at least {least}, got {value}'
-                raise InputError(msg)
-        if not temperature > 0:
-            msg = f'temperature must be above 0, got {temperature}'
-            raise InputError(msg)
+        check_arguments(
+            locals(),
+            interval=(interval >= 1, 'at least 1'),
+            k=(k >= 1, 'at least 1'),
+            temperature=(temperature > 0, 'above 0'),
+            views=(views >= 2, 'at least 2'),
+        )
         self.interval = interval
         self.labeled = labeled
         self.k = k
@@ -87,27 +80,24 @@ knn_predictions`. Defaults to 0.07.
         self.views = views
 
     def before_train(self, runner: Runner) -> None:
-        """Reads what is looked at, and reports where training starts.
-
-        Args:
-            runner (Runner): Its model and training dataset are built.
+        """Reads the images, and reports the state before training.
 
         Raises:
             FileNotFoundError: A labeled file is missing.
             ValueError: The model is no ``DatasetMoCo``, or fewer than two
-                labeled classes are seen in two images each.
+                labeled classes are in at least two images.
         """
         model = unwrap_model(runner.model)
         if not isinstance(model, DatasetMoCo):
             msg = (
-                'ContrastiveProgressHook follows a DatasetMoCo, the model is '
+                'ContrastiveProgressHook needs a DatasetMoCo, the model is '
                 f'a {type(model).__name__}; remove the hook'
             )
             raise InputError(msg)
         loader = runner.train_dataloader
         number = self._keys(model, loader.batch_size)
-        # Keys that each step put in, the last first; enough to fill a queue.
-        # A resumed one was filled by steps that nobody counted.
+        # Keys that each step enqueued, the last first; enough to fill a
+        # queue. A resumed one was filled by steps that were not counted.
         self._written = deque(
             [number] * math.ceil(model.queue_len / number),
             maxlen=model.queue_len,
@@ -115,9 +105,8 @@ knn_predictions`. Defaults to 0.07.
         if is_main_process():
             self._pair = fixed_views(loader.dataset, self.views)
             if self.labeled is not None:
-                self._probe = LabeledProbe(
-                    self.labeled, self._pair[0].shape[-2:]
-                )
+                height, width = self._pair[0].shape[-2:]
+                self._probe = LabeledProbe(self.labeled, (height, width))
         if runner.iter == 0:
             self._report(runner)
 
@@ -128,11 +117,10 @@ knn_predictions`. Defaults to 0.07.
         data_batch: dict | None = None,
         outputs: dict | None = None,
     ) -> None:
-        """Notes how many keys went into the queue, and reports in time."""
+        """Counts the keys that were enqueued, and reports at intervals."""
+        assert data_batch is not None
         number = len(data_batch['data_samples'])
-        self._written.appendleft(
-            self._keys(unwrap_model(runner.model), number)
-        )
+        self._written.appendleft(self._keys(_moco(runner), number))
         done = runner.iter + 1
         if done % self.interval == 0 or done == runner.max_iters:
             self._report(runner, done)
@@ -144,7 +132,7 @@ knn_predictions`. Defaults to 0.07.
 
     def _report(self, runner: Runner, done: int = 0) -> None:
         if is_main_process():
-            values, line = self.measure(unwrap_model(runner.model))
+            values, line = self.measure(_moco(runner))
             runner.visualizer.add_scalars(
                 {f'contrast/{name}': v for name, v in values.items()},
                 step=done,
@@ -153,21 +141,17 @@ knn_predictions`. Defaults to 0.07.
         barrier()
 
     def measure(self, model: DatasetMoCo) -> tuple[dict[str, float], str]:
-        """Measures a model; which must not have been trained in between.
-
-        Args:
-            model (DatasetMoCo): The model.
+        """Measures the model.
 
         Returns:
-            tuple[dict[str, float], str]: The numbers, and a line that tells
-            them.
+            tuple[dict[str, float], str]: The values, and a log line of them.
         """
-        values, told = {}, []
+        values, parts = {}, []
         if self.labeled is not None:
             accuracy = self._probe.accuracy(model, self.k, self.temperature)
             classes = self._probe.classes
             values['knn_accuracy'] = accuracy
-            told.append(
+            parts.append(
                 f'k-NN {accuracy:.1%} of {classes} classes (chance '
                 f'{1 / classes:.1%})'
             )
@@ -175,17 +159,25 @@ knn_predictions`. Defaults to 0.07.
             F.normalize(encode(model, view, project=True), dim=1)
             for view in self._pair
         )
-        values['alignment'] = alignment(first, second)
-        values['uniformity'] = (uniformity(first) + uniformity(second)) / 2
-        told.append(f'alignment {values["alignment"]:.3f}')
-        told.append(f'uniformity {values["uniformity"]:.3f}')
         fill = int(model.queue_fill)
         mean, oldest = queue_ages(fill, self._written)
-        values['queue_fill'] = fill / model.queue_len
-        values['queue_age_mean'] = mean
-        values['queue_age_max'] = oldest
-        told.append(
+        values.update(
+            alignment=alignment(first, second),
+            uniformity=(uniformity(first) + uniformity(second)) / 2,
+            queue_fill=fill / model.queue_len,
+            queue_age_mean=mean,
+            queue_age_max=oldest,
+        )
+        parts.append(
+            f'alignment {values["alignment"]:.3f}, '
+            f'uniformity {values["uniformity"]:.3f}, '
             f'queue {fill} of {model.queue_len} keys, {mean:.1f} steps old '
             f'on average, the oldest {oldest}'
         )
-        return values, ', '.join(told)
+        return values, ', '.join(parts)
+
+
+def _moco(runner: Runner) -> DatasetMoCo:
+    model = unwrap_model(runner.model)
+    assert isinstance(model, DatasetMoCo)  # checked before training
+    return model

@@ -1,10 +1,10 @@
-"""Writes the trained generator where synthesis finds it."""
+"""Exports the trained generator."""
 
-import torch
 from mmengine.dist import master_only
 from mmengine.hooks import EMAHook, Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
+from torch import nn
 
 from ...synthesis.generator import save_generator
 from ...utils.dist import unwrap_model
@@ -12,30 +12,29 @@ from ...utils.errors import InputError
 from ..training_images import images_trained_on
 
 
-def averaged_unet(runner: Runner) -> torch.nn.Module:
-    """The U-Net with averaged weights, where an ``EMAHook`` runs."""
+def averaged_unet(runner: Runner) -> nn.Module:
+    """The U-Net, with averaged weights where there is an ``EMAHook``."""
+    model = unwrap_model(runner.model)
     for hook in runner.hooks:
         if isinstance(hook, EMAHook):
-            return hook.ema_model.module.unet
-    return unwrap_model(runner.model).unet
+            model = hook.ema_model.module
+    unet = model.unet
+    assert isinstance(unet, nn.Module)
+    return unet
 
 
 @HOOKS.register_module()
 class ExportGeneratorHook(Hook):
     """Exports the generator after training, as a diffusers folder.
 
-    The averaged weights are taken where an ``EMAHook`` runs. The folder is
-    ``<work_dir>/generator``.
+    The folder is ``<work_dir>/generator``, which ``tools/synthesize.py``
+    reads. With an ``EMAHook`` the averaged weights are exported.
     """
 
     priority = 'LOWEST'
 
     def before_train(self, runner: Runner) -> None:
-        """Checks that the model and its data speak of the same.
-
-        Raises:
-            ValueError: They do not.
-        """
+        """Checks that the model has the classes and channels of its data."""
         dataset = runner.train_dataloader.dataset
         model = unwrap_model(runner.model)
         if model.num_classes != len(dataset.data.classes):

@@ -1,4 +1,6 @@
-"""Shows, while the generator is trained, what it makes."""
+"""Draws samples of the generator while it is trained."""
+
+from typing import Any
 
 import cv2
 import numpy as np
@@ -8,15 +10,20 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
-from ...datasets.defect_window_dataset import alpha_to_tensor, to_tensor
+from ...datasets.defect_window_dataset import (
+    DefectWindowDataset,
+    alpha_to_tensor,
+    to_tensor,
+)
 from ...models.conditioning import MASK
 from ...synthesis.samplers import build_sampler, sample_windows
+from ...utils.checks import check_arguments
 from ...utils.dist import unwrap_model
 from ...utils.errors import InputError
 from ...visualization.sample_grid import draw_cell, draw_row
 from .export_generator_hook import averaged_unet
 
-# Always the same windows and noise, so that pictures can be compared.
+# The same windows and noise each time, so that grids can be compared.
 _SEED = 0
 
 
@@ -24,20 +31,17 @@ _SEED = 0
 class SampleGridHook(Hook):
     """Sends a grid of windows to the Visualizer's backends.
 
-    A row for each class, ``background`` last: real windows, what the
-    generator is shown of them, and what it makes of that. With MMEngine's
-    default backend the pictures are
+    A row for each class, ``background`` last: real windows, their masked
+    input, and the synthesized ones. With MMEngine's default backend the
+    images are
     ``<work_dir>/<time>/vis_data/vis_image/windows_<iteration>.png``.
 
     Args:
-        interval (int): Iterations from one picture to the next, at least 1.
-            Defaults to 500.
+        interval (int): Iterations between grids, at least 1. Defaults to
+            500.
         columns (int): Windows of each class, at least 1. Defaults to 4.
         num_inference_steps (int): Denoising steps, at least 1. Defaults to
             20.
-
-    Raises:
-        ValueError: An argument is out of range.
     """
 
     priority = 'VERY_LOW'
@@ -48,28 +52,22 @@ class SampleGridHook(Hook):
         columns: int = 4,
         num_inference_steps: int = 20,
     ) -> None:
-        for name, value in dict(
-            interval=interval,
-            columns=columns,
-            num_inference_steps=num_inference_steps,
-        ).items():
-            if value < 1:
-                msg = f'{name} must be at least 1, got {value}'
-                raise InputError(msg)
+        check_arguments(
+            locals(),
+            interval=(interval >= 1, 'at least 1'),
+            columns=(columns >= 1, 'at least 1'),
+            num_inference_steps=(num_inference_steps >= 1, 'at least 1'),
+        )
         self.interval = interval
         self.columns = columns
         self.num_inference_steps = num_inference_steps
 
     def before_train(self, runner: Runner) -> None:
-        """Checks that the generator is one that paints into windows.
-
-        Raises:
-            ValueError: It is not.
-        """
+        """Checks that the generator inpaints windows."""
         conditioning = unwrap_model(runner.model).conditioning
         if conditioning != MASK:
             msg = (
-                "SampleGridHook shows generators with conditioning='mask', "
+                "SampleGridHook needs a generator with conditioning='mask', "
                 f'this one has {conditioning!r}; remove the hook'
             )
             raise InputError(msg)
@@ -99,16 +97,16 @@ class SampleGridHook(Hook):
 
     def draw(
         self,
-        dataset: 'DefectWindowDataset',  # noqa: F821
+        dataset: DefectWindowDataset,
         unet: torch.nn.Module,
-        schedule: 'DDPMScheduler',  # noqa: F821
+        schedule: Any,
     ) -> np.ndarray:
         """Draws the grid.
 
         Args:
-            dataset (DefectWindowDataset): Where windows come from.
+            dataset (DefectWindowDataset): Source of the windows.
             unet (nn.Module): The U-Net.
-            schedule (DDPMScheduler): The schedule that it is trained with.
+            schedule (DDPMScheduler): The schedule of its training.
 
         Returns:
             np.ndarray: BGR uint8 (H, W, 3).
@@ -119,8 +117,10 @@ class SampleGridHook(Hook):
         sampler = build_sampler('dpmsolver++', schedule)
         rows = []
         for label in dataset.labels:
-            shown = dict(real=[], masked=[], synthesized=[])
-            # One by one: they may have different sizes.
+            shown: dict[str, list[np.ndarray]] = dict(
+                real=[], masked=[], synthesized=[]
+            )
+            # Not in a batch: they may have different sizes.
             for _ in range(self.columns):
                 pixels, alpha, kind = dataset.draw(rng, label)
                 image = to_tensor(pixels)[None]
@@ -135,18 +135,12 @@ class SampleGridHook(Hook):
                     noise.to(device),
                     num_inference_steps=self.num_inference_steps,
                 ).cpu()
-                ground = image * (1 - mask)
+                background = image * (1 - mask)
                 shown['real'].append(_cell(image))
-                shown['masked'].append(_cell(ground))
-                # As in a bank: only what is masked comes from the generator.
-                shown['synthesized'].append(_cell(ground + made * mask))
-            rows.append(
-                draw_row(
-                    dataset.classes[label],
-                    shown,
-                    self.columns,
-                )
-            )
+                shown['masked'].append(_cell(background))
+                # As in a bank, only masked pixels come from the generator.
+                shown['synthesized'].append(_cell(background + made * mask))
+            rows.append(draw_row(dataset.classes[label], shown, self.columns))
         return np.vstack(rows)
 
 

@@ -1,5 +1,4 @@
-# Contrast from nothing, on all images of the training part, each its own
-# dataset.
+# MoCo from scratch, on all images of the training part, each its own dataset.
 _base_ = '../../../../configs/mocov2/mocov2_r18_1xb64-coslr-530i_neu-det.py'
 
 data_root = 'data/NEU-DET-benchmark/'

@@ -57,7 +57,7 @@ def write_coco(folder, images, categories, json_name='annotations.json'):
 
 
 def steel_sources(tmp_path):
-    """Two jsons over one folder of images, a bank, and a folder without json."""
+    """Two jsons over one folder of images, a bank, and unlabeled images."""
     folder = tmp_path / 'steel'
     images = write_coco(
         folder,

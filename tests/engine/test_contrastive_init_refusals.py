@@ -1,4 +1,4 @@
-"""What ContrastiveInitHook does not let a run start with."""
+"""What ContrastiveInitHook refuses."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""The hook that tells early whether contrast teaches anything."""
+"""The hook that reports k-NN accuracy, alignment and uniformity."""
 
 import itertools
 import json
@@ -105,7 +105,7 @@ def scalars(runner):
 def test_reports_before_training_and_during_it(data):
     runner = run(data, dict(HOOK, interval=6, labeled=data))
     found = scalars(runner)
-    # Three steps an epoch; the last one reports whatever the interval.
+    # Three steps an epoch; the last one reports at any interval.
     assert [line['step'] for line in found] == [0, 6, 9]
     for line in found:
         assert 0 <= line['contrast/knn_accuracy'] <= 1
@@ -151,7 +151,7 @@ def test_other_processes_only_wait(data, monkeypatch):
     assert len(waited) == 3
 
 
-def test_a_resumed_run_knows_how_old_its_keys_are(data):
+def test_a_resumed_run_has_the_age_of_its_keys(data):
     checkpoint = dict(checkpoint=dict(type='CheckpointHook', interval=1))
     run(data, epochs=2, default_hooks=checkpoint)
     last = Path(data['img_prefix']).parent / 'run' / 'epoch_2.pth'
@@ -224,7 +224,7 @@ def gray_images(folder):
 
 
 class Brightness(torch.nn.Module):
-    """A backbone that sees nothing but brightness."""
+    """A backbone whose feature is the brightness."""
 
     def forward(self, images):
         mean = images.mean((1, 2, 3))
@@ -233,7 +233,7 @@ class Brightness(torch.nn.Module):
         return (maps[..., None, None],)
 
 
-def test_windows_are_cropped_and_kinds_are_told(data, tmp_path):
+def test_windows_are_cropped_and_classes_are_reported(data, tmp_path):
     labeled = dict(
         gray_images(tmp_path / 'gray'), context=0, min_size=8, background=2
     )
@@ -250,7 +250,7 @@ def test_windows_are_cropped_and_kinds_are_told(data, tmp_path):
         ('background', 128),
     }
     assert probe._pixels.shape == (16, 3, 16, 16)
-    # The answer of a backbone that knows, and of one that knows nothing.
+    # The accuracy of an ideal backbone, and of one without information.
     model.backbone = Brightness()
     assert hook.measure(model)[0]['knn_accuracy'] == 1
     model.backbone.forward = lambda images: (
@@ -260,7 +260,7 @@ def test_windows_are_cropped_and_kinds_are_told(data, tmp_path):
     assert blind == pytest.approx(1 / 3)
 
 
-def test_a_class_in_one_image_is_not_asked_about(tmp_path, data):
+def test_a_class_in_one_image_is_left_out(tmp_path, data):
     images = {
         'a.png': [('dent', (2, 2, 8, 8))],
         'b.png': [('scratch', (2, 2, 8, 8))],

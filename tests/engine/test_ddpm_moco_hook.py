@@ -26,7 +26,7 @@ ITERS = dict(by_epoch=False, max_iters=3)
 
 @pytest.mark.parametrize('loop', ['epochs', 'iterations'])
 @pytest.mark.parametrize('workers', [0, 1])
-def test_training_sees_the_synthesised_defects(
+def test_training_uses_the_synthesized_defects(
     tmp_path, data, bank, loop, workers
 ):
     model = None if workers else faster_rcnn()
@@ -57,7 +57,7 @@ def test_training_sees_the_synthesised_defects(
 
 
 def test_without_the_hook_there_is_one_box_each(tmp_path, data):
-    """What is counted above can differ."""
+    """The count above can differ."""
     run(detector_config(data, tmp_path / 'run'))
     assert KeepBoxesHook.all() == [1] * 4
 
@@ -78,7 +78,7 @@ def test_workers_that_run_already_see_the_new_pipeline(tmp_path, data, bank):
     assert runner.train_loop.iter == 3
 
 
-def test_the_dumped_config_says_what_was_run_and_runs_again(
+def test_the_dumped_config_holds_what_was_run_and_runs_again(
     tmp_path, data, bank
 ):
     first = run(detector_config(data, tmp_path / 'a', [always(bank)]))

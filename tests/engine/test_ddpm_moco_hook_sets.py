@@ -59,7 +59,7 @@ def test_wrapped_datasets_get_it_each(tmp_path, data, bank):
 
 
 def test_a_bank_may_belong_to_one_of_several_sets(tmp_path):
-    """It belongs to the training set, if not to every part of it."""
+    """It belongs to a part of the training set."""
     first, second, bank = two_sets(tmp_path)
     cfg = concatenation(tmp_path, first, second, [always(bank)])
     run(cfg)
@@ -119,7 +119,7 @@ def test_a_bank_that_is_not_there(tmp_path, data):
         run(cfg)
 
 
-def test_windows_on_images_that_training_lacks_are_told(tmp_path, data):
+def test_windows_on_images_that_training_lacks_are_reported(tmp_path, data):
     """As filter_empty_gt does with images that have no defect."""
     bank = write_bank(tmp_path / 'bank', data)
     cfg = detector_config(data, tmp_path / 'run', [always(bank)])

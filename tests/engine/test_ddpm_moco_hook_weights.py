@@ -176,7 +176,7 @@ def test_weights_that_are_replaced_are_an_error(tmp_path, data, weights):
         run(cfg)
 
 
-def test_coverage_is_handed_on(tmp_path, data, weights):
+def test_min_coverage_is_passed_on(tmp_path, data, weights):
     checkpoint, expected = weights
     half = dict(list(expected.items())[: len(expected) // 2])
     save(half, checkpoint)

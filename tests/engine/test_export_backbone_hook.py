@@ -135,7 +135,7 @@ def test_publishing_keeps_weights_and_record(tmp_path, name, capsys):
     assert list((tmp_path / 'out').iterdir()) == [path]
 
 
-def test_publishing_says_what_is_missing(tmp_path, capsys):
+def test_publishing_reports_what_is_missing(tmp_path, capsys):
     publish = runpy.run_path(str(PUBLISH))['main']
     path = tmp_path / 'a.pth'
     torch.save(dict(state_dict={'backbone.a': torch.ones(1)}), path)
@@ -143,8 +143,9 @@ def test_publishing_says_what_is_missing(tmp_path, capsys):
     assert 'no record of the annotation files' in capsys.readouterr().err
     torch.save(dict(state_dict={'head.a': torch.ones(1)}), path)
     for given, message in ((path, 'head.a'), ('no.pth', 'is not there')):
-        with pytest.raises(SystemExit, match=message):
+        with pytest.raises(SystemExit):
             publish([str(given), str(tmp_path / 'out2')])
+        assert message in capsys.readouterr().err
     assert not (tmp_path / 'out2').exists()
 
 

@@ -58,7 +58,7 @@ def test_the_generator_is_exported(config, tmp_path):
     )
 
 
-def test_the_generator_carries_the_images_it_saw(config, tmp_path):
+def test_the_generator_carries_its_provenance_record(config, tmp_path):
     run(config)
     folder = tmp_path / 'work' / 'generator'
     seen = record_images((tmp_path / 'data' / 'images').iterdir())
@@ -85,7 +85,7 @@ def test_averaged_weights_are_taken(config, tmp_path, hooks):
     )
 
 
-def test_an_average_is_gone_on_with(config, tmp_path):
+def test_an_average_is_resumed(config, tmp_path):
     """A run resumed at its end exports what it would have exported."""
     folder = tmp_path / 'work' / 'generator'
     run(config, (EMA, EXPORT))
@@ -104,7 +104,9 @@ def test_a_second_run_replaces_the_export(config, tmp_path):
     assert_exported(folder, runner.model.unet)
 
 
-def test_classes_that_do_not_agree_are_told_before_training(config, tmp_path):
+def test_classes_that_differ_are_reported_before_training(
+    config, tmp_path
+):
     with pytest.raises(ValueError, match='num_classes=3') as error:
         run(config, **{'model.num_classes': 3})
     message = str(error.value)
@@ -114,7 +116,7 @@ def test_classes_that_do_not_agree_are_told_before_training(config, tmp_path):
     assert not (tmp_path / 'work' / 'generator').exists()
 
 
-def test_channels_that_do_not_agree_are_told(config):
+def test_channels_that_do_not_agree_are_reported(config):
     """Gray windows for a model of color ones end deep inside the U-Net."""
     with pytest.raises(ValueError, match='channels'):
         run(config, **{'model.channels': 3})

@@ -1,4 +1,4 @@
-"""A detector whose test images its pretraining saw does not start."""
+"""A detector does not start if its pretraining used its test images."""
 
 import shutil
 
@@ -46,7 +46,7 @@ def train_root(tmp_path):
 
 @pytest.fixture
 def test_root(tmp_path):
-    """Test images of the same kind and names that they did not see."""
+    """Other test images, of the same kind and names."""
     root = write_images(tmp_path / 'test')
     for i in range(4):
         cv2.imwrite(str(root / 'images' / f'{i}.png'), texture(100 + i))
@@ -107,7 +107,7 @@ def stored_anew(train_root, test_root):
 @pytest.mark.parametrize('part', ['val', 'test'])
 @pytest.mark.parametrize('leak', [copied, stored_anew])
 @pytest.mark.parametrize('what', ['bank', 'checkpoint', 'alone'])
-def test_seen_images_stop_the_run(
+def test_images_of_the_pretraining_stop_the_run(
     tmp_path, train_root, test_root, part, leak, what
 ):
     leak(train_root, test_root)
@@ -123,21 +123,21 @@ def test_seen_images_stop_the_run(
     cfg = config(tmp_path, train_root, test_root, [used], part)
     with pytest.raises(ValueError, match='1 of the 4 validation') as error:
         run(cfg)
-    told = str(error.value)
-    assert '\n' not in told
+    message = str(error.value)
+    assert '\n' not in message
     culprit = bank if what == 'bank' else backbone
     image = test_root / 'images' / '3.png'
-    assert told.startswith(f'{culprit} was made from')
-    assert f'{part} image {image} is 1.png there' in told
-    assert 'allow_leakage=True' in told
+    assert message.startswith(f'{culprit} was made from')
+    assert f'{part} image {image} is 1.png there' in message
+    assert 'allow_leakage=True' in message
     same, other = (1, 0) if leak is copied else (0, 1)
-    assert f'{same} in the same file and {other} in another' in told
+    assert f'{same} in the same file and {other} in another' in message
     # It stopped before anything was changed.
     assert not (tmp_path / 'work' / 'backbone_init.pth').exists()
 
 
 @pytest.mark.parametrize('leaks', [True, False])
-def test_a_bank_that_a_pipeline_names_is_looked_at_too(
+def test_a_bank_that_a_pipeline_names_is_checked_too(
     tmp_path, train_root, test_root, leaks
 ):
     if leaks:

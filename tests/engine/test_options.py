@@ -193,7 +193,7 @@ def test_data_that_is_missing(tmp_path, part):
     assert '`python tools/prepare_dataset.py' in message
 
 
-def test_only_the_parts_asked_for_are_looked_at(tmp_path):
+def test_only_the_parts_asked_for_are_checked(tmp_path):
     (tmp_path / 'val.json').write_text('{}')
     check_data(detector(tmp_path), make=False, parts=('val', 'test'))
     with pytest.raises(FileNotFoundError, match=r'train\.json'):
@@ -201,7 +201,7 @@ def test_only_the_parts_asked_for_are_looked_at(tmp_path):
 
 
 @pytest.mark.parametrize('ann_file', ['s3://bucket/train.json', '', None])
-def test_what_is_no_local_file_is_none_of_our_business(tmp_path, ann_file):
+def test_files_that_are_not_local_are_not_checked(tmp_path, ann_file):
     cfg = detector(tmp_path)
     for dataset in (
         cfg.train_dataloader.dataset.dataset,
@@ -239,7 +239,7 @@ def test_data_that_can_be_made_is_made_once(tmp_path):
     assert MadeOfNothing.made == [str(root)]
 
 
-def test_data_that_is_still_missing_when_made_is_told(tmp_path):
+def test_data_that_is_still_missing_when_made_is_reported(tmp_path):
     cfg = detector(tmp_path / 'demo')
     for dataset in (
         cfg.train_dataloader.dataset.dataset,

@@ -57,7 +57,7 @@ def test_it_goes_behind_the_last_annotations():
         [],
     ],
 )
-def test_where_nothing_is_inserted(pipeline):
+def test_pipelines_that_are_left_as_they_are(pipeline):
     before = copy.copy(pipeline)
     assert insert_config(pipeline, TRANSFORM) is False
     assert pipeline == before
@@ -145,6 +145,6 @@ def test_a_dataset_that_loads_no_annotations(data, pipeline):
     assert loads_annotations(dataset) is None
 
 
-def test_datasets_without_a_pipeline_are_no_trouble():
+def test_datasets_without_a_pipeline():
     assert loads_annotations([1, 2]) is None
     assert list(innermost_datasets([1, 2])) == [[1, 2]]

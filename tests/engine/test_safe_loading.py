@@ -201,8 +201,8 @@ def test_weights_of_load_from_are_the_start(tmp_path):
         assert torch.equal(KeepStartHook.start[key], value), key
 
 
-def test_an_address_goes_to_its_own_loader(tmp_path, monkeypatch):
-    """No network: who is asked for it is noted."""
+def test_a_url_goes_to_its_own_loader(tmp_path, monkeypatch):
+    """Without a network: the loader that is called is recorded."""
     asked = []
 
     def load_from_http(filename, map_location=None):
@@ -218,7 +218,7 @@ def test_an_address_goes_to_its_own_loader(tmp_path, monkeypatch):
     assert asked == [address]
 
 
-def test_a_missing_file_is_told_before_anything_runs(tmp_path):
+def test_a_missing_file_is_reported_before_anything_runs(tmp_path):
     cfg = config(tmp_path / 'work', load_from=str(tmp_path / 'none.pth'))
     with pytest.raises(FileNotFoundError, match=r'none\.pth is not there'):
         check_checkpoint(cfg)

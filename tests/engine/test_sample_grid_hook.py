@@ -47,7 +47,7 @@ def pictures(runner):
     }
 
 
-def test_a_picture_at_every_interval_and_at_the_end(config):
+def test_a_grid_at_every_interval_and_at_the_end(config):
     found = pictures(run(config))
     assert list(found) == [f'windows_{n}.png' for n in (2, 4, 5)]
     # Two classes and background; three groups of two cells.
@@ -65,7 +65,7 @@ def test_training_is_the_same_with_and_without(config):
         assert torch.equal(value, without[name]), name
 
 
-def test_what_is_shown_is_what_is_exported(config, monkeypatch):
+def test_the_grid_is_of_the_exported_weights(config, monkeypatch):
     """The averaged weights, where there are any."""
     shown = []
     monkeypatch.setattr(
@@ -83,7 +83,7 @@ def test_what_is_shown_is_what_is_exported(config, monkeypatch):
 
 
 class Painter(torch.nn.Module):
-    """Paints everything white, whatever it is shown."""
+    """Returns white windows."""
 
     def __init__(self):
         super().__init__()
@@ -94,7 +94,7 @@ class Painter(torch.nn.Module):
         return type('Output', (), dict(sample=sample))
 
 
-def test_the_groups_are_what_they_say(tmp_path):
+def test_the_groups_of_a_row(tmp_path):
     data = write_images(tmp_path / 'data')
     dataset = DefectWindowDataset(
         str(data / 'train.json'), str(data / 'images'), window=16

@@ -57,7 +57,7 @@ def prepared_once(tmp_path_factory):
 def prepared(tmp_path, prepared_once):
     """A detector whose stages are all up to date.
 
-    Paths stand in the configs, which say where the folder is, so the copy
+    The configs hold absolute paths of the folder, so the copy
     takes the place of the original.
     """
     kept = tmp_path / 'kept'
@@ -99,7 +99,7 @@ def test_nothing_depends_on_where_the_detector_works(prepared):
         (lose_backbone, {'backbone'}),
     ],
 )
-def test_what_is_stale_is_known(prepared, change, stale):
+def test_what_is_stale_is_detected(prepared, change, stale):
     assert state(prepared) == FRESH
     change(prepared.parent)
     found = {name for name, fresh in state(prepared).items() if not fresh}
@@ -107,7 +107,7 @@ def test_what_is_stale_is_known(prepared, change, stale):
 
 
 def test_a_stale_generator_makes_its_bank_stale_too(prepared, log):
-    """Once it has been made again; its older files are all kept."""
+    """After it has been made again; its older files are all kept."""
     root = prepared.parent / 'root'
     before = {name: files_of(root / name) for name in ('ddpm', 'bank', 'moco')}
     change_generator(prepared.parent)
@@ -130,7 +130,7 @@ def test_a_stale_generator_makes_its_bank_stale_too(prepared, log):
 
 @pytest.mark.parametrize('lose', [lose_generator, lose_backbone])
 def test_a_lost_export_is_exported_again(prepared, lose):
-    """What was trained is still there: nothing is trained or lost."""
+    """The checkpoint still exists: nothing is trained again or lost."""
     root = prepared.parent / 'root'
     generator = load_generator(root / 'ddpm' / 'generator').fingerprint
     weights = (root / 'moco' / 'backbone.pth').read_bytes()
@@ -143,9 +143,7 @@ def test_a_lost_export_is_exported_again(prepared, lose):
     assert not list(root.glob('*.old-*'))
 
 
-def test_a_half_finished_bank_is_resumed(
-    prepared, monkeypatch, log, tmp_path
-):
+def test_a_half_finished_bank_is_resumed(prepared, monkeypatch, log, tmp_path):
     root = prepared.parent / 'root'
     expected = files_of(root / 'bank')
     lose_bank(prepared.parent)
@@ -205,7 +203,7 @@ def test_no_prepare_begins_with_what_is_stale(prepared, change, tools):
     assert files_of(prepared.parent) == before
 
 
-def test_the_manifest_is_what_tells_a_bank(prepared):
+def test_the_manifest_identifies_a_bank(prepared):
     path = prepared.parent / 'root' / 'bank' / 'manifest.json'
     manifest = json.loads(path.read_text())
     assert state(prepared)['bank']

@@ -53,7 +53,7 @@ def prepare_as(rank, detector, folder):
 
 
 def prepare_in_two(detector, folder):
-    """Exit codes of the ranks, and who painted which block."""
+    """Exit codes of the ranks, and which rank sampled which block."""
     folder.mkdir()
     ranks = [
         FORK.Process(target=prepare_as, args=(rank, detector, folder))
@@ -96,7 +96,7 @@ def test_ranks_share_the_blocks_of_the_stage(detector, tmp_path):
     assert {'rank0_painted_0', 'rank1_painted_1'} <= set(painted)
     assert files_of(tmp_path / 'root' / 'bank') == expected
     assert {p.name for p in (tmp_path / 'root').iterdir()} == {'ddpm', 'bank'}
-    # Both of them know that nothing is left to do.
+    # Both of them find that all is done.
     assert prepare_in_two(detector, tmp_path / 'again') == ([0, 0], [])
 
 
@@ -129,7 +129,7 @@ def test_a_bank_that_is_being_written_is_not_set_aside(detector, tmp_path):
 
 
 def test_killed_while_it_cleared_up(detector, tmp_path):
-    """The bank can be read, but is finished by whoever comes next."""
+    """The bank can be read, but the next run finishes it."""
     prepare(reads(detector, bank=True))
     bank = tmp_path / 'root' / 'bank'
     expected = files_of(bank)

@@ -106,7 +106,7 @@ def test_other_configs_have_no_stages(detector, tmp_path):
     assert stages_of(Config(dict(model=dict()))) == []
 
 
-def foreign(error):
+def one_line(error):
     message = str(error.value)
     assert '\n' not in message
     assert 'detector.py' in message
@@ -114,25 +114,25 @@ def foreign(error):
 
 
 @pytest.mark.parametrize('prepare_it', [prepare, check_prepared])
-def test_a_foreign_bank_that_is_missing(detector, tmp_path, prepare_it):
+def test_an_external_bank_that_is_missing(detector, tmp_path, prepare_it):
     cfg = reads(detector, bank=str(tmp_path / 'theirs'))
     with pytest.raises(FileNotFoundError) as error:
         prepare_it(cfg)
-    message = foreign(error)
+    message = one_line(error)
     assert str(tmp_path / 'theirs') in message
     assert 'tools/synthesize.py' in message
     assert not (tmp_path / 'root').exists()
 
 
-def test_a_foreign_checkpoint_that_is_missing(detector, tmp_path):
+def test_an_external_checkpoint_that_is_missing(detector, tmp_path):
     cfg = reads(detector, checkpoint='theirs.pth')
     with pytest.raises(FileNotFoundError) as error:
         prepare(cfg)
-    assert 'theirs.pth' in foreign(error)
+    assert 'theirs.pth' in one_line(error)
     assert 'configs/moco' in str(error.value)
 
 
-def test_foreign_ones_that_are_there_are_used_as_they_are(detector, tmp_path):
+def test_external_ones_that_are_there_are_used_as_they_are(detector, tmp_path):
     (tmp_path / 'theirs').mkdir()
     (tmp_path / 'theirs.pth').write_bytes(b'')
     cfg = reads(
@@ -145,7 +145,7 @@ def test_foreign_ones_that_are_there_are_used_as_they_are(detector, tmp_path):
     check_prepared(cfg)
 
 
-def test_the_own_bank_without_a_recipe_is_foreign(detector):
+def test_the_own_bank_without_a_recipe_is_external(detector):
     cfg = reads(detector, bank=True)
     del cfg.stages['bank']
     with pytest.raises(FileNotFoundError, match='tools/synthesize'):
@@ -180,7 +180,7 @@ def test_the_config_of_a_stage_that_is_missing(detector):
         stages_of(cfg)
 
 
-def test_stage_configs_lie_beside_the_detectors(
+def test_stage_configs_are_beside_the_detectors(
     detector, tmp_path, monkeypatch
 ):
     (tmp_path / 'away').mkdir()
@@ -189,7 +189,7 @@ def test_stage_configs_lie_beside_the_detectors(
 
 
 def test_a_bank_that_the_backbone_reads_is_made_first(detector, tmp_path):
-    """Bank images may join the contrastive ones, and nothing else read it."""
+    """The contrastive images may include a bank that nothing else reads."""
     edit(
         tmp_path / 'moco.py',
         "ann_file={data!r} + '/train.json'".replace(

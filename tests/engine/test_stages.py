@@ -29,7 +29,7 @@ class Killed(BaseException):
 
 @HOOKS.register_module()
 class StopHook(Hook):
-    """Kills a stage before its second iteration, when told to."""
+    """Kills a stage before its second iteration, if it is armed."""
 
     priority = 'LOWEST'
     armed = False
@@ -123,8 +123,9 @@ def test_no_prepare_lists_the_commands(detector, tmp_path):
         + ['--work-dir', str(root / 'ddpm')],
         ['python', 'tools/synthesize.py', str(tmp_path / 'ddpm.py')]
         + ['--generator', str(root / 'ddpm' / 'generator')]
-        + ['--out', str(root / 'bank'), '--num', '4', '--num-inference-steps', '1']
-        + ['--max-window', '32', '--mix', 'add=1.0'],
+        + ['--out', str(root / 'bank'), '--num', '4']
+        + ['--num-inference-steps', '1', '--max-window', '32']
+        + ['--mix', 'add=1.0'],
         ['python', 'tools/train.py', str(tmp_path / 'moco.py')]
         + ['--work-dir', str(root / 'moco')],
     ]
@@ -132,7 +133,7 @@ def test_no_prepare_lists_the_commands(detector, tmp_path):
 
 
 def test_the_commands_do_what_the_stages_do(detector, tmp_path):
-    """tools/train.py with the very arguments makes a stage fresh."""
+    """tools/train.py with these arguments makes a stage fresh."""
     _, commands = refusal(load(detector))
     for _, tool, config, flag, work_dir, *_ in commands:
         if tool.endswith('train.py'):
@@ -142,7 +143,7 @@ def test_the_commands_do_what_the_stages_do(detector, tmp_path):
     assert fresh == dict(generator=True, bank=False, backbone=True)
 
 
-def test_the_commands_know_the_options_of_a_stage(detector):
+def test_the_commands_have_the_options_of_a_stage(detector):
     cfg = load(detector)
     cfg.stages.backbone.options = {'train_cfg.max_epochs': 1}
     _, commands = refusal(cfg)

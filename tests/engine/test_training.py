@@ -38,7 +38,7 @@ class Killed(BaseException):
 
 @HOOKS.register_module()
 class KillHook(Hook):
-    """Kills the run before an iteration, or does something to its files."""
+    """Kills the run before an iteration, or changes its files."""
 
     priority = 'LOWEST'
     at = None
@@ -67,7 +67,7 @@ def with_kill(config):
     return config
 
 
-def test_the_fingerprint_knows_no_work_dir(config, tmp_path):
+def test_the_fingerprint_ignores_the_work_dir(config, tmp_path):
     prints = {
         training_fingerprint(load(config, work_dir))
         for work_dir in (tmp_path / 'a', tmp_path / 'b', 'relative/c')
@@ -82,7 +82,7 @@ def test_the_fingerprint_knows_no_work_dir(config, tmp_path):
     int(found, 16)
 
 
-def test_the_fingerprint_knows_no_order_and_no_place(config, tmp_path):
+def test_the_fingerprint_ignores_order_and_place(config, tmp_path):
     cfg = load(config)
     turned = Config(dict(reversed(list(cfg.to_dict().items()))))
     turned.model = dict(reversed(list(turned.model.items())))
@@ -105,12 +105,12 @@ def test_the_fingerprint_knows_no_order_and_no_place(config, tmp_path):
         {'custom_hooks': []},
     ],
 )
-def test_the_fingerprint_knows_what_weights_depend_on(config, options):
+def test_the_fingerprint_covers_what_weights_depend_on(config, options):
     base = training_fingerprint(load(config))
     assert training_fingerprint(load(config, **options)) != base
 
 
-def test_the_fingerprint_knows_the_annotations(config, tmp_path):
+def test_the_fingerprint_covers_the_annotations(config, tmp_path):
     base = training_fingerprint(load(config))
     json_file = tmp_path / 'data' / 'train.json'
     content = json_file.read_text()
@@ -154,14 +154,14 @@ def test_annotation_files_are_found_wherever_they_are():
 
 
 def test_remote_annotations_do_not_keep_a_detector_from_training(config):
-    """They are for the file backend to find, as in check_data."""
+    """The file backend finds them, as in check_data."""
     cfg = load(
         config, **{'train_dataloader.dataset.ann_file': 's3://b/a.json'}
     )
     assert len(training_fingerprint(cfg)) == 16
 
 
-def test_a_run_that_finished_says_so(config):
+def test_a_finished_run_is_recorded(config):
     cfg = load(config)
     assert stage_state(cfg.work_dir) == dict(fingerprint=None, finished=False)
     train(cfg)
@@ -174,7 +174,7 @@ def test_a_run_that_finished_says_so(config):
     assert training_fingerprint(load(config)) == expected['fingerprint']
 
 
-def test_a_killed_run_can_be_gone_on_with(config, kill):
+def test_a_killed_run_can_be_resumed(config, kill):
     cfg = load(with_kill(config))
     assert not can_resume(cfg)
     kill(3)
@@ -195,7 +195,7 @@ def test_killed_before_the_first_checkpoint(config, kill):
     assert not can_resume(load(config))
 
 
-def test_a_checkpoint_of_an_older_run_is_not_gone_on_with(config, kill):
+def test_a_checkpoint_of_an_older_run_is_not_resumed(config, kill):
     """The same folder, another config, killed before its first checkpoint.
 
     As after the command that --no-prepare prints for a stale stage.
@@ -213,7 +213,7 @@ def test_a_checkpoint_of_an_older_run_is_not_gone_on_with(config, kill):
 def test_annotations_that_change_during_a_run_make_it_stale(
     config, kill, tmp_path
 ):
-    """The weights come from what was there when training began."""
+    """The weights come from the files at the start of the training."""
     json_file = tmp_path / 'data' / 'train.json'
     cfg = load(with_kill(config))
     before = training_fingerprint(cfg)
@@ -223,7 +223,7 @@ def test_annotations_that_change_during_a_run_make_it_stale(
     assert training_fingerprint(load(config)) != before
 
 
-def test_set_aside_loses_nothing(tmp_path):
+def test_set_aside_keeps_the_files(tmp_path):
     folder = tmp_path / 'ddpm'
     assert set_aside(folder) is None
     for number in (1, 2, 3):

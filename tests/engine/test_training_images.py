@@ -1,4 +1,4 @@
-"""Which images a dataset shows, and what a stage remembers of them."""
+"""The images of a dataset, and the provenance record of a stage."""
 
 import json
 
@@ -109,12 +109,12 @@ def test_the_images_of_every_kind_of_dataset(root):
         assert images_trained_on(dataset) == record_images(images(root))
 
 
-def test_a_dataset_that_does_not_tell_its_files():
+def test_a_dataset_that_does_not_name_its_files():
     assert list(image_paths(TinyImages())) == []
     assert images_trained_on(TinyImages()) is None
 
 
-def test_a_bank_stands_for_the_images_it_was_made_from(tmp_path, root):
+def test_a_bank_has_the_record_of_its_images(tmp_path, root):
     bank = write_bank(tmp_path / 'bank', root)
     dataset = ContrastiveDataset(sources(root, bank))
     # An older bank: its windows are images like others.
@@ -132,7 +132,7 @@ def test_a_bank_stands_for_the_images_it_was_made_from(tmp_path, root):
     assert images_trained_on(alone) == hosts
 
 
-def test_a_backbone_carries_the_images_it_saw(tmp_path, root):
+def test_a_backbone_carries_its_provenance_record(tmp_path, root):
     files = [
         train_backbone(tmp_path / name, sources(root)) for name in ('a', 'b')
     ]

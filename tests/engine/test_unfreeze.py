@@ -1,4 +1,4 @@
-"""``unfreeze=True``: stages that the config freezes train all the same."""
+"""``unfreeze=True``: stages that the config freezes are trained."""
 
 import copy
 
@@ -37,7 +37,7 @@ FROZEN = [
 
 
 def unchanged(module):
-    """Names of parameters and statistics that a training left as they were."""
+    """Names of parameters and statistics that training did not change."""
     now = module.state_dict()
     start = KeepStartHook.start
     return {
@@ -75,7 +75,7 @@ def test_all_of_the_backbone_trains(tmp_path, settings, hook):
 
 @pytest.mark.parametrize('settings', FROZEN)
 def test_without_it_a_part_stays(tmp_path, settings):
-    """What the test above finds moved is at rest otherwise."""
+    """The test above can fail."""
     runner = train(tmp_path, settings)
     assert unchanged(runner.model.backbone)
     assert 'fine-tuned with' in log_of(runner)
@@ -105,7 +105,7 @@ def test_backbones_of_other_kinds(tmp_path, backbone):
     model.train()
     assert any(not p.requires_grad for p in model.backbone.parameters())
     unfreeze_backbone(runner)
-    # Backbones freeze themselves again whenever they are told to train.
+    # Backbones freeze themselves again in train().
     model.train()
     assert all(p.requires_grad for p in model.backbone.parameters())
     assert all(module.training for module in model.backbone.modules())
@@ -113,7 +113,7 @@ def test_backbones_of_other_kinds(tmp_path, backbone):
 
 
 def test_a_wrapped_model_exchanges_all_gradients(tmp_path, monkeypatch):
-    """DistributedDataParallel knows of what had a gradient when made."""
+    """DistributedDataParallel fixes the gradients it exchanges when built."""
     monkeypatch.setenv('LOCAL_RANK', '0')
     torch.distributed.init_process_group(
         'gloo', init_method=f'file://{tmp_path}/store', rank=0, world_size=1

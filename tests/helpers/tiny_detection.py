@@ -176,7 +176,7 @@ def faster_rcnn():
 def detector_config(
     data_root, work_dir, hooks=(), epochs=1, model=None, **changes
 ):
-    """A run on these images, of the backbone alone unless told otherwise."""
+    """A run on these images, of the backbone alone without a `model`."""
     if model is None:
         backbone = dict(type='ResNet', depth=18, base_channels=8)
         model = dict(type='BackboneAlone', backbone=backbone)

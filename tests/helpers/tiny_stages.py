@@ -82,7 +82,7 @@ stages = dict(
 
 
 def name_runs_apart(monkeypatch):
-    """MMEngine tells runs apart by file name and second; tests are faster."""
+    """Names runs: MMEngine does by file name and second; tests are faster."""
     from_cfg = Runner.from_cfg
 
     def named(cfg):

@@ -12,13 +12,13 @@ from benchmarks.gpu.clock import Clock
 from benchmarks.gpu.profiling import peak_memory, profiled_rows
 from benchmarks.gpu.results import Results, Row
 from benchmarks.gpu.stages import SMALL_UNET
-from benchmarks.speed.sampling_speed import sampling_rows
+from benchmarks.speed.sampling import sampling_rows
 from benchmarks.speed.timing import seconds
-from benchmarks.speed.window_batch import draw_batch, our_sampling
+from benchmarks.speed.windows import draw_batch, our_sampling
 from mmdet_ddpm_moco.models.ddpm import DefectDDPM
 from mmdet_ddpm_moco.synthesis.generator import load_generator, save_generator
 from mmdet_ddpm_moco.synthesis.run import synthesize_bank
-from mmdet_ddpm_moco.synthesis.settings import bank_settings
+from mmdet_ddpm_moco.synthesis.settings import BankOptions
 
 PART = 'synthesis'
 
@@ -42,8 +42,7 @@ def run_synthesis(
     generator = load_generator(folder)
     data = work / 'data' / 'NEU-DET'
     images = data / 'annotations' / 'train_20.json', data / 'images'
-    settings = bank_settings(generator, images[0])
-    sampler = settings['sampler']
+    options = BankOptions()
     big = device == 'cuda'
 
     number = 256 if big else 8
@@ -60,7 +59,7 @@ def run_synthesis(
         results.add(
             Row(
                 PART,
-                'bank: painted, judged and written',
+                'bank: painted, checked and written',
                 tried / took,
                 'windows/s',
                 f'{tried} windows for a bank of {number}; {how}',
@@ -80,27 +79,29 @@ def run_synthesis(
         if not clock.allows(name, 5):
             continue
         batch = draw_batch(generator, *images, size, device)
-        ours = our_sampling(generator, batch, sampler)
+        ours = our_sampling(generator, batch, options)
         ours()
         took = min(seconds(ours, device) for _ in range(3))
-        what = f'{sampler["steps"]} steps of {sampler["name"]}, bf16'
+        what = (
+            f'{options.num_inference_steps} steps of {options.sampler}, bf16'
+        )
         results.add(Row(PART, name, size / took, 'windows/s', what))
         if size == (16 if big else 2):
             for row in profiled_rows(PART, name, ours, 1, device):
                 results.add(row)
     number = 64 if big else 2
-    if clock.allows('the plain DDPM loop', 40 if big else 10):
+    if clock.allows('all steps of DDPM', 40 if big else 10):
         batch = draw_batch(generator, *images, number, device)
-        for row in sampling_rows(generator, batch, sampler, 2, device):
+        for row in sampling_rows(generator, batch, options, 2, device):
             ok = (
                 None
                 if row.least is None or not big
                 else ((row.value or 0) >= row.least)
             )
-            results.add(Row(PART, row.name, row.value, row.unit, row.how, ok))
+            results.add(Row(PART, row.what, row.value, row.unit, row.how, ok))
     results.add(Row(PART, 'peak memory', peak_memory(device), 'MiB'))
     if big:
-        compile_rows(results, clock, generator, images, sampler)
+        compile_rows(results, clock, generator, images, options)
     return all(row['ok'] is not False for row in results.rows(PART))
 
 
@@ -133,14 +134,14 @@ def compile_rows(
     clock: Clock,
     generator: object,
     images: tuple[Path, Path],
-    sampler: dict,
+    options: BankOptions,
 ) -> None:
     """Whether CUDA graphs pay for small batches."""
     name = '16 windows at once, compiled with CUDA graphs'
     if not clock.allows(name, 60):
         return
     batch = draw_batch(generator, *images, 16, 'cuda')
-    ours = our_sampling(generator, batch, sampler)
+    ours = our_sampling(generator, batch, options)
     expected = ours()
     generator.unet.compile(mode='reduce-overhead')
     found = ours()

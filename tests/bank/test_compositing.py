@@ -52,7 +52,7 @@ class TestSoftAlpha:
         assert alpha.dtype == np.uint8 and alpha.shape == region.shape
         assert np.abs(alpha - exact).max() <= 1.01
         assert ((alpha == 255) == region).all()
-        # What lies feather + 1 pixels away, or more, is not to be touched.
+        # What is feather + 1 pixels away, or more, is not to be touched.
         assert (alpha[exact == 0] == 0).all()
 
     @pytest.mark.parametrize('feather', [0, 1, 4, 300])

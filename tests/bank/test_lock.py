@@ -1,4 +1,4 @@
-"""Who may write a bank, and where."""
+"""The lock of a bank: who may write it, and where."""
 
 import fcntl
 import json
@@ -9,7 +9,7 @@ from multiprocessing import get_context
 
 import pytest
 
-from helpers.made_records import SETTINGS, begun_and_written, write
+from helpers.made_records import SETTINGS, started_and_written, write
 from helpers.tiny_banks import files_of
 from mmdet_ddpm_moco.bank import lock
 from mmdet_ddpm_moco.bank.lock import bank_lock, is_started, locked
@@ -19,7 +19,7 @@ FORK = get_context('fork')
 
 
 def refusal(root, settings=SETTINGS):
-    """What a folder is refused with, its files left as they are."""
+    """The message of a refusal that changes no file."""
     before = files_of(root)
     with pytest.raises(ValueError) as error, bank_lock(root, settings):
         pass
@@ -45,7 +45,7 @@ def test_a_finished_bank_is_not_written_again(tmp_path):
         dict(mix=dict(add=0.5, replaces=0.4, null=0.1)),
     ],
 )
-def test_a_bank_of_other_settings_is_not_gone_on_with(tmp_path, changes):
+def test_a_bank_of_other_settings_is_not_resumed(tmp_path, changes):
     with bank_lock(tmp_path / 'bank', SETTINGS):
         pass
     other = {**SETTINGS, **changes}
@@ -54,7 +54,7 @@ def test_a_bank_of_other_settings_is_not_gone_on_with(tmp_path, changes):
     assert not is_started(tmp_path / 'bank', other)
 
 
-def test_a_bank_begun_by_a_newer_version(tmp_path):
+def test_a_bank_started_by_a_newer_version(tmp_path):
     with bank_lock(tmp_path, SETTINGS):
         pass
     path = tmp_path / 'settings.json'
@@ -64,7 +64,7 @@ def test_a_bank_begun_by_a_newer_version(tmp_path):
     assert not is_started(tmp_path, SETTINGS)
 
 
-def test_a_folder_of_something_else_is_left_alone(tmp_path):
+def test_a_folder_of_other_files_is_refused(tmp_path):
     (tmp_path / 'bank').mkdir()
     (tmp_path / 'bank' / 'thesis.tex').write_text('years of work')
     assert 'not empty' in refusal(tmp_path / 'bank')
@@ -79,9 +79,9 @@ def test_killed_while_it_wrote_its_settings(tmp_path, text):
     assert is_started(tmp_path, SETTINGS)
 
 
-def test_windows_of_unknown_settings_are_left_alone(tmp_path):
+def test_windows_of_unknown_settings_are_refused(tmp_path):
     with bank_lock(tmp_path, SETTINGS):
-        begun_and_written(tmp_path)
+        started_and_written(tmp_path)
     (tmp_path / 'settings.json').write_text('{"format_v')
     assert 'not empty' in refusal(tmp_path)
 
@@ -122,7 +122,7 @@ def test_one_that_finishes_before_the_lock_is_taken(tmp_path, monkeypatch):
     def finish_first(file, root):
         monkeypatch.setattr(lock, '_lock', take)
         with bank_lock(tmp_path, SETTINGS):
-            begun_and_written(tmp_path).close(5)
+            started_and_written(tmp_path).close(5)
         take(file, root)
 
     with bank_lock(tmp_path, SETTINGS):
@@ -139,20 +139,20 @@ def test_one_that_finishes_before_the_lock_is_taken(tmp_path, monkeypatch):
     assert {n: d for n, d in found.items() if 'expected' not in n} == expected
 
 
-def test_a_file_system_without_locks_is_told(tmp_path, monkeypatch):
-    said = []
+def test_a_file_system_without_locks_is_reported(tmp_path, monkeypatch):
+    reported = []
 
     def no_locks(file, how):
         raise OSError(38, 'Function not implemented')
 
     monkeypatch.setattr(fcntl, 'flock', no_locks)
-    monkeypatch.setattr(lock, 'print_log', said.append)
+    monkeypatch.setattr(lock, 'print_log', reported.append)
     with locked(tmp_path):
         pass
-    assert str(tmp_path) in said[0]
+    assert str(tmp_path) in reported[0]
 
 
-def test_the_file_in_the_way(tmp_path):
+def test_a_file_instead_of_a_folder(tmp_path):
     (tmp_path / 'file').write_text('')
     for root in (tmp_path / 'file', tmp_path / 'file' / 'bank'):
         assert str(root) in unwritable(root)
@@ -175,7 +175,7 @@ def unwritable(root):
 def test_a_finished_bank_holds_no_lock(tmp_path):
     with bank_lock(tmp_path, SETTINGS):
         assert BankWriter(tmp_path, SETTINGS).is_started
-        begun_and_written(tmp_path).close(5)
+        started_and_written(tmp_path).close(5)
         assert not BankWriter(tmp_path, SETTINGS).is_started
     assert {p.name for p in tmp_path.iterdir()} == {
         'annotations.json',

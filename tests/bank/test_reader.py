@@ -21,8 +21,8 @@ def finished(tmp_path_factory):
 
 
 @pytest.fixture
-def spoilt(finished, tmp_path):
-    """A copy that may be spoilt."""
+def damaged(finished, tmp_path):
+    """A copy that a test may damage."""
     return shutil.copytree(finished, tmp_path / 'bank')
 
 
@@ -117,12 +117,12 @@ class TestRefusals:
         with pytest.raises(FileNotFoundError, match='is unfinished'):
             DefectBank(tmp_path / 'bank')
 
-    def test_it_is_newer(self, spoilt):
-        manifest = json.loads((spoilt / 'manifest.json').read_text())
+    def test_it_is_newer(self, damaged):
+        manifest = json.loads((damaged / 'manifest.json').read_text())
         manifest['format_version'] = 2
-        (spoilt / 'manifest.json').write_text(json.dumps(manifest))
+        (damaged / 'manifest.json').write_text(json.dumps(manifest))
         with pytest.raises(ValueError, match=r'format 2.*up to 1.*upgrade'):
-            DefectBank(spoilt)
+            DefectBank(damaged)
 
     @pytest.mark.parametrize(
         'damage',
@@ -135,40 +135,40 @@ class TestRefusals:
         ],
         ids=['missing', 'empty', 'garbage', 'last byte', 'header'],
     )
-    def test_its_index_is_damaged(self, spoilt, damage):
-        file = spoilt / 'index.npy'
+    def test_its_index_is_damaged(self, damaged, damage):
+        file = damaged / 'index.npy'
         data = damage(file.read_bytes())
         file.unlink()
         if data is not None:
             file.write_bytes(data)
         with pytest.raises(ValueError, match='make the bank again') as e:
-            DefectBank(spoilt)
-        assert str(spoilt) in str(e.value)
+            DefectBank(damaged)
+        assert str(damaged) in str(e.value)
 
     @pytest.mark.parametrize(
         'index',
         [np.zeros(5, INDEX_DTYPE), np.zeros(6, '<u8')],
         ids=['length', 'columns'],
     )
-    def test_its_index_is_of_another_bank(self, spoilt, index):
-        np.save(spoilt / 'index.npy', index)
+    def test_its_index_is_of_another_bank(self, damaged, index):
+        np.save(damaged / 'index.npy', index)
         with pytest.raises(ValueError, match='does not fit'):
-            DefectBank(spoilt)
+            DefectBank(damaged)
 
     @pytest.mark.parametrize(
         'text', ['', '{"format_version": 1, "clas', '{"format_version": 1}']
     )
-    def test_its_manifest_is_damaged(self, spoilt, text):
-        (spoilt / 'manifest.json').write_text(text)
+    def test_its_manifest_is_damaged(self, damaged, text):
+        (damaged / 'manifest.json').write_text(text)
         with pytest.raises(ValueError, match='make the bank again') as e:
-            DefectBank(spoilt)
-        assert str(spoilt) in str(e.value)
+            DefectBank(damaged)
+        assert str(damaged) in str(e.value)
 
     @pytest.mark.parametrize('damage', ['missing', 'garbage', 'size', 'alpha'])
-    def test_a_picture_is_damaged(self, spoilt, damage):
-        bank = DefectBank(spoilt)
+    def test_a_picture_is_damaged(self, damaged, damage):
+        bank = DefectBank(damaged)
         (window,) = bank.windows_of('1.png')
-        path = spoilt / 'images' / png_name(window.number)
+        path = damaged / 'images' / png_name(window.number)
         stored = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         path.unlink()
         if damage == 'garbage':

@@ -174,7 +174,7 @@ def test_an_unfinished_bank_is_no_bank(tmp_path):
         DefectBank(tmp_path / 'bank')
 
 
-def test_an_empty_folder_will_do(tmp_path):
+def test_an_empty_folder_is_accepted(tmp_path):
     (tmp_path / 'bank').mkdir()
     assert write(tmp_path / 'bank')['kept'] == 5
 
@@ -187,28 +187,28 @@ def test_json_is_readable():
 
 
 @pytest.mark.parametrize('content', [b'', b'[{"number": 0, "ki'])
-def test_a_record_torn_in_writing_is_not_read(tmp_path, content):
+def test_a_record_cut_short_is_not_read(tmp_path, content):
     """A killed atomic write leaves its temporary file beside the record."""
     expected = tmp_path / 'expected'
     write(expected)
     writer = BankWriter(tmp_path / 'bank', SETTINGS)
-    torn = tmp_path / 'bank' / 'records' / '.000001.json.0123abcd.tmp'
-    torn.parent.mkdir(parents=True)
-    torn.write_bytes(content)
+    partial = tmp_path / 'bank' / 'records' / '.000001.json.0123abcd.tmp'
+    partial.parent.mkdir(parents=True)
+    partial.write_bytes(content)
     for block, records in enumerate(blocks()):
         writer.write_block(block, records, pictures_of(records))
     writer.close(5)
     assert files_of(tmp_path / 'bank') == files_of(expected)
 
 
-def test_a_whole_record_left_beside_its_own_is_not_counted_twice(tmp_path):
+def test_a_temporary_copy_of_a_record_does_not_count(tmp_path):
     expected = tmp_path / 'expected'
     write(expected)
     writer = BankWriter(tmp_path / 'bank', SETTINGS)
     for block, records in enumerate(blocks()):
         writer.write_block(block, records, pictures_of(records))
-    torn = tmp_path / 'bank' / 'records' / '.000000.json.0123abcd.tmp'
-    torn.write_bytes(writer.record_path(0).read_bytes())
+    partial = tmp_path / 'bank' / 'records' / '.000000.json.0123abcd.tmp'
+    partial.write_bytes(writer.record_path(0).read_bytes())
     writer.close(5)
     assert files_of(tmp_path / 'bank') == files_of(expected)
 

@@ -1,4 +1,4 @@
-"""What a bank writer finds, and makes of it, when it goes on."""
+"""A bank writer resumes after a kill."""
 
 import errno
 import json
@@ -6,14 +6,14 @@ import shutil
 
 import pytest
 
-from helpers.made_records import SETTINGS, begun_and_written, blocks, write
+from helpers.made_records import SETTINGS, blocks, started_and_written, write
 from helpers.tiny_banks import files_of
 from mmdet_ddpm_moco.bank import writer
 from mmdet_ddpm_moco.bank.lock import bank_lock
 
 
-def test_blocks_that_are_whole_are_gone_on_with(tmp_path):
-    writer = begun_and_written(tmp_path)
+def test_whole_blocks_are_resumed(tmp_path):
+    writer = started_and_written(tmp_path)
     before = files_of(tmp_path)
     assert writer.verify_blocks(4) == {0: 3, 1: 3}
     assert files_of(tmp_path) == before
@@ -72,22 +72,22 @@ def change_record(**changes):
         change_record(windows=None),
     ],
 )
-def test_a_block_that_is_not_whole_is_forgotten(tmp_path, damage):
-    writer = begun_and_written(tmp_path)
+def test_a_damaged_block_is_discarded(tmp_path, damage):
+    writer = started_and_written(tmp_path)
     damage(tmp_path)
     assert writer.verify_blocks(4) == {1: 3}
     assert writer.read_block(0) is None
     assert writer.read_block(1) == blocks()[1]
 
 
-def test_blocks_of_another_size_are_forgotten(tmp_path):
+def test_blocks_of_another_size_are_discarded(tmp_path):
     """A version with larger blocks numbers other windows so."""
-    writer = begun_and_written(tmp_path)
+    writer = started_and_written(tmp_path)
     assert writer.verify_blocks(8) == {}
 
 
-def test_a_bank_that_is_gone_on_with_is_no_bank_yet(tmp_path):
-    writer = begun_and_written(tmp_path)
+def test_a_resumed_bank_is_no_bank_yet(tmp_path):
+    writer = started_and_written(tmp_path)
     (tmp_path / 'manifest.json').write_text('{}')
     writer.verify_blocks(4)
     assert not (tmp_path / 'manifest.json').exists()
@@ -98,7 +98,7 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize('left', ['everything', 'no records', 'settings'])
-def test_killed_while_it_cleared_up(tmp_path, left):
+def test_killed_during_the_clean_up(tmp_path, left):
     """All blocks are there: nothing is to be painted again."""
     write(tmp_path / 'expected')
     root = tmp_path / 'bank'
@@ -107,7 +107,7 @@ def test_killed_while_it_cleared_up(tmp_path, left):
         raise Killed
 
     with bank_lock(root, SETTINGS):
-        writer = begun_and_written(root)
+        writer = started_and_written(root)
         with pytest.raises(Killed):
             writer.close(5, killed)
     if left != 'everything':
@@ -121,9 +121,9 @@ def test_killed_while_it_cleared_up(tmp_path, left):
     assert files_of(root) == files_of(tmp_path / 'expected')
 
 
-def test_a_bank_without_one_of_its_windows_is_not_just_cleared_up(tmp_path):
+def test_a_bank_that_lacks_a_window_is_derived_again(tmp_path):
     with bank_lock(tmp_path, SETTINGS):
-        writer = begun_and_written(tmp_path)
+        writer = started_and_written(tmp_path)
         with pytest.raises(ZeroDivisionError):
             writer.close(5, lambda: 1 / 0)
         assert writer.is_derived(5)
@@ -131,23 +131,23 @@ def test_a_bank_without_one_of_its_windows_is_not_just_cleared_up(tmp_path):
         assert not writer.is_derived(5)
 
 
-def test_what_killed_writes_left_is_cleared_up(tmp_path):
+def test_temporary_files_of_killed_writes_are_removed(tmp_path):
     write(tmp_path / 'expected')
     root = tmp_path / 'bank'
     with bank_lock(root, SETTINGS):
-        writer = begun_and_written(root)
+        writer = started_and_written(root)
         for folder in ('', 'images', 'records'):
             (root / folder / '.x.png.0123abcd.tmp').write_bytes(b'half')
         writer.close(5)
     assert files_of(root) == files_of(tmp_path / 'expected')
 
 
-def test_a_full_disk_is_told_in_one_line(tmp_path, monkeypatch):
+def test_a_full_disk_is_one_line(tmp_path, monkeypatch):
     def full(path, data):
         raise OSError(errno.ENOSPC, 'No space left on device', str(path))
 
     monkeypatch.setattr(writer, 'atomic_write_bytes', full)
     with pytest.raises(OSError, match='No space left') as error:
-        begun_and_written(tmp_path)
+        started_and_written(tmp_path)
     assert str(tmp_path) in str(error.value)
     assert '\n' not in str(error.value)

@@ -197,7 +197,7 @@ def test_three_stages_of_four_are_the_same_network():
     assert len(report.unexpected) == sum('layer4' in key for key in WEIGHTS)
 
 
-def test_the_summary_tells_every_count():
+def test_the_summary_has_every_count():
     source = prefixed('backbone.', WEIGHTS)
     del source['backbone.conv1.weight']
     source['backbone.bn1.weight'] = torch.ones(3)

@@ -37,7 +37,7 @@ def test_a_checkpoint_of_the_runner_is_read(run_checkpoint):
         assert torch.equal(weights[key], value)
 
 
-def test_what_the_process_allowed_is_as_before(run_checkpoint):
+def test_names_that_the_process_allowed_are_restored(run_checkpoint):
     serialization = torch.serialization
     before = serialization.get_safe_globals()
     serialization.add_safe_globals([argparse.Namespace])
@@ -53,7 +53,7 @@ def test_what_the_process_allowed_is_as_before(run_checkpoint):
         serialization.add_safe_globals(before)
 
 
-def test_old_torch_names_the_version_it_takes(
+def test_old_torch_names_the_version_needed(
     run_checkpoint, tmp_path, monkeypatch
 ):
     monkeypatch.delattr(torch.serialization, 'add_safe_globals')

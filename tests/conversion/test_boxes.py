@@ -24,10 +24,10 @@ def clean(*objects, stem='x', width=40, height=30):
 
 
 def test_corners_are_one_based_and_inclusive():
-    boxes, odd = clean(('dent', (1, 1, 40, 30)), ('dent', (3, 5, 22, 14)))
+    boxes, findings = clean(('dent', (1, 1, 40, 30)), ('dent', (3, 5, 22, 14)))
     assert [box.xywh for box in boxes] == [(0, 0, 40, 30), (2, 4, 20, 10)]
     assert boxes[1].area == 200
-    assert odd == []
+    assert findings == []
 
 
 @pytest.mark.parametrize(
@@ -44,37 +44,37 @@ def test_corners_are_one_based_and_inclusive():
     ],
 )
 def test_each_odd_box_has_its_kind(corners, kind, kept):
-    boxes, odd = clean(('dent', corners))
+    boxes, findings = clean(('dent', corners))
     assert [box.xywh for box in boxes] == ([kept] if kept else [])
-    assert [name for name, _ in odd] == ([kind] if kind else [])
+    assert [name for name, _ in findings] == ([kind] if kind else [])
 
 
 def test_duplicates_need_the_same_class_and_place():
     place = (3, 5, 22, 14)
-    boxes, odd = clean(
+    boxes, findings = clean(
         ('dent', place),
         ('rolled-in_scale', place),
         ('dent', place),
         ('dent', (3, 5, 22, 15)),
     )
     assert len(boxes) == 3
-    assert [kind for kind, _ in odd] == ['duplicate_box']
+    assert [kind for kind, _ in findings] == ['duplicate_box']
 
 
 def test_class_comes_from_the_stem_if_there_is_none():
     place = (3, 5, 22, 14)
-    boxes, odd = clean(('', place), stem='rolled-in_scale_7')
+    boxes, findings = clean(('', place), stem='rolled-in_scale_7')
     assert boxes[0].name == 'rolled-in_scale'
-    assert [kind for kind, _ in odd] == ['class_from_stem']
-    boxes, odd = clean(('', place), stem='whatever_7')
+    assert [kind for kind, _ in findings] == ['class_from_stem']
+    boxes, findings = clean(('', place), stem='whatever_7')
     assert boxes == []
-    assert [kind for kind, _ in odd] == ['object_without_class']
+    assert [kind for kind, _ in findings] == ['object_without_class']
 
 
 def test_unknown_classes_are_dropped_and_named():
-    boxes, odd = clean(('gouge', (3, 5, 22, 14)))
+    boxes, findings = clean(('gouge', (3, 5, 22, 14)))
     assert boxes == []
-    assert odd == [('unknown_class', 'gouge')]
+    assert findings == [('unknown_class', 'gouge')]
 
 
 number = st.floats(-60, 60) | st.integers(-60, 60)
@@ -82,8 +82,8 @@ number = st.floats(-60, 60) | st.integers(-60, 60)
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(number, number, number, number), max_size=6))
-def test_boxes_lie_inside_the_image_and_nothing_vanishes_in_silence(places):
-    boxes, odd = clean(*(('dent', place) for place in places))
+def test_boxes_are_inside_the_image_and_each_loss_is_reported(places):
+    boxes, findings = clean(*(('dent', place) for place in places))
     for box in boxes:
         x, y, width, height = box.xywh
         assert width > 0
@@ -92,7 +92,7 @@ def test_boxes_lie_inside_the_image_and_nothing_vanishes_in_silence(places):
         assert y >= 0
         assert x + width <= 40 + 1e-9
         assert y + height <= 30 + 1e-9
-    dropped = [kind for kind, _ in odd if kind != 'clipped_box']
+    dropped = [kind for kind, _ in findings if kind != 'clipped_box']
     assert len(boxes) + len(dropped) == len(places)
 
 

@@ -55,7 +55,7 @@ def test_unlabeled_images_like_held_out_ones_are_named(tmp_path, dst):
     assert unlabeled['dent_2.png']['group'] == 1
 
 
-def test_a_group_that_swallows_a_class_is_reported(tmp_path, dst):
+def test_a_group_of_most_of_a_class_is_reported(tmp_path, dst):
     report = convert_dataset(overlapping(tmp_path / 'src', 11), dst)
     assert report.findings['large_group'] == [
         ('dent_1.png', '6 of 11 images of dent')

@@ -57,7 +57,7 @@ def test_copies_replace_links_and_the_other_way_round(src, dst):
     assert image.is_symlink()
 
 
-def test_a_strangers_file_is_never_replaced(src, dst):
+def test_a_file_of_other_contents_is_never_replaced(src, dst):
     image = dst / 'images' / 'dent_1.png'
     write_image(image, seed=99)
     before = image.read_bytes()
@@ -66,7 +66,7 @@ def test_a_strangers_file_is_never_replaced(src, dst):
     assert image.read_bytes() == before
 
 
-def test_leftovers_of_an_earlier_run_go(src, dst):
+def test_leftovers_of_an_earlier_run_are_removed(src, dst):
     convert_dataset(src, dst, few_shot=[1, 2])
     keep = dst / 'annotations' / 'train_1_mine.json'
     keep.write_text('{}')

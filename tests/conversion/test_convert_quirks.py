@@ -129,7 +129,7 @@ def test_images_of_one_name(tmp_path, dst):
     )
 
 
-def test_sizes_are_those_after_turning_as_exif_says(tmp_path, dst):
+def test_sizes_are_those_after_exif_rotation(tmp_path, dst):
     import cv2
 
     image = np.dstack([surface(30, 60, seed=1)] * 3)

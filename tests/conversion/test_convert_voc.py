@@ -151,7 +151,7 @@ def test_the_report_names_everything_and_the_screen_a_few(src, dst):
 
 
 @pytest.mark.parametrize(
-    ('options', 'told'),
+    ('options', 'message'),
     [
         (dict(ratio=(0.5, 0.1, 0.1)), 'sum 1'),
         (dict(few_shot=[0]), 'few-shot 0'),
@@ -159,13 +159,15 @@ def test_the_report_names_everything_and_the_screen_a_few(src, dst):
         (dict(classes=['dent', 'dent']), 'different'),
     ],
 )
-def test_bad_options_are_told_and_nothing_is_written(src, dst, options, told):
-    with pytest.raises(ValueError, match=told):
+def test_bad_options_are_refused_and_nothing_is_written(
+    src, dst, options, message
+):
+    with pytest.raises(ValueError, match=message):
         convert_dataset(src, dst, **options)
     assert not dst.exists()
 
 
-def test_a_target_that_cannot_be_written_is_told(src, dst):
+def test_a_target_that_cannot_be_written_is_one_line(src, dst):
     dst.write_text('a file')
     with pytest.raises(OSError, match='cannot write') as caught:
         convert_dataset(src, dst)

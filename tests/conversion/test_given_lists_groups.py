@@ -1,4 +1,4 @@
-"""Given lists may part near duplicates: that is counted and named."""
+"""Given lists may separate near duplicates: that is counted and named."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from mmdet_ddpm_moco.conversion.report import FindingsError, format_report
 
 
 def strips(root: Path) -> Path:
-    """Two strips of four overlapping crops each, then two loose images."""
+    """Two strips of four overlapping crops each, then two single images."""
     crops = []
     for seed in (1, 2):
         strip = surface(100, 250, seed)
@@ -95,7 +95,7 @@ def test_pairs_with_an_empty_split_are_not_shown(tmp_path, dst):
     assert 'one of val' not in shown
 
 
-def test_only_splits_can_be_parted(tmp_path, dst):
+def test_only_groups_across_splits_count(tmp_path, dst):
     """Unlisted and unlabeled images belong to none."""
     src = strips(tmp_path / 'src')
     lists = given(tmp_path / 'lists', train=(5, 6, 7), test=(3, 4))
@@ -119,7 +119,7 @@ def test_a_large_group_is_no_trouble_for_given_lists(tmp_path, dst):
     assert convert_dataset(src, dst, lists=lists).findings == {}
 
 
-def test_nothing_is_said_about_groups_that_were_not_looked_for(tmp_path, dst):
+def test_groups_that_were_not_searched_for_are_not_reported(tmp_path, dst):
     src = strips(tmp_path / 'src')
     lists = given(tmp_path / 'lists', train=range(1, 10, 2), test=(2, 4))
     report = convert_dataset(
@@ -130,7 +130,7 @@ def test_nothing_is_said_about_groups_that_were_not_looked_for(tmp_path, dst):
     assert 'not searched for' in format_report(report)
 
 
-def test_drawn_splits_part_nothing(tmp_path, dst):
+def test_random_splits_separate_no_group(tmp_path, dst):
     report = convert_dataset(strips(tmp_path / 'src'), dst)
     assert report.groups['parted'] == 0
     assert report.groups['across'] == dict(

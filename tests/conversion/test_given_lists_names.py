@@ -29,7 +29,7 @@ def test_a_list_may_be_written_in_many_ways(src, dst, lists):
     assert found == expected
 
 
-def test_a_mark_before_the_first_name_is_no_part_of_it(src, dst, lists):
+def test_a_byte_order_mark_is_no_part_of_a_name(src, dst, lists):
     text = (lists / 'train.txt').read_bytes()
     (lists / 'train.txt').write_bytes(b'\xef\xbb\xbf' + text)
     convert_dataset(src, dst, lists=lists)
@@ -37,7 +37,7 @@ def test_a_mark_before_the_first_name_is_no_part_of_it(src, dst, lists):
 
 
 def in_folders(dst: Path) -> Path:
-    """A dataset that lies where the conversion keeps its images."""
+    """A data set that is where the conversion keeps its images."""
     for number, name in enumerate(('a/1', 'b/1', 'b/2')):
         write_image(dst / f'images/{name}.png', number)
         write_xml(
@@ -56,7 +56,7 @@ def test_folders_may_be_left_out_where_that_is_clear(dst, tmp_path, short):
 
 
 @pytest.mark.parametrize('short', ['1', '1.png'])
-def test_an_ambiguous_name_is_told(dst, tmp_path, short):
+def test_an_ambiguous_name_is_refused(dst, tmp_path, short):
     write_list(tmp_path / 'lists', 'train', 'a/1.png', '2')
     write_list(tmp_path / 'lists', 'val', short)
     with pytest.raises(ValueError, match='') as caught:

@@ -19,7 +19,7 @@ def add_line(folder: Path, split: str, line: str) -> None:
 
 @pytest.mark.parametrize('second', ['rust_3.png', 'rust_3'])
 @pytest.mark.parametrize('split', SPLITS)
-def test_an_image_named_twice_is_told(src, dst, lists, split, second):
+def test_an_image_named_twice_is_refused(src, dst, lists, split, second):
     add_line(lists, split, second)
     add_line(lists, 'test', 'dent_1')
     with pytest.raises(ValueError, match='') as caught:
@@ -31,7 +31,7 @@ def test_an_image_named_twice_is_told(src, dst, lists, split, second):
     assert not dst.exists()
 
 
-def test_names_that_the_dataset_lacks_are_told(src, dst, lists):
+def test_names_that_the_dataset_lacks_are_refused(src, dst, lists):
     (src / 'IMAGES/rust_10.png').write_bytes(b'no image')
     add_line(lists, 'val', 'dent_11.png')
     add_line(lists, 'val', 'DENT_1.png')
@@ -45,7 +45,7 @@ def test_names_that_the_dataset_lacks_are_told(src, dst, lists):
     assert not dst.exists()
 
 
-def test_names_without_usable_annotation_are_told(src, dst, lists):
+def test_names_without_usable_annotation_are_refused(src, dst, lists):
     (src / 'ANNOTATIONS/rust_7.xml').unlink()
     (src / 'ANNOTATIONS/rust_9.xml').write_text('<annotation>')
     with pytest.raises(ValueError, match='') as caught:
@@ -61,7 +61,7 @@ def test_names_without_usable_annotation_are_told(src, dst, lists):
     assert by_name(dst, 'val')['rust_7.png']['boxes'] == []
 
 
-def test_missing_lists_are_told(src, dst, lists):
+def test_missing_lists_are_refused(src, dst, lists):
     for folder in (lists / 'nowhere', lists / 'train.txt'):
         with pytest.raises(FileNotFoundError, match='is not a folder') as e:
             convert_dataset(src, dst, lists=folder)
@@ -72,7 +72,7 @@ def test_missing_lists_are_told(src, dst, lists):
     assert not dst.exists()
 
 
-def test_lists_that_cannot_be_read_are_told(src, dst, lists):
+def test_lists_that_cannot_be_read_are_refused(src, dst, lists):
     (lists / 'val.txt').write_bytes('dent_ü.png'.encode('latin-1'))
     with pytest.raises(ValueError, match=r'val\.txt is not UTF-8') as caught:
         convert_dataset(src, dst, lists=lists)
@@ -83,7 +83,7 @@ def test_lists_that_cannot_be_read_are_told(src, dst, lists):
         convert_dataset(src, dst, lists=lists)
 
 
-def test_a_ratio_beside_lists_is_refused(src, dst, lists):
+def test_a_ratio_with_lists_is_refused(src, dst, lists):
     # Also the ratio that is drawn with by default.
     with pytest.raises(ValueError, match='ratio and lists exclude') as caught:
         convert_dataset(src, dst, ratio=(0.7, 0.1, 0.2), lists=lists)

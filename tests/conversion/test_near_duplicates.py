@@ -113,13 +113,13 @@ def test_a_common_frame_is_no_overlap():
 
 
 @pytest.mark.parametrize(
-    ('image', 'keys', 'told'),
+    ('image', 'keys', 'message'),
     [
         (np.zeros((8, 8), np.uint8), ['a', 'b'], '2 sort keys for 1 images'),
         (np.zeros((8, 8, 3), np.uint8), ['a'], r'\(8, 8, 3\)'),
         (np.zeros((8, 8), np.float32), ['a'], 'float32'),
     ],
 )
-def test_wrong_input_is_told(image, keys, told):
-    with pytest.raises(ValueError, match=told):
+def test_wrong_input_is_refused(image, keys, message):
+    with pytest.raises(ValueError, match=message):
         group_near_duplicates([image], keys)

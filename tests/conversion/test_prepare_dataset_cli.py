@@ -87,7 +87,7 @@ def test_grouping_can_be_switched_off(run, src, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ('args', 'told'),
+    ('args', 'message'),
     [
         (('voc', 'nowhere', 'dst'), 'not a folder'),
         (('voc', '.', 'dst'), 'looked for'),
@@ -97,14 +97,14 @@ def test_grouping_can_be_switched_off(run, src, tmp_path):
         (('demo', 'dst', '--seed', '-1'), 'seed'),
     ],
 )
-def test_mistakes_are_one_line(run, src, tmp_path, monkeypatch, args, told):
+def test_mistakes_are_one_line(run, src, tmp_path, monkeypatch, args, message):
     monkeypatch.chdir(tmp_path)
     before = snapshot(tmp_path)
     code, out, err = run(*args)
     assert code == 1
     assert out == ''
     assert len(err.splitlines()) == 1
-    assert told in err
+    assert message in err
     assert snapshot(tmp_path) == before
 
 
@@ -137,7 +137,7 @@ def test_tool_takes_lists(run, src, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ('args', 'told'),
+    ('args', 'message'),
     [
         (('--lists', 'lists', '--ratio', '0.7', '0.1', '0.2'), 'exclude'),
         (('--lists', 'nowhere'), 'not a folder'),
@@ -145,8 +145,8 @@ def test_tool_takes_lists(run, src, tmp_path):
         (('--lists', 'wrong'), 'no readable image'),
     ],
 )
-def test_tool_tells_wrong_lists_in_one_line(
-    run, src, tmp_path, monkeypatch, args, told
+def test_wrong_lists_are_one_line(
+    run, src, tmp_path, monkeypatch, args, message
 ):
     monkeypatch.chdir(tmp_path)
     write_lists(tmp_path / 'lists')
@@ -154,5 +154,5 @@ def test_tool_tells_wrong_lists_in_one_line(
     code, out, err = run('voc', 'src', 'dst', *args)
     assert (code, out) == (1, '')
     assert len(err.splitlines()) == 1
-    assert told in err
+    assert message in err
     assert not (tmp_path / 'dst').exists()

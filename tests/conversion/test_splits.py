@@ -159,7 +159,7 @@ def test_few_shot_subsets_are_nested_and_exact():
     assert few_shot_subsets(train, ['a', 'b'], [10], seed=1) != alone
 
 
-def test_more_shots_than_images_is_told():
+def test_more_shots_than_images_is_refused():
     train = {'a_1': 'a', 'a_2': 'a', 'b_1': 'b'}
     with pytest.raises(ValueError, match=r'few-shot 2 .* 1 .* class b'):
         few_shot_subsets(train, ['a', 'b'], [1, 2], seed=0)
@@ -169,12 +169,12 @@ def test_more_shots_than_images_is_told():
     'ratio',
     [(0.7, 0.3), (0.7, 0.2, 0.2), (1.1, -0.1, 0), (float('nan'), 0, 1)],
 )
-def test_bad_ratios_are_told(ratio):
+def test_bad_ratios_are_refused(ratio):
     with pytest.raises(ValueError, match='sum 1'):
         check_ratio(ratio)
 
 
-def test_bad_shots_are_told():
+def test_bad_shots_are_refused():
     assert check_few_shot([20, 10, 20]) == [10, 20]
     with pytest.raises(ValueError, match='few-shot 0'):
         check_few_shot([10, 0])

@@ -4,7 +4,7 @@ from helpers.voc_maker import voc_xml
 from mmdet_ddpm_moco.conversion.formats.voc import parse
 
 
-def test_everything_is_read_as_it_stands():
+def test_everything_is_read():
     text = voc_xml(
         'a_1', [('dent', 1, 2, 30, 40), ('rust', '1.5', '2e0', 3, 4)], (50, 60)
     )

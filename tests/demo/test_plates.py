@@ -160,7 +160,7 @@ def test_an_interrupted_run_leaves_nothing(tmp_path, small, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ['demo']
 
 
-def test_a_complete_set_is_left_alone(tmp_path, small, monkeypatch):
+def test_a_complete_set_is_kept(tmp_path, small, monkeypatch):
     make_demo_set(tmp_path / 'demo', 1)
     before = files(tmp_path / 'demo')
     fail_at(monkeypatch, call=1)
@@ -226,7 +226,7 @@ def test_a_negative_seed_is_refused(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_is_said(tmp_path, small, monkeypatch):
+def test_a_full_disk_is_reported(tmp_path, small, monkeypatch):
     monkeypatch.setattr(plates.cv2, 'imwrite', lambda *_: False)
     with pytest.raises(OSError, match='disk full'):
         make_demo_set(tmp_path / 'demo')

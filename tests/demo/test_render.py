@@ -39,7 +39,7 @@ def distance_to(mask):
 
 @few
 @given(seeds, kinds)
-def test_boxes_are_the_bounds_of_masks_which_lie_apart(seed, defects):
+def test_boxes_are_the_bounds_of_separate_masks(seed, defects):
     image, found = render(seed, defects)
     assert image.dtype == np.uint8 and image.shape == (128, 128)
     assert [defect.label for defect in found] == defects
@@ -69,7 +69,7 @@ def test_a_mask_holds_what_its_defect_visibly_changes(seed, defects):
     mask = found[-1].mask
     assert not visible[~mask].any()
     assert bounds(visible) == found[-1].box
-    # What is filled lies within reach of what is visible, except in a dent,
+    # What is filled is within reach of what is visible, except in a dent,
     # whose middle faces the light as the plate does.
     if found[-1].label != 'dent':
         assert visible[mask].mean() > 0.5
@@ -88,7 +88,7 @@ def test_far_from_all_masks_the_plate_is_as_without_defects(seed, defects):
 
 
 @pytest.mark.parametrize('seed', range(8))
-def test_kinds_look_like_themselves(seed):
+def test_each_kind_has_its_shape(seed):
     bare, _ = render(seed, [])
 
     def change_and_mask(label):
@@ -158,7 +158,7 @@ def test_visible_mask_does_not_reach_for_the_edge():
         (['dent'] * 60, 96, 'no room for 60 defects'),
     ],
 )
-def test_errors_are_one_line_with_the_cure(defects, size, words):
+def test_errors_are_one_line_with_a_fix(defects, size, words):
     with pytest.raises(ValueError, match=words) as caught:
         render(0, defects, size)
     assert '\n' not in str(caught.value)

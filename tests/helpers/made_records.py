@@ -67,7 +67,7 @@ def write(root, num=5, settings=SETTINGS, order=(0, 1)):
         return writer.close(num)
 
 
-def begun_and_written(root):
+def started_and_written(root):
     writer = BankWriter(root, SETTINGS)
     for block, records in enumerate(blocks()):
         writer.write_block(block, records, pictures_of(records))

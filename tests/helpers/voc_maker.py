@@ -47,7 +47,7 @@ def voc_xml(
 
 
 def write_xml(path: Path, filename: str | None = None, **kwargs) -> None:
-    """Writes an XML file; it names ``<stem>.png`` unless told otherwise."""
+    """Writes an XML file; it names ``<stem>.png`` by default."""
     path.parent.mkdir(parents=True, exist_ok=True)
     name = f'{path.stem}.png' if filename is None else filename
     path.write_text(voc_xml(name, **kwargs), encoding='utf-8')

@@ -13,6 +13,9 @@ from torch.utils.data import DataLoader, Dataset
 from mmdet_ddpm_moco.bank.compositing import composite
 from mmdet_ddpm_moco.bank.reader import DefectBank
 from mmdet_ddpm_moco.datasets.defect_window_dataset import DefectWindowDataset
+from mmdet_ddpm_moco.datasets.transforms.diffusion_defect_augment import (
+    DiffusionDefectAugment,
+)
 from mmdet_ddpm_moco.utils import paths
 from mmdet_ddpm_moco.utils.cli import (
     add_launcher,
@@ -28,9 +31,7 @@ def missing_annotations():
 
 
 def wrong_value():
-    from mmdet_ddpm_moco.engine.hooks.ddpm_moco_hook import DDPMMoCoHook
-
-    DDPMMoCoHook()
+    DiffusionDefectAugment('none', prob=2)
 
 
 def missing_library():
@@ -58,7 +59,7 @@ OURS = pytest.mark.parametrize(
     'function, text',
     [
         (missing_annotations, 'no annotations at none.json'),
-        (wrong_value, 'DDPMMoCoHook needs a bank'),
+        (wrong_value, 'prob must be in [0, 1], got 2'),
         (missing_library, 'needs mmpretrain>='),
     ],
 )
@@ -105,7 +106,7 @@ class TestOurErrors:
         assert 'no annotations at none.json' in line
 
     def test_raised_in_a_worker_of_a_data_loader(self, capsys):
-        loader = DataLoader(_Spoilt(), num_workers=1)
+        loader = DataLoader(_Damaged(), num_workers=1)
         line = line_of(lambda: list(loader), capsys)
         assert 'no annotations at none.json' in line
 
@@ -117,7 +118,7 @@ class TestOurErrors:
         assert 'make the bank again' in line
 
 
-class _Spoilt(Dataset):
+class _Damaged(Dataset):
     def __len__(self):
         return 1
 
@@ -144,16 +145,12 @@ class TestOtherErrors:
             (lambda: 1 / 0, ZeroDivisionError),
         ],
     )
-    def test_a_strangers_error_keeps_its_traceback(
-        self, capsys, function, kind
-    ):
+    def test_a_foreign_error_keeps_its_traceback(self, capsys, function, kind):
         error = self.raised(function, kind, capsys)
         frames = traceback.extract_tb(error.__traceback__)
         assert '<lambda>' in [frame.name for frame in frames]
 
-    def test_a_strangers_error_called_from_this_package(
-        self, capsys, tmp_path
-    ):
+    def test_a_foreign_error_called_from_this_package(self, capsys, tmp_path):
         file = tmp_path / 'broken.json'
         file.write_text('{')
         self.raised(

@@ -1,3 +1,4 @@
+import fcntl
 import os
 from pathlib import Path
 
@@ -7,7 +8,10 @@ import torch
 from mmdet_ddpm_moco.utils.fileio import (
     atomic_torch_save,
     atomic_write_bytes,
+    lock_file,
+    read_json,
     torch_bytes,
+    write_json,
 )
 
 
@@ -67,3 +71,36 @@ def test_torch_files_load_and_do_not_depend_on_their_name(tmp_path):
         loaded = torch.load(tmp_path / name, weights_only=True)
         assert torch.equal(loaded['a'], content['a'])
         assert (tmp_path / name).read_bytes() == torch_bytes(content)
+
+
+def test_json_comes_back_and_ends_with_a_newline(tmp_path):
+    path = tmp_path / 'new' / 'state.json'
+    assert read_json(path) is None
+    assert read_json(path, {}) == {}
+    write_json(path, dict(name='Öse', done=[1, 2.5, None]))
+    assert path.read_bytes().endswith(b'}\n')
+    assert read_json(path, {}) == dict(name='Öse', done=[1, 2.5, None])
+    path.write_text('{"na')
+    with pytest.raises(ValueError):
+        read_json(path, {})
+
+
+def test_a_lock_is_held_until_its_file_is_closed(tmp_path):
+    first, second = ((tmp_path / 'lock').open('w') for _ in range(2))
+    with first, second:
+        assert lock_file(first, wait=False)
+        assert not lock_file(second, wait=False)
+        first.close()
+        assert lock_file(second, wait=True)
+
+
+def test_other_errors_of_a_lock_are_raised(tmp_path, monkeypatch):
+    def no_locks(file, how):
+        raise OSError(38, 'Function not implemented')
+
+    monkeypatch.setattr(fcntl, 'flock', no_locks)
+    with (
+        (tmp_path / 'lock').open('w') as file,
+        pytest.raises(OSError, match='not implemented'),
+    ):
+        lock_file(file, wait=False)

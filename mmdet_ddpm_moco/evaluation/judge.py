@@ -136,14 +136,7 @@ class Judge:
 
     @torch.inference_mode()
     def detect(self, images: Iterable[np.ndarray]) -> Iterator[Detections]:
-        """Runs the detector on images, in batches.
-
-        Args:
-            images (Iterable[np.ndarray]): BGR uint8 (H, W, 3).
-
-        Yields:
-            Detections: For each image.
-        """
+        """Runs the detector on images, BGR uint8 (H, W, 3), in batches."""
         inputs = (self._pipeline(dict(img=i, img_id=0)) for i in images)
         while batch := list(islice(inputs, BATCH)):
             for result in self.model.test_step(pseudo_collate(batch)):
@@ -173,16 +166,7 @@ def load_judge(
     classes: Sequence[str],
     device: str,
 ) -> Judge:
-    """Loads a trained detector.
-
-    Args:
-        config (str | Path): Its config.
-        checkpoint (str | Path): Its checkpoint.
-        classes (Sequence[str]): Class names of the bank.
-        device (str): Where it runs.
-
-    Returns:
-        Judge: The detector.
+    """Loads a trained detector for a bank of these classes.
 
     Raises:
         FileNotFoundError: There is no such file.

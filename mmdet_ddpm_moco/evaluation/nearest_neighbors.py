@@ -100,9 +100,6 @@ def nearest_training_windows(
             two images.
         k (int): How many to keep. Defaults to 5.
 
-    Returns:
-        Neighbors: See there.
-
     Raises:
         ValueError: There are no two training images with defects.
     """
@@ -132,10 +129,6 @@ def nearest_training_windows(
 def summarize(bank: WindowSet, found: Neighbors) -> dict[str, dict]:
     """Distances of a bank to the training windows of other images.
 
-    Args:
-        bank (WindowSet): Synthesized windows.
-        found (Neighbors): Their neighbors.
-
     Returns:
         dict[str, dict]: By kind, with ``'real'`` for the training windows:
         ``n``, ``median`` of the relative distance and ``near_duplicates``,
@@ -156,15 +149,10 @@ def summarize(bank: WindowSet, found: Neighbors) -> dict[str, dict]:
 
 
 def choose_rows(bank: WindowSet, found: Neighbors) -> list[int]:
-    """Chooses two windows of each class and kind to show.
+    """Indices of two windows of each class and kind to show.
 
-    Args:
-        bank (WindowSet): Synthesized windows.
-        found (Neighbors): Their neighbors.
-
-    Returns:
-        list[int]: Indices: of each the one nearest to a window of another
-        image and one at random, the same each time.
+    The one nearest to a window of another image and a random one, the same
+    each time.
     """
     rng = np.random.RandomState(0)
     rows = []
@@ -190,15 +178,7 @@ def draw_neighbors(
     classes: Sequence[str],
     file: str | Path,
 ) -> None:
-    """Draws one row for each chosen window.
-
-    Args:
-        bank (WindowSet): Synthesized windows, at least one.
-        train (WindowSet): Training windows.
-        found (Neighbors): The neighbors.
-        classes (Sequence[str]): Class names by label.
-        file (str | Path): The PNG.
-    """
+    """Draws chosen windows, each in a row with its neighbors, as a PNG."""
     rows = choose_rows(bank, found)
     columns = 1 + found.indices.shape[1]
     figure = make_figure(1.6 * columns + 0.4, 1.72 * len(rows) + 0.7)

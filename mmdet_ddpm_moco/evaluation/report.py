@@ -17,14 +17,7 @@ _TITLES = dict(
 
 
 def markdown(report: Mapping) -> str:
-    """The text of a report.
-
-    Args:
-        report (Mapping): What :func:`evaluate_bank` returns.
-
-    Returns:
-        str: Markdown.
-    """
+    """The Markdown of what :func:`evaluate_bank` returns."""
     windows = report['windows']
     real = 'held-out' if report['held_out'] else 'training'
     parts = [

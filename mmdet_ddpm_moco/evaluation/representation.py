@@ -8,14 +8,9 @@ from torch import Tensor
 
 
 def found_elsewhere(labels: Tensor, images: Tensor) -> Tensor:
-    """Whether each window has one of its class in another image.
+    """Whether each window has one of its class in another image, bool (N, ).
 
-    Args:
-        labels (Tensor): Class of each window, int64 (N, ).
-        images (Tensor): Image of each window, int64 (N, ).
-
-    Returns:
-        Tensor: bool (N, ).
+    ``labels`` and ``images`` are of each window, int64 (N, ).
     """
     same_class = labels[:, None] == labels
     other_image = images[:, None] != images
@@ -60,15 +55,7 @@ def knn_predictions(
 
 
 def balanced_accuracy(predicted: Tensor, labels: Tensor) -> float:
-    """Mean over the classes of their recall.
-
-    Args:
-        predicted (Tensor): int64 (N, ), N at least 1.
-        labels (Tensor): The true classes, int64 (N, ).
-
-    Returns:
-        float: In [0, 1].
-    """
+    """Mean recall over the classes, of int64 (N, ), N at least 1."""
     right = (predicted == labels).double()
     shares = [right[labels == label].mean() for label in labels.unique()]
     return float(torch.stack(shares).mean())
@@ -97,13 +84,10 @@ def uniformity(vectors: Tensor) -> float:
 
     :math:`\log E \exp(-2 \lVert x - y \rVert_2^2)` over pairs of different
     vectors, section 4.1.2 with :math:`t = 2` of Wang and Isola, see
-    :func:`alignment`. 0 is collapse to one point.
+    :func:`alignment`. In [-8, 0]; 0 is collapse to one point.
 
     Args:
         vectors (Tensor): Unit vectors, float (N, D), N at least 2.
-
-    Returns:
-        float: In [-8, 0].
     """
     squared = torch.pdist(vectors.double()).square()  # (N (N - 1) / 2, )
     return float(squared.mul(-2).exp().mean().log())

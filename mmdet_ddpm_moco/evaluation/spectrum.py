@@ -71,11 +71,7 @@ def spectra(pixels: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def spectral_difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Difference of the mean spectra of two sets.
-
-    Args:
-        a (np.ndarray): float64 (N, bands) in dB, N >= 1.
-        b (np.ndarray): float64 (M, bands) in dB, M >= 1.
+    """Difference of the mean spectra of two sets, float64 (N, bands) in dB.
 
     Returns:
         np.ndarray: float64 (bands, ), ``a`` over ``b`` in dB: the log-ratio
@@ -105,11 +101,7 @@ def compare_spectra(
 ) -> dict[str, dict[str, dict | None]]:
     """Compares the spectra of a bank with real ones, on matched subsets.
 
-    Args:
-        bank (WindowSet): Synthesized windows.
-        real (WindowSet): Real ones.
-        classes (Sequence[str]): Class names by label.
-        train (WindowSet | None): As in :func:`by_kind`. Defaults to None.
+    The arguments are those of :func:`by_kind`.
 
     Returns:
         dict: By kind, then by class and ``'overall'``: None where there are
@@ -156,12 +148,7 @@ def _compare(
 def draw_spectra(
     compared: Mapping[str, Mapping[str, dict | None]], file: str | Path
 ) -> None:
-    """Draws the differences, one diagram for each class and one overall.
-
-    Args:
-        compared (Mapping): From :func:`compare_spectra`.
-        file (str | Path): The PNG.
-    """
+    """Draws :func:`compare_spectra`, a diagram for each class and overall."""
     names = [OVERALL, *(n for n in compared[ALL] if n != OVERALL)]
     rows = -(-len(names) // COLUMNS)
     figure = make_figure(13, 3 * rows)

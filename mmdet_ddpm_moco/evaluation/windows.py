@@ -44,14 +44,9 @@ class DefectWindow:
 
 
 def find_hosts(bank: DefectBank, data: LabeledImages) -> Hosts:
-    """Finds the image that each window of a bank was synthesized on.
+    """Finds the image of each window of a bank, in the order of the bank.
 
-    Args:
-        bank (DefectBank): The bank.
-        data (LabeledImages): The images it was made from.
-
-    Returns:
-        Sequence[tuple[BankWindow, int]]: In the order of the bank.
+    ``data`` are the images that the bank was made from.
 
     Raises:
         ValueError: The bank has other classes or other images, or its
@@ -99,15 +94,12 @@ def largest_window(bank: DefectBank) -> int:
 def synthesized_windows(
     bank: DefectBank, hosts: Hosts, data: LabeledImages
 ) -> list[DefectWindow]:
-    """Reads the windows of a bank that show a defect.
+    """Reads the composites of a bank, without ``null`` windows.
 
     Args:
         bank (DefectBank): The bank.
         hosts (Sequence): From :func:`find_hosts`, or some of them.
         data (LabeledImages): The images it was made from.
-
-    Returns:
-        list[DefectWindow]: Composites; without ``null`` windows.
 
     Raises:
         ValueError: A window does not belong to its image.
@@ -136,9 +128,6 @@ def real_windows(
         data (LabeledImages): Labeled images.
         max_window (int): Side in pixels of the largest square window.
         seed (int): Seed of sizes and places, >= 0. Defaults to 0.
-
-    Returns:
-        list[DefectWindow]: In the order of the annotations.
     """
     rng = np.random.RandomState(seed)
     windows = []

@@ -84,15 +84,10 @@ class QualityGates:
     def rejection(
         self, plan: WindowPlan, before: np.ndarray, after: np.ndarray
     ) -> str | None:
-        """Names the gate that a window fails.
+        """Names the gate that a window fails; None if it is accepted.
 
-        Args:
-            plan (WindowPlan): What was to be painted.
-            before (np.ndarray): uint8 (H, W, C), the original window.
-            after (np.ndarray): uint8 (H, W, C), the composite.
-
-        Returns:
-            str | None: The name, or None for an accepted window.
+        ``before`` and ``after`` are the original window and the composite,
+        uint8 (H, W, C).
         """
         box = None if plan.kind == NULL else alpha_box(plan.alpha)
         if plan.kind != NULL and (
@@ -126,16 +121,9 @@ def visible_change(
 ) -> float:
     """How much synthesis changed the background under the defect.
 
-    The two windows are blurred by 5 pixels before, so that new grain alone
-    does not count as a change.
-
-    Args:
-        before (np.ndarray): uint8 (H, W, C), the original window.
-        after (np.ndarray): uint8 (H, W, C), the composite.
-        alpha (np.ndarray): uint8 (H, W).
-
-    Returns:
-        float: Mean absolute difference where alpha is 255, in gray levels.
+    The original window and the composite, uint8 (H, W, C), are blurred by 5
+    pixels, so that new grain alone does not count as a change. Returns their
+    mean absolute difference where alpha is 255, in gray levels.
     """
     blurred = [cv2.blur(p.astype(np.float32), (5, 5)) for p in (before, after)]
     difference = np.abs(blurred[0] - blurred[1])
@@ -151,13 +139,11 @@ def seam(pixels: np.ndarray, alpha: np.ndarray) -> float:
     neighborhood are compared; the mean difference is divided by the standard
     deviation of the background.
 
+    0 is returned where there is no rim or no background.
+
     Args:
         pixels (np.ndarray): uint8 (H, W, C).
         alpha (np.ndarray): uint8 (H, W).
-
-    Returns:
-        float: At least 0, in standard deviations of the background; 0 where
-        there is no rim or no background.
     """
     rim = (alpha > 0) & (alpha < 255)
     near = cv2.dilate(
@@ -228,10 +214,7 @@ class SeenDefects:
 
 
 def thumbnail(defect: np.ndarray) -> np.ndarray:
-    """Feature vector of a defect, independent of its contrast.
-
-    Args:
-        defect (np.ndarray): uint8 (H, W, C), the pixels of its box.
+    """Feature vector of a defect, uint8 (H, W, C), without its contrast.
 
     Returns:
         np.ndarray: float32 (THUMBNAIL**2, ), mean 0 and length 1; zeros if
@@ -258,15 +241,9 @@ def mirrored(vectors: np.ndarray) -> np.ndarray:
 
 
 def distance(vector: np.ndarray, others: np.ndarray) -> float:
-    """Distance of a defect to the nearest of others.
+    """Distance of a thumbnail to the nearest of others, (N, THUMBNAIL**2).
 
-    Args:
-        vector (np.ndarray): float32 (THUMBNAIL**2, ), of :func:`thumbnail`.
-        others (np.ndarray): float32 (N, THUMBNAIL**2).
-
-    Returns:
-        float: 1 minus the highest correlation, in [0, 2]; infinite if there
-        are no others.
+    It is 1 minus the highest correlation, in [0, 2]; infinite if N is 0.
     """
     return float(1 - (others @ vector).max()) if len(others) else np.inf
 
@@ -308,14 +285,7 @@ class JudgeGate:
         self.settings = dict(sha256=digest, **self._limits)
 
     def __call__(self, image: np.ndarray, box: Box, label: int) -> bool:
-        """Whether the detector finds the defect.
-
-        Args:
-            image (np.ndarray): BGR uint8 (H, W, 3), the host with its
-                synthesized window.
-            box (tuple): ``(x, y, w, h)`` of the defect.
-            label (int): Its class.
-        """
+        """Whether a defect is found in a host, BGR uint8 (H, W, 3)."""
         # One image at a time: results may not depend on the others.
         (found,) = self._judge.detect([image])
         return found.has(box, label, **self._limits)

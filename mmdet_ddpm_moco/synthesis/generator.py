@@ -86,16 +86,13 @@ def save_generator(
     """Writes a generator; an older one is kept until it is complete.
 
     Args:
-        folder (str | Path): The folder to write.
+        folder (str | Path): The folder to write, and to return.
         unet (nn.Module): A ``UNet2DModel``.
         scheduler (DDPMScheduler): The training schedule.
         classes (Sequence[str]): Class names, without ``background``.
         window (int): Side of the training windows in pixels.
-        provenance (dict | None): Record of the training images, see
-            :func:`record_images`. Defaults to None, without a record.
-
-    Returns:
-        Path: ``folder``.
+        provenance (dict | None): From :func:`record_images`, of the training
+            images. Defaults to None, without a record.
     """
     folder = Path(folder)
     unfinished = folder.with_name(folder.name + '.unfinished')
@@ -124,10 +121,7 @@ def save_generator(
 
 
 def load_generator(folder: str | Path) -> Generator:
-    """Reads a generator that :func:`save_generator` wrote.
-
-    Args:
-        folder (str | Path): Its folder.
+    """Reads a generator from the folder of :func:`save_generator`.
 
     Returns:
         Generator: On the CPU, in eval mode, channels last.

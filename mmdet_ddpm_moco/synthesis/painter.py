@@ -52,14 +52,10 @@ class WindowPainter:
     def paint(
         self, plans: Mapping[int, WindowPlan]
     ) -> tuple[list[dict], list[np.ndarray | None]]:
-        """Synthesizes the windows of one block.
-
-        Args:
-            plans (Mapping[int, WindowPlan]): Plans by window number.
+        """Synthesizes windows from their plans by window number.
 
         Returns:
-            tuple: Records and pixels, as ``BankWriter.write_block`` takes
-            them.
+            tuple: Records and pixels, for :meth:`BankWriter.write_block`.
         """
         painted: dict[int, np.ndarray] = {}
         for strength, numbers in self._batches(plans):

@@ -24,7 +24,7 @@ from ..utils.dist import all_ranks, long_timeout_group, main_process_first
 from ..utils.errors import InputError
 from ..utils.fileio import atomic_write_bytes
 from ..utils.provenance import FILE, merge_records, record_bytes, record_images
-from ..utils.rng import THREADS_PER_BLOCK, deterministic
+from ..utils.rng import THREADS_PER_BLOCK, deterministic, device_kind
 from ..visualization.sample_grid import draw_bank
 from .gates import JudgeGate, QualityGates
 from .generator import Generator
@@ -102,6 +102,7 @@ def synthesize_bank(
             settings = bank_settings(generator, ann_file, asked)
             if judge is not None:
                 settings['judge'] = judge.settings
+            settings['device'] = device_kind(device)
             planner = WindowPlanner(
                 data,
                 max_window=asked.max_window,
@@ -118,11 +119,12 @@ def synthesize_bank(
             return data, settings, planner, painters
 
         data, settings, planner, painters = all_ranks(prepare, group)
+        _check_kinds(all_gather_object(settings['device'], group))
         writer = BankWriter(out, settings)
 
         def start() -> bool:
             """Locks the bank; whether all of it was written before."""
-            stack.enter_context(bank_lock(out, settings))
+            writer.settings = stack.enter_context(bank_lock(out, settings))
             hosts = record_images(image.path for image in data.images)
             seen = merge_records(hosts, generator.provenance)
             assert seen is not None
@@ -160,14 +162,6 @@ def open_hosts(
 ) -> LabeledImages:
     """Opens the training images of a generator, the hosts of its windows.
 
-    Args:
-        generator (Generator): From :func:`load_generator`.
-        ann_file (str | Path): COCO json of the training images.
-        img_prefix (str | Path): Folder of the file names in it.
-
-    Returns:
-        LabeledImages: The images.
-
     Raises:
         FileNotFoundError: The json is missing.
         ValueError: Its classes are not those of the generator.
@@ -197,8 +191,8 @@ def fill_bank(
     Args:
         writer (BankWriter): The bank, started.
         planner (WindowPlanner): Plans windows.
-        painters (Sequence[WindowPainter]): This rank's. More than one work
-            at the same time, in threads.
+        painters (Sequence[WindowPainter]): This rank's; each in a thread if
+            there are several.
         num (int): Windows to keep, at least 1.
         block_size (int): Windows per block.
         max_blocks (int): Blocks to try before synthesis is given up.
@@ -303,3 +297,19 @@ def _paint(
 
 def _count_accepted(records: Sequence[dict]) -> int:
     return sum(record['rejected'] is None for record in records)
+
+
+def _check_kinds(kinds: list[str]) -> None:
+    """Refuses ranks of several kinds, on the main process.
+
+    What they make together depends on who painted which block.
+    """
+    if len(set(kinds)) == 1:
+        return
+    if not is_main_process():
+        raise SystemExit(1)
+    msg = (
+        f'the ranks run on several kinds of device, {sorted(set(kinds))}: '
+        'start them where these are the same'
+    )
+    raise InputError(msg)

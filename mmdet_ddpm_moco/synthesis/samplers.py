@@ -56,15 +56,8 @@ _BY_NAME = dict(zip(SAMPLERS, _SCHEDULERS, strict=True))
 def build_sampler(name: str, trained: DDPMScheduler) -> SchedulerMixin:
     """Sets up a sampler on the schedule that a generator was trained with.
 
-    Args:
-        name (str): One of ``SAMPLERS``.
-        trained (DDPMScheduler): The schedule.
-
-    Returns:
-        SchedulerMixin: One of diffusers' schedulers.
-
     Raises:
-        ValueError: Another name.
+        ValueError: The name is none of ``SAMPLERS``.
     """
     check_arguments(
         dict(sampler=name),

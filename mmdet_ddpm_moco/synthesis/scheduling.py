@@ -45,10 +45,7 @@ def next_round(
 
 
 def _missing(
-    accepted: Mapping[int, int],
-    num: int,
-    expected: float,
-    max_blocks: int,
+    accepted: Mapping[int, int], num: int, expected: float, max_blocks: int
 ) -> list[int]:
     """Blocks missing if each gives ``expected`` windows."""
     missing, total, block = [], 0.0, 0

@@ -55,13 +55,8 @@ def bank_settings(
 ) -> dict[str, Any]:
     """All that the windows of a bank depend on, as in its manifest.
 
-    Args:
-        generator (Generator): From :func:`load_generator`.
-        ann_file (str | Path): COCO json of the training images.
-        options (BankOptions): The options.
-
-    Returns:
-        dict: JSON types.
+    ``ann_file`` is the COCO json of the training images. The result has JSON
+    types only.
 
     Raises:
         ValueError: An option is out of range, or the generator does not
@@ -110,10 +105,7 @@ def bank_settings(
 
 
 def training_images(cfg: Mapping[str, Any]) -> dict[str, Any]:
-    """Finds the training images of a generator in its config.
-
-    Args:
-        cfg (Config): A config of configs/ddpm or made from one.
+    """Finds the training images in the config of a generator.
 
     Returns:
         dict: ``ann_file``, ``img_prefix`` and ``channels``, as

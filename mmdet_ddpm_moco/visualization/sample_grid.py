@@ -25,11 +25,8 @@ def draw_bank(bank: DefectBank, data: LabeledImages) -> np.ndarray:
 
     Boxes are green for real defects, blue for ``add`` and orange for
     ``replaces`` windows. The row of the background shows the same window
-    before and after synthesis. The choice depends on the bank alone.
-
-    Args:
-        bank (DefectBank): The bank.
-        data (LabeledImages): The images it was made from.
+    before and after synthesis. The choice depends on the bank alone; ``data``
+    are the images it was made from.
 
     Returns:
         np.ndarray: BGR uint8 (H, W, 3).

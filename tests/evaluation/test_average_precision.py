@@ -251,5 +251,5 @@ def test_weights_that_are_none(tmp_path, weights):
     matches = match_detections(*write(tmp_path, truth, detections))
     with pytest.raises(ValueError, match='weights must be 3 whole numbers'):
         average_precision(matches, np.array(weights))
-    with pytest.raises(ValueError, match='draw 0 times from 3 images'):
+    with pytest.raises(ValueError, match='resamples must be at least 1'):
         bootstrap(matches, 0)

@@ -5,8 +5,11 @@ import pytest
 import torch
 from torch_fidelity import feature_extractor_inceptionv3 as theirs
 
-from mmdet_ddpm_moco.evaluation.features import choose_extractor, extract
-from mmdet_ddpm_moco.evaluation.inception import InceptionFeatures
+from mmdet_ddpm_moco.evaluation.features import (
+    InceptionFeatures,
+    choose_extractor,
+    extract,
+)
 
 NAMES = ['logits_unbiased', '2048']
 

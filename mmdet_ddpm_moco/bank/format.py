@@ -8,11 +8,12 @@ the image that the window was synthesized on), ``window`` (its place there)
 and ``replaces`` (id of the annotation whose place it takes, or null).
 
 ``manifest.json`` is written last and says how the bank was made:
-``format_version``, the settings (``classes`` among them), ``asked``, ``kept``,
-``rejected`` (by gate) and ``kinds`` (by class). ``index.npy`` is derived from
-the annotations, sorted by source image and memory-mapped, so that opening a
-bank costs nothing, workers share it and a look-up does not depend on the
-bank's size.
+``format_version``, the settings (``classes`` among them, and ``device``, the
+kind of device that painted the windows; older banks lack it), ``asked``,
+``kept``, ``rejected`` (by gate) and ``kinds`` (by class). ``index.npy`` is
+derived from the annotations, sorted by source image and memory-mapped, so
+that opening a bank costs nothing, workers share it and a look-up does not
+depend on the bank's size.
 
 An unfinished bank has ``settings.json`` (``format_version`` and the settings)
 and ``records/<block>.json`` instead: the ``windows`` of each block and the

@@ -40,9 +40,14 @@ def writing_to(root: Path) -> Iterator[None]:
 
 
 def is_started(root: str | Path, settings: dict) -> bool:
-    """Whether a folder holds an unfinished bank of these settings."""
+    """Whether a folder holds an unfinished bank of these settings.
+
+    Settings without ``device`` fit a bank of any device.
+    """
     try:
         found = json.loads((Path(root) / SETTINGS).read_bytes())
+        if 'device' not in settings:
+            found.pop('device', None)
         return found.pop('format_version') == FORMAT_VERSION and (
             found == settings
         )
@@ -96,7 +101,7 @@ def _is_still(path: Path, file: BinaryIO) -> bool:
 
 
 @contextmanager
-def bank_lock(root: str | Path, settings: dict) -> Iterator[None]:
+def bank_lock(root: str | Path, settings: dict) -> Iterator[dict]:
     """Starts or resumes a bank, and keeps other writers out.
 
     Args:
@@ -104,11 +109,15 @@ def bank_lock(root: str | Path, settings: dict) -> Iterator[None]:
             started with the same settings.
         settings (dict): All that the windows depend on; JSON types.
 
+    Yields:
+        dict: The settings that the bank was started with: those given, but
+        for ``device`` where an older version started it, which kept none.
+
     Raises:
         OSError: The folder cannot be written.
         ValueError: It holds a finished bank, a bank started with other
-            settings or by a newer version, or something else; or another
-            process writes it.
+            settings, on another kind of device or by a newer version, or
+            something else; or another process writes it.
     """
     root = Path(root)
     with ExitStack() as held:
@@ -117,8 +126,8 @@ def bank_lock(root: str | Path, settings: dict) -> Iterator[None]:
             if not (root / SETTINGS).exists():
                 _check_no_bank(root)
             file = held.enter_context(locked(root))
-            _start(root, file, settings)
-        yield
+            settings = _start(root, file, settings)
+        yield settings
 
 
 def _check_no_bank(root: Path) -> None:
@@ -138,7 +147,7 @@ def _check_no_bank(root: Path) -> None:
         raise InputError(msg)
 
 
-def _start(root: Path, file: BinaryIO, settings: dict) -> None:
+def _start(root: Path, file: BinaryIO, settings: dict) -> dict:
     """Starts a bank whose lock is held, or checks the one to resume."""
     wanted = dict(format_version=FORMAT_VERSION, **settings)
     text = file.read()
@@ -157,9 +166,14 @@ def _start(root: Path, file: BinaryIO, settings: dict) -> None:
         file.flush()
         os.fsync(file.fileno())
     else:
+        if 'device' in wanted and 'device' not in found:
+            print_log(f'{root} does not say on which device it was started')
+            del wanted['device']
         _check_settings(root, found, wanted)
     for name in (IMAGES, RECORDS):
         (root / name).mkdir(exist_ok=True)
+    del wanted['format_version']
+    return wanted
 
 
 def _check_settings(root: Path, found: dict, wanted: dict) -> None:
@@ -170,6 +184,14 @@ def _check_settings(root: Path, found: dict, wanted: dict) -> None:
             f'the bank {root} was started in format {version}, this version '
             f'writes {FORMAT_VERSION}; upgrade mmdet-ddpm-moco or choose '
             'another folder'
+        )
+        raise InputError(msg)
+    if found == {**wanted, 'device': found.get('device')} != wanted:
+        msg = (
+            f'{root} holds a bank started on another kind of device, '
+            f'{found["device"]}, whose windows are not those of this one, '
+            f'{wanted["device"]}; finish it there, choose another folder, or '
+            'remove it first'
         )
         raise InputError(msg)
     if found != wanted:

@@ -1,5 +1,7 @@
 """Random state, eval mode and determinism, restored afterwards."""
 
+import os
+import platform
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -75,3 +77,59 @@ def deterministic(device: str) -> Iterator[int]:
         yield 1
     finally:
         cudnn.benchmark, cudnn.deterministic = before
+
+
+# From oneDNN's sets of instructions up to those that change its results in
+# bfloat16: below avx512_bf16 it computes in float32 and rounds.
+_INSTRUCTIONS = ('sse41', 'avx2', 'avx512', 'avx512_bf16', 'amx')
+
+
+def device_kind(device: str) -> str:
+    """Kind of a device, of which windows can be sampled again bit for bit.
+
+    Args:
+        device (str): Such as ``'cpu'`` or ``'cuda:1'``.
+
+    Returns:
+        str: ``'cuda <name of the card>'``, or ``'cpu <instructions>'`` with
+        the instructions that oneDNN uses, ``ONEDNN_MAX_CPU_ISA`` included.
+    """
+    if torch.device(device).type == 'cuda':
+        return f'cuda {torch.cuda.get_device_name(device)}'
+    if torch.device(device).type != 'cpu':
+        return torch.device(device).type
+    if platform.machine().lower() not in ('x86_64', 'amd64'):
+        return f'cpu {platform.machine()}'
+    supported = [
+        name
+        for name, check in zip(
+            _INSTRUCTIONS[1:],
+            (
+                '_is_avx2_supported',
+                '_is_avx512_supported',
+                '_is_avx512_bf16_supported',
+                '_is_amx_tile_supported',
+            ),
+        )
+        if getattr(torch.cpu, check, bool)()
+    ]
+    best = supported[-1] if supported else _INSTRUCTIONS[0]
+    return f'cpu {min(best, _limit(), key=_INSTRUCTIONS.index)}'
+
+
+def _limit() -> str:
+    """Instructions that oneDNN's environment variable allows."""
+    for variable in ('ONEDNN_MAX_CPU_ISA', 'DNNL_MAX_CPU_ISA'):
+        value = os.environ.get(variable, '').upper()
+        for part, name in (
+            ('AMX', 'amx'),
+            ('BF16', 'avx512_bf16'),
+            ('FP16', 'avx512_bf16'),
+            ('AVX512', 'avx512'),
+            ('AVX2', 'avx2'),
+            ('AVX', 'sse41'),
+            ('SSE', 'sse41'),
+        ):
+            if part in value:
+                return name
+    return _INSTRUCTIONS[-1]

@@ -8,20 +8,9 @@ from typing import Any
 from mmengine.config import Config
 
 from ..datasets.contrastive_dataset import read_source
-from .pipelines import TRANSFORM, config_pipelines, type_name
+from .pipelines import TRANSFORM, config_dicts, config_pipelines, type_name
 
 HOOK = 'DDPMMoCoHook'
-
-
-def config_dicts(part: Any) -> Iterator[dict]:
-    """All dicts in a part of a config, outer ones first; not copies."""
-    if isinstance(part, dict):
-        yield part
-        part = part.values()
-    elif not isinstance(part, (list, tuple)):
-        return
-    for value in part:
-        yield from config_dicts(value)
 
 
 def stages_root(cfg: Config) -> Path:

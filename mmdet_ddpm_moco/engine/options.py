@@ -11,7 +11,8 @@ from mmengine.logging import print_log
 
 from ..utils.dist import init_ranks
 from ..utils.errors import InputError, MissingFileError
-from .inputs import config_dicts, fill_hooks
+from .inputs import fill_hooks
+from .pipelines import config_dicts
 
 
 def apply_options(cfg: Config, args: argparse.Namespace) -> Config:

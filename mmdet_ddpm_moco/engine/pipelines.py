@@ -1,4 +1,4 @@
-"""Finds the pipelines of a training set and inserts a transform.
+"""Finds the parts of a config, its pipelines, and inserts a transform.
 
 Works on configs (dicts) and on built datasets, in any nesting of MMEngine's
 and mmdet's dataset wrappers.
@@ -35,17 +35,23 @@ def insert_config(pipeline: list[dict], transform: dict) -> bool:
     return True
 
 
-def config_pipelines(dataset: Any) -> Iterator[list[dict]]:
-    """All pipelines below the config of a dataset."""
-    if isinstance(dataset, dict):
-        for key, value in dataset.items():
-            if key in KEYS and isinstance(value, list):
-                yield value
-            else:
-                yield from config_pipelines(value)
-    elif isinstance(dataset, (list, tuple)):
-        for value in dataset:
-            yield from config_pipelines(value)
+def config_dicts(part: Any) -> Iterator[dict]:
+    """All dicts in a part of a config, outer ones first; not copies."""
+    if isinstance(part, dict):
+        yield part
+        part = part.values()
+    elif not isinstance(part, (list, tuple)):
+        return
+    for value in part:
+        yield from config_dicts(value)
+
+
+def config_pipelines(part: Any) -> Iterator[list[dict]]:
+    """All pipelines in a part of a config."""
+    for found in config_dicts(part):
+        for key in KEYS:
+            if isinstance(found.get(key), list):
+                yield found[key]
 
 
 def innermost_datasets(dataset: Any) -> Iterator[Any]:

@@ -41,7 +41,7 @@ from ..utils.provenance import fingerprints, record_images
 from ..utils.run_logged import run_logged
 from ..visualization.scene_grid import draw_scene_grid
 from .detector_runs import Command, train_to_end
-from .inputs import config_dicts
+from .pipelines import config_dicts
 
 
 @dataclass(frozen=True)

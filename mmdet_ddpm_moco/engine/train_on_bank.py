@@ -20,8 +20,8 @@ from ..utils.fileio import atomic_write_bytes
 from ..utils.paths import find_config
 from ..utils.run_logged import run_logged
 from .detector_runs import Command, detect, train_to_end
-from .inputs import config_dicts, fill_hooks, inputs_of
-from .pipelines import type_name
+from .inputs import fill_hooks, inputs_of
+from .pipelines import config_dicts, type_name
 
 # A box with this share of its area in a real defect is neither defect nor
 # background.

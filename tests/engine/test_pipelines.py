@@ -3,6 +3,7 @@ import copy
 import pytest
 from mmcv.transforms import LoadAnnotations as CvLoadAnnotations
 from mmdet.datasets.transforms import LoadAnnotations
+from mmengine.config import Config
 
 from helpers.tiny_detection import (
     AUGMENT,
@@ -14,6 +15,7 @@ from mmdet_ddpm_moco.datasets.transforms.diffusion_defect_augment import (
     DiffusionDefectAugment,
 )
 from mmdet_ddpm_moco.engine.pipelines import (
+    config_dicts,
     config_pipelines,
     innermost_datasets,
     insert_config,
@@ -148,3 +150,21 @@ def test_a_dataset_that_loads_no_annotations(data, pipeline):
 def test_datasets_without_a_pipeline():
     assert loads_annotations([1, 2]) is None
     assert list(innermost_datasets([1, 2])) == [[1, 2]]
+
+
+def test_outer_dicts_come_before_inner_ones_through_lists_and_tuples():
+    part = dict(a=1, b=[dict(a=2, b=(dict(a=3), 'x'))], c=dict(a=4))
+    assert [found['a'] for found in config_dicts(part)] == [1, 2, 3, 4]
+
+
+def test_to_change_one_changes_the_config():
+    cfg = Config(dict(model=dict(parts=[dict(size=1), dict(size=2)])))
+    for found in config_dicts(cfg.model):
+        if 'size' in found:
+            found['size'] = 5
+    assert [part.size for part in cfg.model.parts] == [5, 5]
+
+
+def test_what_holds_no_dict_holds_none():
+    for part in (None, 'text', 3, [1, 'a'], ()):
+        assert list(config_dicts(part)) == []

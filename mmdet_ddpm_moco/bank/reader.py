@@ -99,9 +99,6 @@ class DefectBank:
         The bank has images by their name in the COCO json, a pipeline by
         their path; the longest end of the path that is in the bank counts.
 
-        Args:
-            img_path (str | PurePath): Path or name of the image.
-
         Returns:
             list[BankWindow]: Its windows, by number; empty if it has none.
         """
@@ -141,9 +138,6 @@ class DefectBank:
 
     def read(self, window: BankWindow) -> tuple[np.ndarray, np.ndarray]:
         """Reads the pixels of a window.
-
-        Args:
-            window (BankWindow): One of this bank's.
 
         Returns:
             tuple[np.ndarray, np.ndarray]: BGR uint8 (h, w, 3) and alpha

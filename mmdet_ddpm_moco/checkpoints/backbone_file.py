@@ -65,11 +65,7 @@ def record_in(checkpoint: Mapping[str, Any]) -> dict[str, Any] | None:
 def images_seen_by(
     record: Mapping[str, Any] | None, where: str | Path
 ) -> Record | None:
-    """The images that a backbone was trained on, None if not recorded.
-
-    Args:
-        record (Mapping | None): From :func:`record_in`.
-        where (str | Path): The file, for the message.
+    """The images of a backbone's record from the file ``where``, if any.
 
     Raises:
         ValueError: The record is damaged.

@@ -207,14 +207,14 @@ def _report(
     fitting: Mapping[str, Tensor],
     target: Mapping[str, Tensor],
 ) -> BackboneReport:
-    counted = {k: v for k, v in target.items() if v.is_floating_point()}
+    counted = [k for k, v in target.items() if v.is_floating_point()]
     children = {key.partition('.')[0] for key in target}
     unexpected = [key for key in inside if key not in target]
     surplus = [key for key in unexpected if key.partition('.')[0] in children]
-    total = _elements(counted)
-    loaded = _elements({k: v for k, v in fitting.items() if k in counted})
-    left_over = _elements(
-        {k: inside[k] for k in surplus if inside[k].is_floating_point()}
+    total = sum(target[k].numel() for k in counted)
+    loaded = sum(fitting[k].numel() for k in counted if k in fitting)
+    left_over = sum(
+        inside[k].numel() for k in surplus if inside[k].is_floating_point()
     )
     return BackboneReport(
         prefix=prefix,
@@ -230,7 +230,3 @@ def _report(
         coverage=loaded / total if total else 0.0,
         surplus_share=left_over / max(loaded + left_over, 1),
     )
-
-
-def _elements(tensors: Mapping[str, Tensor]) -> int:
-    return sum(tensor.numel() for tensor in tensors.values())

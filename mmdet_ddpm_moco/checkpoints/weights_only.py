@@ -36,7 +36,7 @@ _REPLACED = (
     ('numpy._core.multiarray', 'scalar'),
 )
 
-# Where frameworks put the weights inside the file.
+# Keys under which frameworks store the weights.
 _CONTAINERS = ('state_dict', 'model', 'model_state_dict')
 
 # Whether torch can be given the names that a file may hold.

@@ -77,8 +77,7 @@ def to_coco(
 def write_conversion(
     dst: Path,
     images: Mapping[str, Path],
-    lists: Mapping[str, Sequence[str]],
-    contents: Mapping[str, Any],
+    contents: Mapping[str, dict[str, Any]],
     report: Any,
     copy: bool,
 ) -> None:
@@ -87,8 +86,7 @@ def write_conversion(
     Args:
         dst (Path): Folder to write to.
         images (Mapping[str, Path]): File of each image by its name.
-        lists (Mapping[str, Sequence[str]]): Names of images by list.
-        contents (Mapping[str, Any]): COCO json by list.
+        contents (Mapping[str, dict]): COCO json by name of the list.
         report (Any): For JSON.
         copy (bool): Copy images instead of linking them.
 
@@ -104,11 +102,11 @@ def write_conversion(
             # Only links: a file may be somebody's only copy.
             if (dst / 'images' / name).is_symlink():
                 (dst / 'images' / name).unlink()
-        for key, names in lists.items():
-            text = ''.join(f'{name}\n' for name in names)
+        for key, coco in contents.items():
+            text = ''.join(f'{i["file_name"]}\n' for i in coco['images'])
             atomic_write_bytes(dst / 'lists' / f'{key}.txt', text.encode())
-            write_json(dst / 'annotations' / f'{key}.json', contents[key])
-        _remove_subsets(dst, keep=set(lists))
+            write_json(dst / 'annotations' / f'{key}.json', coco)
+        _remove_subsets(dst, keep=set(contents))
         write_json(dst / 'report.json', report, indent=1)
     except OSError as error:
         if error.strerror is None:

@@ -94,11 +94,9 @@ def collect_samples(
         if image not in pairs:
             report.add('image_without_xml', image.label)
         elif pairs[image] in parsed:
-            annotation = pairs[image]
-            _compare(image, size, annotation, parsed[annotation], report)
-            boxes = _usable_boxes(
-                annotation, parsed[annotation], size, classes, report
-            )
+            file = pairs[image]
+            _compare(image, size, file, parsed[file], report)
+            boxes = _usable_boxes(file, parsed[file], size, classes, report)
         samples.append(
             Sample(names[image], image.path, image.label, *size, small, boxes)
         )

@@ -147,7 +147,6 @@ def convert_dataset(
     write_conversion(
         dst,
         images=_to_place(samples, members, dst),
-        lists=members,
         contents={
             key: to_coco([entries[name] for name in chosen], names, info)
             for key, chosen in members.items()

@@ -75,11 +75,8 @@ def all_ranks(function: Callable[[], T], group: Any = None) -> T:
     """Runs a function on each rank; an error on any of them ends them all.
 
     Args:
-        function (Callable): Takes nothing.
+        function (Callable): Its value on this rank is returned.
         group (ProcessGroup | None): The ranks. Defaults to all.
-
-    Returns:
-        object: What it returned on this rank.
 
     Raises:
         Exception: The function's own, on the first rank where it failed.
@@ -100,14 +97,11 @@ def all_ranks(function: Callable[[], T], group: Any = None) -> T:
 
 
 def main_process_first(function: Callable[[], T], group: Any = None) -> T:
-    """Runs a function on the main process, for all ranks.
+    """Runs a function on the main process and returns its value on all ranks.
 
     Args:
-        function (Callable): Takes nothing, returns what can be pickled.
+        function (Callable): Returns what can be pickled.
         group (ProcessGroup | None): The ranks. Defaults to all.
-
-    Returns:
-        object: What it returned on the main process.
 
     Raises:
         Exception: The function's own, on the main process.

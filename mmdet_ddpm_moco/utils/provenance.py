@@ -52,15 +52,7 @@ class Copy(NamedTuple):
 
 
 def fingerprints(paths: Iterable[str | Path]) -> dict[str, Fingerprint]:
-    """Takes the fingerprints of many images, in threads.
-
-    Args:
-        paths (Iterable[str | Path]): Files; repeated ones count once.
-
-    Returns:
-        dict[str, Fingerprint]: By path, without those that are no local
-        files.
-    """
+    """Fingerprints of images by path, of those that are local files."""
     files = sorted({str(path) for path in paths})
     files = [file for file in files if Path(file).is_file()]
     with ThreadPoolExecutor() as pool:
@@ -68,10 +60,7 @@ def fingerprints(paths: Iterable[str | Path]) -> dict[str, Fingerprint]:
 
 
 def record_images(paths: Iterable[str | Path]) -> Record:
-    """Makes the record of images.
-
-    Args:
-        paths (Iterable[str | Path]): Files; repeated ones count once.
+    """Makes the record of images; repeated ones count once.
 
     Returns:
         dict: ``format_version`` and ``images``, a list of ``[file name,
@@ -122,14 +111,7 @@ def read_record(folder: str | Path) -> Record | None:
 
 
 def checked_record(record: Any, where: str | Path) -> Record:
-    """Checks a record that comes from a file.
-
-    Args:
-        record (Any): As read.
-        where (str | Path): The file, for the message.
-
-    Returns:
-        dict: The same.
+    """Returns a record read from the file ``where``, checked.
 
     Raises:
         ValueError: It is no record, or a newer one.

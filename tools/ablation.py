@@ -9,12 +9,12 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='Trains and scores the runs (variants x labeled images '
         'per class x seeds) of an experiment. A seed redraws everything. '
-        'Finished runs are recorded beside the experiment, in '
-        '<experiment>.jsonl, and not repeated; a run that was killed is '
-        'resumed. Several processes, such as one for each GPU, may share an '
+        'Finished runs are recorded in results/<experiment>.jsonl beside the '
+        'experiment and not repeated; a run that was killed is resumed. '
+        'Several processes, such as one for each GPU, may share an '
         'experiment. At the end the table is written between the marks '
         '<!-- begin <experiment> --> and <!-- end <experiment> --> of the '
-        'README.md beside the experiment, and the plot is saved there.',
+        'README.md beside the experiment, and a plot is saved in results/.',
     )
     parser.add_argument(
         'experiment', help='experiment file (benchmarks/neu_det/*.py)'
@@ -75,7 +75,7 @@ def main() -> None:
     text = table(shown, records)
     print(f'\n{text}')
     if records and not args.against:
-        plot = experiment.file.with_suffix('.png')
+        plot = experiment.results.with_suffix('.png')
         plot_results(experiment, records, plot)
         readme = experiment.file.with_name('README.md')
         if write_between_marks(readme, experiment.file.stem, text):

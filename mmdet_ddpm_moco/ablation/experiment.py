@@ -84,7 +84,7 @@ class Experiment:
     @property
     def results(self) -> Path:
         """Records of finished runs, one json line each."""
-        return self.file.with_suffix('.jsonl')
+        return self.file.parent / 'results' / f'{self.file.stem}.jsonl'
 
     @property
     def pool(self) -> Path:

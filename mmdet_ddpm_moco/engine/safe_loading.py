@@ -131,6 +131,7 @@ def _dtype(stand_in: Any) -> np.dtype:
     if type(stand_in).__name__ != 'dtype':
         raise TypeError
     byte_order = stand_in.state[1]
-    if byte_order not in '<>|' or not _NUMBERS.fullmatch(stand_in.args[0]):
+    name = stand_in.args[0]
+    if byte_order not in set('<>|') or not _NUMBERS.fullmatch(name):
         raise ValueError
-    return np.dtype(byte_order + stand_in.args[0])
+    return np.dtype(byte_order + name)

@@ -65,26 +65,21 @@ def stages_of(cfg: Config, launcher: str = 'none') -> list[Stage]:
     root, outputs = stages_root(cfg), stage_outputs(cfg)
     bank, checkpoint = outputs.get('bank'), outputs.get('checkpoint')
     banks, checkpoints = inputs_of(cfg)
-    stages = []
-    moco = None
+    stages: list[Stage] = []
     if checkpoint and _among(checkpoint, checkpoints):
         moco = _stage_config(cfg, 'backbone', root / 'moco', launcher)
+        stages = [_training_stage(cfg, 'backbone', moco, Path(checkpoint))]
         # The backbone may be trained on windows of the bank.
         files = ann_files(moco.get('train_dataloader'))
         banks |= {str(root / 'bank')} & {str(Path(f).parent) for f in files}
     if bank and _among(bank, banks):
         ddpm = _stage_config(cfg, 'generator', root / 'ddpm', launcher)
         generator = root / 'ddpm' / 'generator'
-        options = cfg.stages.generator.get('options')
-        stages.append(_training_stage('generator', ddpm, generator, options))
-        stages.append(
-            _bank_stage(ddpm, generator, Path(bank), cfg.stages.bank)
-        )
-    if checkpoint and moco is not None:
-        options = cfg.stages.backbone.get('options')
-        stages.append(
-            _training_stage('backbone', moco, Path(checkpoint), options)
-        )
+        stages = [
+            _training_stage(cfg, 'generator', ddpm, generator),
+            _bank_stage(ddpm, generator, Path(bank), cfg.stages.bank),
+            *stages,
+        ]
     made = {stage.output for stage in stages}
     for path in sorted(banks | checkpoints):
         if not _among(path, made) and not Path(path).exists():
@@ -167,7 +162,7 @@ def _stage_config(
 
 
 def _training_stage(
-    name: str, cfg: Config, output: Path, options: Mapping | None
+    detector: Config, name: str, cfg: Config, output: Path
 ) -> Stage:
 
     def fresh() -> bool:
@@ -183,9 +178,9 @@ def _training_stage(
         train(cfg, resume=resume)
 
     command = f'python tools/train.py {cfg.filename} --work-dir {cfg.work_dir}'
+    options = detector.stages[name].get('options')
     if options:
-        given = ' '.join(f'{key}={value}' for key, value in options.items())
-        command += f' --cfg-options {given}'
+        command += f' --cfg-options {_flag(options)}'
     return Stage(name, output, fresh, make, command, cfg)
 
 

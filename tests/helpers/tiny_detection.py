@@ -109,7 +109,7 @@ def build_dataset(cfg):
 
 @HOOKS.register_module()
 class KeepBoxesHook(Hook):
-    """Keeps how many boxes each training image came with, by epoch."""
+    """Records the number of boxes of each training image, by epoch."""
 
     priority = 'LOWEST'
     counts = {}
@@ -129,7 +129,7 @@ class KeepBoxesHook(Hook):
 
 @HOOKS.register_module()
 class EagerIteratorHook(Hook):
-    """Has the workers run before anything else, as MMEngine 0.10.7 does."""
+    """Starts the workers before anything else, as MMEngine 0.10.7 does."""
 
     priority = 'HIGHEST'
 
@@ -140,7 +140,7 @@ class EagerIteratorHook(Hook):
 
 @MODELS.register_module()
 class BackboneAlone(BaseModel):
-    """Takes what a detector takes; quick where the detector is no matter."""
+    """Has the inputs of a detector, for tests of anything but the model."""
 
     def __init__(self, backbone):
         super().__init__()

@@ -61,7 +61,7 @@ class TinyDetector(BaseModel):
 
 @HOOKS.register_module()
 class KeepStartHook(Hook):
-    """Keeps what the first training iteration would compute with."""
+    """Records the weights at the first training iteration."""
 
     priority = 'LOWEST'
     start = None

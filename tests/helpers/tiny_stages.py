@@ -93,10 +93,10 @@ def name_runs_apart(monkeypatch):
 
 
 def make_stages_quick(monkeypatch):
-    """Small blocks, a painter of noise, unformatted configs; keeps the log.
+    """Small blocks, a sampler that returns noise; records the log.
 
     Returns:
-        list[str]: What the stages say from now on.
+        list[str]: What the stages log from now on.
     """
     log = []
     name_runs_apart(monkeypatch)

@@ -15,6 +15,8 @@ from ..utils.errors import InputError
 
 # Detections of a class below which its curve says nothing.
 MIN_DETECTIONS = 10
+# Above any score: nothing is kept, nothing ignored.
+_NOTHING = (1.01, 1.01, 0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ def calibrate(
 
     ``high`` is the lowest score from which on the kept boxes have the
     precision asked for. A class that never has it gets the score of the best
-    F0.5 instead, so that it is not left out. ``low`` is the score below
+    F0.5 instead, so that it is not left out, unless even those boxes have
+    less than ``low_precision``: then nothing of it is kept. ``low`` is the score below
     which a box is right less often than ``low_precision``, by isotonic
     regression of right against score (Zadrozny and Elkan, 2002).
 
@@ -84,8 +87,7 @@ def _threshold(
     right = found.true_positive[0][counted]
     truths = int(found.ground_truths.sum())
     if len(scores) < MIN_DETECTIONS or truths == 0:
-        # Nothing is known of this class: nothing is kept of it.
-        return Threshold(found.name, 1.0, 1.0, 0.0, 0.0, 0.0)
+        return Threshold(found.name, *_NOTHING)
     hits = np.cumsum(right)
     precisions = hits / np.arange(1, len(scores) + 1)
     # Boxes of one score are kept together, so that only the last counts.
@@ -106,6 +108,8 @@ def _threshold(
             / np.maximum(0.25 * precisions + recalls, 1e-12)
         )
         kept = int(np.where(last, f_half, -1).argmax()) + 1
+        if precisions[kept - 1] < max(low_precision, 1e-12):
+            return Threshold(found.name, *_NOTHING)
     likely = isotonic_regression(right.astype(np.float64), increasing=False).x
     some = max(int((likely >= low_precision).sum()), kept)
     return Threshold(

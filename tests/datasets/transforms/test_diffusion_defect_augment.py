@@ -2,7 +2,6 @@
 
 import copy
 import warnings
-from functools import partial
 
 import numpy as np
 import pytest
@@ -22,16 +21,10 @@ from helpers.painted_windows import (
     color,
     corners_of,
     grain,
-    make_augment,
     sample,
     shown,
 )
 from mmdet_ddpm_moco.bank.compositing import composite, crop
-
-
-@pytest.fixture
-def augment(tmp_path):
-    return partial(make_augment, tmp_path)
 
 
 class TestImage:

@@ -1,7 +1,6 @@
 """DiffusionDefectAugment: choice of windows, and errors."""
 
 import pickle
-from functools import partial
 
 import cv2
 import numpy as np
@@ -14,7 +13,6 @@ from helpers.painted_windows import (
     W,
     corners_of,
     grain,
-    make_augment,
     sample,
     shown,
 )
@@ -22,11 +20,6 @@ from mmdet_ddpm_moco.bank.compositing import overlaps
 from mmdet_ddpm_moco.datasets.transforms.diffusion_defect_augment import (
     DiffusionDefectAugment,
 )
-
-
-@pytest.fixture
-def augment(tmp_path):
-    return partial(make_augment, tmp_path)
 
 
 class TestChoice:

@@ -1,7 +1,6 @@
 """DiffusionDefectAugment: masks, and in an mmdet pipeline."""
 
 import json
-from functools import partial
 
 import cv2
 import numpy as np
@@ -21,16 +20,10 @@ from helpers.painted_windows import (
     H,
     W,
     grain,
-    make_augment,
     sample,
     shown,
 )
 from mmdet_ddpm_moco.bank.compositing import crop
-
-
-@pytest.fixture
-def augment(tmp_path):
-    return partial(make_augment, tmp_path)
 
 
 class TestMasks:

@@ -1,0 +1,84 @@
+"""The documentation is true to the code: links, messages and configs."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+ROOT = Path(__file__).parents[1]
+GLOBS = ('*.md', 'docs/*.md', 'configs/**/*.md', 'benchmarks/**/*.md')
+PAGES = sorted(page for pattern in GLOBS for page in ROOT.glob(pattern))
+TROUBLES = ROOT / 'docs' / 'tuning-and-troubleshooting.md'
+# Messages of setuptools, compilers and torch.
+FOREIGN = ('No module named', 'DistributedDataParallel')
+
+
+def anchors(page):
+    """What GitHub makes of the headings of a page."""
+    headings = re.findall(r'^#+ (.*)$', page.read_text(), re.MULTILINE)
+    kept = (re.sub(r'[^\w\- ]', '', text.lower()) for text in headings)
+    return {text.strip().replace(' ', '-') for text in kept}
+
+
+@pytest.mark.parametrize(
+    'page', PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES]
+)
+def test_links_lead_somewhere(page):
+    for link in re.findall(r'\]\(([^)\s]+)\)', page.read_text()):
+        if link.startswith(('http://', 'https://')):
+            continue
+        path, _, anchor = link.partition('#')
+        target = page.parent / path if path else page
+        assert target.exists(), link
+        if anchor:
+            assert anchor in anchors(target), link
+
+
+def texts_of_the_code():
+    """All strings of package and tools; gaps of f-strings are '…'."""
+    for folder in ('mmdet_ddpm_moco', 'tools'):
+        for path in (ROOT / folder).rglob('*.py'):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.JoinedStr):
+                    yield ''.join(
+                        part.value if isinstance(part, ast.Constant) else '…'
+                        for part in node.values
+                    )
+                elif isinstance(node, ast.Constant):
+                    yield str(node.value)
+
+
+def test_quoted_messages_are_those_of_the_code():
+    text = TROUBLES.read_text().split('## Error messages')[1]
+    rows = re.findall(r'^\| (`[^|]*`) \|', text, re.MULTILINE)
+    messages = [m for row in rows for m in re.findall(r'`([^`]*)`', row)]
+    ours = [m for m in messages if not m.startswith(FOREIGN)]
+    assert len(ours) > 25
+    code = '\n'.join(texts_of_the_code())
+    parts = {part.strip(' .,') for m in ours for part in m.split('…')}
+    assert [part for part in sorted(parts) if part not in code] == []
+
+
+def test_configs_of_own_images_are_read():
+    """Written for a folder beside those of the shipped ones."""
+    page = (ROOT / 'docs' / 'own-data.md').read_text()
+    found = re.findall(
+        r'`configs/mine/([\w-]+)\.py`.*?```python\n(.*?)```', page, re.DOTALL
+    )
+    assert [name for name, _ in found] == ['ddpm', 'mocov2', 'faster-rcnn']
+    # Their relative bases are those of any folder in configs.
+    configs = {
+        name: Config.fromstring(
+            text.replace("'../", f"'{ROOT}/configs/"), '.py'
+        )
+        for name, text in found
+    }
+    detector = configs['faster-rcnn']
+    classes = detector.train_dataloader.dataset.metainfo.classes
+    assert detector.model.roi_head.bbox_head.num_classes == len(classes)
+    assert configs['ddpm'].model.num_classes == len(classes)
+    for stage in ('generator', 'backbone'):
+        assert Path(detector.stages[stage].config).stem in configs
+    assert len(configs['mocov2'].train_dataloader.dataset.sources) == 2

@@ -1,6 +1,7 @@
 # make demo       the main job on built-in data
 # make test       all tests
 # make test-fast  the tests without the slow ones, in two processes
+# make test-gpu   the check of a GPU machine (docs/gpu.md), at most 8 minutes
 # make lint       ruff: rules and format
 # make type       mypy
 #
@@ -18,7 +19,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check \
   $(if $(WHEELHOUSE),--find-links $(abspath $(WHEELHOUSE)))
 SITE = $(shell $(BIN)/python -c 'import site; print(site.getsitepackages()[0])')
 
-.PHONY: demo test test-fast lint type env
+.PHONY: demo test test-fast test-gpu lint type env
 .DELETE_ON_ERROR:
 
 demo: env
@@ -30,6 +31,9 @@ test: env
 # One thread each: two processes on two cores would fight over threads.
 test-fast: env
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests -m 'not slow' -n 2
+
+test-gpu: env
+	$(BIN)/python tools/check_gpu.py
 
 lint: env
 	$(BIN)/ruff check .

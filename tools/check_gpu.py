@@ -140,6 +140,7 @@ def run_child(
     if args.device == 'cpu':
         env['CUDA_VISIBLE_DEVICES'] = ''
         env.setdefault('OMP_NUM_THREADS', '1')
+    env.setdefault('TQDM_DISABLE', '1')
     logs = args.out / 'logs'
     logs.mkdir(parents=True, exist_ok=True)
     screen = os.dup(1)

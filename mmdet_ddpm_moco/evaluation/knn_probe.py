@@ -76,8 +76,8 @@ class LabeledProbe:
         numbers = {file: number for number, file in enumerate(files)}
         self._labels = torch.tensor([names.index(c) for c in classes])
         self._images = torch.tensor([numbers[file] for file in files])
-        self._asked = found_elsewhere(self._labels, self._images)
-        self.classes = len(self._labels[self._asked].unique())
+        self._evaluated = found_elsewhere(self._labels, self._images)
+        self.classes = len(self._labels[self._evaluated].unique())
         if self.classes < 2:
             msg = (
                 f'fewer than two classes of {labeled["ann_file"]} are in '
@@ -101,7 +101,7 @@ class LabeledProbe:
             features, self._labels, self._images, k, temperature
         )
         return balanced_accuracy(
-            predicted[self._asked], self._labels[self._asked]
+            predicted[self._evaluated], self._labels[self._evaluated]
         )
 
 

@@ -98,32 +98,32 @@ def synthesize_bank(
         ]:
             check_arguments(dict(num=num), num=(num >= 1, 'at least 1'))
             data = open_hosts(generator, ann_file, img_prefix)
-            asked = BankOptions(**options)
-            settings = bank_settings(generator, ann_file, asked)
+            chosen = BankOptions(**options)
+            settings = bank_settings(generator, ann_file, chosen)
             if judge is not None:
                 settings['judge'] = judge.settings
             settings['device'] = device_kind(device)
             planner = WindowPlanner(
                 data,
-                max_window=asked.max_window,
-                mix=asked.mix,
-                seed=asked.seed,
-                per_class=asked.per_class,
+                max_window=chosen.max_window,
+                mix=chosen.mix,
+                seed=chosen.seed,
+                per_class=chosen.per_class,
             )
             gates = QualityGates(data, planner, judge)
             # Each has its own sampler; U-Net and gates are shared.
             painters = [
-                WindowPainter(generator, data, gates, asked, device)
+                WindowPainter(generator, data, gates, chosen, device)
                 for _ in range(num_workers)
             ]
             return data, settings, planner, painters
 
         data, settings, planner, painters = all_ranks(prepare, group)
-        _check_kinds(all_gather_object(settings['device'], group))
+        _check_same_device(all_gather_object(settings['device'], group))
         writer = BankWriter(out, settings)
 
         def start() -> bool:
-            """Locks the bank; whether all of it was written before."""
+            """Locks the bank; True if only cleaning up is left to do."""
             writer.settings = stack.enter_context(bank_lock(out, settings))
             hosts = record_images(image.path for image in data.images)
             seen = merge_records(hosts, generator.provenance)
@@ -299,17 +299,17 @@ def _count_accepted(records: Sequence[dict]) -> int:
     return sum(record['rejected'] is None for record in records)
 
 
-def _check_kinds(kinds: list[str]) -> None:
-    """Refuses ranks of several kinds, on the main process.
+def _check_same_device(kinds: list[str]) -> None:
+    """Refuses ranks on several kinds of device, on the main process.
 
-    What they make together depends on who painted which block.
+    Their bank would depend on which rank made which block.
     """
     if len(set(kinds)) == 1:
         return
     if not is_main_process():
         raise SystemExit(1)
     msg = (
-        f'the ranks run on several kinds of device, {sorted(set(kinds))}: '
-        'start them where these are the same'
+        f'the ranks run on several kinds of device, {sorted(set(kinds))}; '
+        'start them on devices of one kind'
     )
     raise InputError(msg)

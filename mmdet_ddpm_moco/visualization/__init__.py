@@ -1,1 +1,1 @@
-"""Pictures of banks and of training runs."""
+"""Diagrams and sample grids."""

@@ -40,7 +40,7 @@ def reference(ann_file, result_file):
 
 @pytest.mark.parametrize('ties', ['none', 'images', 'all'])
 @pytest.mark.parametrize('seed', range(5))
-def test_unweighted_it_is_coco_eval(tmp_path, seed, ties):
+def test_unweighted_it_equals_coco_eval(tmp_path, seed, ties):
     files = write(tmp_path, *random_test_set(seed, ties))
     expected, stats = reference(*files)
     matches = match_detections(*files)
@@ -63,7 +63,7 @@ def test_unweighted_it_is_coco_eval(tmp_path, seed, ties):
 
 @pytest.mark.parametrize('ties', ['none', 'images'])
 @pytest.mark.parametrize('seed', range(5))
-def test_weighted_it_is_coco_eval_of_repeated_images(tmp_path, seed, ties):
+def test_weighted_it_equals_coco_eval_of_repeated_images(tmp_path, seed, ties):
     truth, detections = random_test_set(seed, ties)
     matches = match_detections(*write(tmp_path, truth, detections))
     rng = np.random.default_rng(seed + 100)
@@ -246,7 +246,7 @@ def test_a_resample_without_boxes_has_no_score(tmp_path):
 @pytest.mark.parametrize(
     'weights', [[1, 1], [1, 1, -1], [1.0, 1.0, 1.0], [[1, 1, 1]]]
 )
-def test_weights_that_are_none(tmp_path, weights):
+def test_invalid_weights(tmp_path, weights):
     truth, detections = one_class([1, 1, 1], [[]] * 3, [[]] * 3)
     matches = match_detections(*write(tmp_path, truth, detections))
     with pytest.raises(ValueError, match='weights must be 3 whole numbers'):

@@ -1,4 +1,4 @@
-"""A bank put back into whole images."""
+"""A bank pasted into whole images."""
 
 import json
 
@@ -22,11 +22,11 @@ def made(tmp_path):
 
 def written(folder):
     found = json.loads((folder / 'annotations.json').read_bytes())
-    pictures = [
+    images = [
         cv2.imread(str(folder / 'images' / image['file_name']))
         for image in found['images']
     ]
-    return found, pictures
+    return found, images
 
 
 def labels(found, image_id, crowd):
@@ -54,11 +54,11 @@ def test_labels_are_synthesized_and_real_ones_crowds(made):
         assert labels(found, second, 1) == sorted(REAL)
 
 
-def test_pixels_are_the_hosts_but_for_the_windows(made):
+def test_pixels_outside_of_windows_are_those_of_the_hosts(made):
     bank, data, out = made
     write_composites(bank, data, out)
-    _, pictures = written(out)
-    for number, picture in enumerate(pictures):
+    _, images = written(out)
+    for number, image in enumerate(images):
         host = cv2.imread(str(data.images[number // 2].path))
         expected = host.copy()
         for index in (0, 1, 2) if number % 2 == 0 else (3,):
@@ -67,7 +67,7 @@ def test_pixels_are_the_hosts_but_for_the_windows(made):
             pixels, alpha = bank.read(window)
             part = expected[y : y + h, x : x + w]
             part[alpha > 0] = pixels[alpha > 0]
-        np.testing.assert_array_equal(picture, expected)
+        np.testing.assert_array_equal(image, expected)
         assert (expected != host).any()
 
 
@@ -86,7 +86,7 @@ def test_crowds_stay_crowds(made):
     assert (0, 0, 50, 9, 9) not in labels(found, 3, 1)
 
 
-def test_what_is_there_is_kept_unless_the_bank_is_another(
+def test_finished_composites_are_kept_for_the_same_bank(
     made, monkeypatch, tmp_path
 ):
     bank, data, out = made
@@ -99,7 +99,7 @@ def test_what_is_there_is_kept_unless_the_bank_is_another(
     assert write_composites(other, data, out)['boxes'] == NUMBER
 
 
-def test_a_killed_writing_is_done_again(made, monkeypatch):
+def test_composites_are_written_again_after_a_kill(made, monkeypatch):
     bank, data, out = made
     counts = write_composites(bank, data, out)
     (bank.root / 'manifest.json').write_text(

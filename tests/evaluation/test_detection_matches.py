@@ -1,4 +1,4 @@
-"""What is matched, and what is refused."""
+"""Matching detections, and invalid inputs."""
 
 import json
 
@@ -25,14 +25,14 @@ def test_only_the_100_best_detections_of_an_image_count(tmp_path):
         assert_same(average_precision(matches)[0, 0], expected)
 
 
-def test_the_input_stays_as_it_is_and_nothing_is_printed(tmp_path, capsys):
+def test_the_input_is_unchanged_and_nothing_is_printed(tmp_path, capsys):
     truth, detections = random_test_set(1, 'all')
     ann_file, result_file = write(tmp_path, truth, detections)
     from_file = average_precision(match_detections(ann_file, result_file))
     from_list = average_precision(match_detections(ann_file, detections))
     assert detections == json.loads(result_file.read_text())
     assert_same(from_list, from_file, 0)
-    # Who calls from Python has other kinds of numbers and sequences.
+    # Python callers have other types of numbers and sequences.
     others = [
         dict(each, bbox=tuple(each['bbox']), score=np.float64(each['score']))
         for each in detections
@@ -62,7 +62,7 @@ def test_a_detection_that_does_not_fit(tmp_path, change, message):
         assert '\n' not in str(error.value)
 
 
-def test_files_that_are_something_else(tmp_path):
+def test_other_files(tmp_path):
     truth, detections = random_test_set(0)
     ann_file, result_file = write(tmp_path, truth, detections)
     with pytest.raises(ValueError, match='no COCO annotation file'):

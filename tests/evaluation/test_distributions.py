@@ -1,4 +1,4 @@
-"""Comparisons by kind and class, on features made up for it."""
+"""Comparisons by kind and class, on synthetic features."""
 
 import numpy as np
 import pytest
@@ -105,7 +105,7 @@ def test_without_a_classifier_there_is_no_inception_score(bank, real):
     assert 'inception_score' not in found['overall']['matched']['bank']
 
 
-def test_each_kind_has_what_it_is_compared_with(bank, real):
+def test_each_kind_has_its_reference(bank, real):
     parts = by_kind(bank, real)
     assert list(parts) == ['all', 'add', 'replaces']
     added, against = parts['add']
@@ -118,7 +118,7 @@ def test_each_kind_has_what_it_is_compared_with(bank, real):
     assert list(by_kind(only, real)) == ['all', 'replaces']
 
 
-def test_taking_keeps_all_together(bank):
+def test_take_selects_from_every_attribute(bank):
     part = bank.take([40, 2])
     torch.testing.assert_close(part.features, bank.features[[40, 2]])
     torch.testing.assert_close(part.logits, bank.logits[[40, 2]])

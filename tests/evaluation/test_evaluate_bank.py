@@ -1,4 +1,4 @@
-"""The whole evaluation, on made images, with a small extractor."""
+"""The whole evaluation, on synthetic images, with a small extractor."""
 
 import copy
 import json
@@ -77,7 +77,7 @@ def report(made):
     )
 
 
-def test_all_is_written(made, report):
+def test_all_files_are_written(made, report):
     out = made['root'] / 'out'
     assert sorted(f.name for f in out.iterdir()) == [
         'neighbors.png',
@@ -103,7 +103,7 @@ def test_counts(report):
     assert replaced['scratch']['counts'] == dict(bank=12, real=14)
 
 
-def test_training_windows_take_the_banks_place_once(report):
+def test_training_windows_are_compared_in_place_of_the_bank(report):
     trained = report['distributions']['training']
     assert trained['overall']['counts'] == dict(bank=24, real=28)
     assert report['spectrum']['training']['dent'] is None  # 7 to a half
@@ -118,7 +118,7 @@ def test_the_judge_agrees(report):
     )
 
 
-def test_every_figure_is_in_the_text(made, report):
+def test_every_number_is_in_the_text(made, report):
     text = (made['root'] / 'out' / 'report.md').read_text()
     for name in (*CLASSES, 'overall'):
         for kind in ('all', 'add', 'replaces'):
@@ -201,7 +201,7 @@ def test_options_out_of_range(made, tmp_path, options):
         )
 
 
-def test_held_out_images_that_are_not(made, tmp_path):
+def test_held_out_images_among_the_training_images(made, tmp_path):
     again = load(made['paths'])
     with pytest.raises(ValueError, match='12 of the real images') as error:
         evaluate_bank(

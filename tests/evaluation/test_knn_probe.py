@@ -55,7 +55,7 @@ def test_each_file_is_evaluated(tmp_path, labeled):
     assert found[str(blind)] <= 0.5
 
 
-def test_the_start_is_the_same_again(labeled):
+def test_the_initial_weights_are_the_same_each_time(labeled):
     torch.manual_seed(1)
     one, _ = backbone_accuracies(config(scale=32), [], labeled)
     torch.manual_seed(2)

@@ -64,14 +64,14 @@ def test_recall_by_kind_and_class(measure_with):
 
 
 def test_windows_without_a_defect(measure_with):
-    # Into 3 of 4 of them the tests painted one all the same.
+    # 3 of 4 have a defect nevertheless.
     assert measure_with()['null'] == dict(
         n=4, false_positive_rate=0.75, host_false_positive_rate=0
     )
 
 
 class TwoThirds:
-    """Finds less well: every third image is not looked at."""
+    """Finds nothing in every third image."""
 
     def detect(self, images):
         for i, found in enumerate(BrightJudge().detect(images)):
@@ -90,7 +90,7 @@ def test_relative_to_the_judges_own_recall(measure_with):
     assert row['relative_recall'] == pytest.approx(row['recall'] / (2 / 3))
 
 
-def test_a_score_that_nothing_reaches(measure_with):
+def test_a_score_above_all_detections(measure_with):
     found = measure_with(score=0.95)
     assert found['real']['overall']['recall'] == 0
     assert found['add']['overall']['recall'] == 0
@@ -99,7 +99,7 @@ def test_a_score_that_nothing_reaches(measure_with):
 
 
 class RightOfTheHost:
-    """Fires wherever a host is not noise, whatever the window."""
+    """Detects a defect at one place of every image."""
 
     def detect(self, images):
         for _ in images:
@@ -110,13 +110,13 @@ class RightOfTheHost:
             )
 
 
-def test_the_base_rate_of_false_alarms(measure_with):
+def test_the_false_positive_rate_of_the_hosts(measure_with):
     assert measure_with(RightOfTheHost())['null'] == dict(
         n=4, false_positive_rate=1, host_false_positive_rate=1
     )
 
 
-def test_no_windows_at_all(measure_with):
+def test_no_windows(measure_with):
     found = measure_with(hosts=[])
     assert found['null'] == dict(
         n=0, false_positive_rate=None, host_false_positive_rate=None

@@ -30,7 +30,7 @@ def test_sets_of_one_size_and_mix(seed):
     assert np.array(REAL)[sets.reference].tolist() == labels
     for part in (sets.bank, sets.real, sets.reference):
         assert len(set(part.tolist())) == len(part) == len(sets)
-    # The bank has the fewest of class 1, and nobody else has class 2.
+    # The bank has the fewest of class 1, and only the bank has class 2.
     assert labels.count(1) == 3 and labels.count(2) == 0
     assert labels.count(0) == 10
 

@@ -33,7 +33,7 @@ def test_against_all_pairs(k, by_image):
         assert distances[i] == pytest.approx([d for d, _ in pairs])
 
 
-def test_many_are_taken_in_parts(monkeypatch):
+def test_chunks_do_not_matter(monkeypatch):
     query, pool = draw(10, 3, 0), draw(6, 3, 1)
     images = (list(range(10)), [0, 1, 2, 7, 8, 9])
     whole = nearest(query, pool, 2, *images)
@@ -44,7 +44,7 @@ def test_many_are_taken_in_parts(monkeypatch):
         np.testing.assert_array_equal(a, b)
 
 
-def test_a_copy_has_no_distance():
+def test_a_copy_has_distance_zero():
     pool = draw(9, 400, 0) * 1e-3 + 50
     _, distances = nearest(pool[4:5].clone(), pool, 1)
     assert distances[0, 0] == 0
@@ -108,9 +108,9 @@ def test_rows_show_the_nearest_and_another(sets, tmp_path):
     found = nearest_training_windows(bank, train, k=3)
     rows = choose_rows(bank, found)
     assert len(rows) == len(set(rows)) == 8
-    # The smallest feature of each class and kind lies nearest.
+    # The smallest feature of each class and kind is nearest.
     assert {0, 1, 6, 7} <= set(rows)
     file = tmp_path / 'new' / 'neighbors.png'
     draw_neighbors(bank, train, found, ('dent', 'pit'), file)
-    picture = cv2.imread(str(file))
-    assert picture.shape[0] > 8 * 100 and picture.shape[1] > 4 * 100
+    figure = cv2.imread(str(file))
+    assert figure.shape[0] > 8 * 100 and figure.shape[1] > 4 * 100

@@ -49,18 +49,18 @@ def test_knn_equals_the_naive_loop(number, classes, images, k, temperature):
 
 
 def test_neighbors_of_the_same_image_never_count():
-    """Twins within an image lie; other images tell the truth."""
+    """Near duplicates within an image are misleading; other images are not."""
     features = torch.eye(2).repeat_interleave(2, 0)  # a a b b
     features = torch.cat((features, features + 0.1))
     labels = torch.tensor([0, 1, 1, 0, 0, 0, 1, 1])
     images = torch.tensor([0, 0, 1, 1, 2, 2, 3, 3])
     predicted = knn_predictions(features, labels, images, 1)
     assert predicted[:4].tolist() == [0, 0, 1, 1]
-    with_twins = knn_predictions(features, labels, torch.arange(8), 1)
-    assert with_twins[:4].tolist() == [1, 0, 0, 1]
+    with_duplicates = knn_predictions(features, labels, torch.arange(8), 1)
+    assert with_duplicates[:4].tolist() == [1, 0, 0, 1]
 
 
-def test_near_votes_weigh_more_the_colder_they_are_cast():
+def test_a_lower_temperature_favors_near_votes():
     angles = torch.tensor([0.0, 0.1, 0.5, 0.5])
     features = torch.stack((angles.cos(), angles.sin()), 1)
     labels = torch.tensor([0, 0, 1, 1])

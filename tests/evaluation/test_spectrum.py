@@ -48,9 +48,9 @@ def test_against_the_definition(size):
 
 @pytest.mark.parametrize('std', [5, 20])
 def test_white_noise_is_flat_at_its_variance(std):
-    pictures = [noise(64, 48, std, seed) for seed in range(40)]
-    # Means of powers, not of dB, are what the variance says.
-    power = (10 ** (spectra(pictures) / 10)).mean(0)
+    windows = [noise(64, 48, std, seed) for seed in range(40)]
+    # Means of powers, not of dB, equal the variance.
+    power = (10 ** (spectra(windows) / 10)).mean(0)
     np.testing.assert_allclose(power, std**2, rtol=0.08)
 
 
@@ -66,7 +66,7 @@ def test_a_wave_is_in_its_band(band, across):
     assert powers[band] > others.max() + 10
 
 
-def test_brightness_is_no_matter_and_contrast_is():
+def test_contrast_counts_and_brightness_does_not():
     pixels = noise(32, 32, 10)
     same = band_powers(pixels + 40)
     np.testing.assert_allclose(same, band_powers(pixels), atol=1e-9)
@@ -76,12 +76,12 @@ def test_brightness_is_no_matter_and_contrast_is():
     )
 
 
-def test_an_even_picture_and_a_small_one_are_no_fault():
+def test_a_uniform_window_and_a_small_one():
     assert np.isfinite(band_powers(np.full((16, 16), 7, np.uint8))).all()
     assert np.isnan(band_powers(noise(4, 4, 9))[0])
 
 
-def test_color_is_taken_gray():
+def test_color_is_converted_to_gray():
     gray = noise(16, 16, 9)
     np.testing.assert_allclose(
         band_powers(cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR)), band_powers(gray)
@@ -96,7 +96,7 @@ def test_blur_shows_as_loss_at_the_right():
     assert mean_absolute(lost) == pytest.approx(np.abs(lost).mean())
 
 
-def test_bands_that_some_lack():
+def test_missing_bands():
     nan = np.nan
     a = np.array([[1.0, 4, nan], [3, nan, nan]])
     b = np.array([[0.0, 1, 5]])

@@ -71,7 +71,7 @@ def test_pasting_leaves_the_host_unchanged(bank, tmp_path, channels):
     assert changed.any() and not changed[~inside].any()
 
 
-def test_images_that_look_otherwise(bank, tmp_path):
+def test_images_with_other_pixels(bank, tmp_path):
     other = write_images(tmp_path / 'other', number=3)
     for image in other[1].iterdir():
         number = int(image.stem)

@@ -1,4 +1,4 @@
-"""Images with bright defects, a bank on them and a judge that sees bright."""
+"""Images with bright defects, a bank on them and a judge that detects them."""
 
 import json
 

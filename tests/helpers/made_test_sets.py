@@ -1,4 +1,4 @@
-"""Test sets and detections, made up."""
+"""Synthetic test sets and detections."""
 
 import json
 

@@ -17,11 +17,11 @@ UNET = dict(
     layers_per_block=1,
     norm_num_groups=4,
 )
-# What a small untrained generator paints is noise, so the gates let it pass.
+# What a small untrained generator makes is noise, so the gates let it pass.
 OPTIONS = dict(num_inference_steps=2, max_window=32)
 
 # (class, x, y, w, h) of the defects of each image. Dents and pits occur
-# together, scratches stand alone, the last image is free of defects.
+# on the same image, scratches alone, the last image has no defects.
 DEFECTS = (
     [('dent', 4, 5, 6, 5), ('pit', 30, 26, 8, 7)],
     [('pit', 20, 8, 5, 9)],

@@ -1,4 +1,4 @@
-"""Processes that synthesize together, and how each of them ended."""
+"""Runs a job on several ranks, in processes."""
 
 import os
 import sys
@@ -70,7 +70,7 @@ def signalled_at(number, job, signal, rank=0):
 
 
 class Ranks:
-    """Runs a job in processes of its own.
+    """Runs a job in new processes.
 
     Args:
         job (Callable): Takes nothing.

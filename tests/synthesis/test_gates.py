@@ -14,7 +14,7 @@ from mmdet_ddpm_moco.synthesis.gates import (
 from mmdet_ddpm_moco.synthesis.planner import WindowPlan, WindowPlanner
 
 
-def ground(channels=1, seed=0):
+def background(channels=1, seed=0):
     rng = np.random.RandomState(seed)
     return rng.randint(80, 160, (24, 20, channels)).astype(np.uint8)
 
@@ -33,10 +33,10 @@ def slow_change(before, after, alpha):
     def mirrored(i, n):
         return -i if i < 0 else 2 * n - 2 - i if i >= n else i
 
-    def blurred(picture, y, x, k):
+    def blurred(pixels, y, x, k):
         return np.mean(
             [
-                float(picture[mirrored(y + j, h), mirrored(x + i, w), k])
+                float(pixels[mirrored(y + j, h), mirrored(x + i, w), k])
                 for j in range(-2, 3)
                 for i in range(-2, 3)
             ]
@@ -54,7 +54,7 @@ def slow_change(before, after, alpha):
 
 @pytest.mark.parametrize('channels', [1, 3])
 def test_visible_change_equals_a_slow_reference(channels):
-    before, after = ground(channels), ground(channels, seed=1)
+    before, after = background(channels), background(channels, seed=1)
     alpha = disc()
     alpha[0, 0] = alpha[23, 19] = 255
     found = visible_change(before, after, alpha)
@@ -62,7 +62,7 @@ def test_visible_change_equals_a_slow_reference(channels):
 
 
 def test_only_the_defect_itself_counts():
-    before, alpha = ground(), disc()
+    before, alpha = background(), disc()
     after = before.copy()
     after[alpha < 255] = 0
     far = cv2.erode(alpha, np.ones((5, 5))) == 255
@@ -88,7 +88,7 @@ def judged(gates, kind, before, after, alpha=None):
 
 
 @pytest.mark.parametrize('kind', ['add', 'replaces'])
-def test_fresh_grain_alone_is_no_defect(gates, kind):
+def test_new_grain_alone_is_no_defect(gates, kind):
     rng = np.random.RandomState(3)
     before = np.full((24, 20, 1), 120, np.uint8)
     grains = [
@@ -101,7 +101,7 @@ def test_fresh_grain_alone_is_no_defect(gates, kind):
 
 
 def painted(before, by, alpha=None):
-    """The ground with a blob of its own that fades before the rim."""
+    """The background with a blob that fades before the rim."""
     alpha = disc() if alpha is None else alpha
     blob = cv2.erode((alpha == 255).astype(np.uint8), np.ones((3, 3)))
     texture = np.random.RandomState(9).randint(0, abs(by) + 1, before.shape)
@@ -112,12 +112,12 @@ def painted(before, by, alpha=None):
 
 @pytest.mark.parametrize('kind', ['add', 'replaces'])
 def test_a_defect_with_a_clean_rim_is_accepted(gates, kind):
-    before = ground()
+    before = background()
     assert judged(gates, kind, before, painted(before, 60)) is None
 
 
 def test_a_window_without_defect_may_look_unchanged(gates):
-    assert judged(gates, 'null', ground(), ground()) is None
+    assert judged(gates, 'null', background(), background()) is None
 
 
 @pytest.mark.parametrize('kind', ['add', 'replaces', 'null'])
@@ -130,8 +130,8 @@ def test_a_patch_of_another_tone_has_a_seam(gates, kind):
     assert judged(gates, kind, before, after) == 'seam'
 
 
-def test_a_seam_that_was_there_before_is_no_reason(gates):
-    """A real edge along the rim, a plate's border for one, is let be."""
+def test_a_seam_of_the_original_window_is_accepted(gates):
+    """Such as the border of a plate along the rim."""
     before = np.full((24, 20, 1), 60, np.uint8)
     before[disc() > 0] = 200
     assert seam(before, disc()) > gates.max_seam
@@ -140,8 +140,8 @@ def test_a_seam_that_was_there_before_is_no_reason(gates):
 
 
 def test_a_variation_must_differ_from_its_source(gates):
-    """Twice the contrast is the same defect over again."""
-    before, alpha = ground(), np.zeros((24, 20), np.uint8)
+    """Twice the contrast is the same defect."""
+    before, alpha = background(), np.zeros((24, 20), np.uint8)
     alpha[6:18, 5:15] = 255
     doubled = 2 * before[6:18, 5:15].astype(int) - 120
     after = before.copy()
@@ -152,14 +152,14 @@ def test_a_variation_must_differ_from_its_source(gates):
     assert judged(gates, 'add', before, after, alpha) is None
 
 
-def test_an_added_defect_must_not_be_one_that_was_seen(tmp_path):
+def test_an_added_defect_must_not_be_a_training_defect(tmp_path):
     boxes = [('dent', 4 + i, 5, 11, 11) for i in range(3)]
     data = LabeledImages(
         *write_images(tmp_path / 'data', [[box] for box in boxes])
     )
     planner = WindowPlanner(data, max_window=32, mix=dict(add=1), seed=0)
     gates = QualityGates(data, planner)
-    before, alpha = ground(), disc()
+    before, alpha = background(), disc()
     index, defect = data.by_class[0][1]
     seen = crop(data.read(index), defect.box)[::-1]
     after = before.copy()
@@ -173,14 +173,14 @@ def test_an_added_defect_must_not_be_one_that_was_seen(tmp_path):
 
 @pytest.mark.parametrize('kind', ['add', 'replaces'])
 def test_a_defect_that_covers_nothing_is_not_accepted(gates, kind):
-    """Its mean over no pixel is no number, and no defect either."""
+    """The mean change of no pixel is NaN."""
     alpha = np.where(disc() == 255, 254, disc()).astype(np.uint8)
-    after = ground(seed=1)
-    assert judged(gates, kind, ground(), after, alpha) == 'nothing visible'
+    after = background(seed=1)
+    assert judged(gates, kind, background(), after, alpha) == 'nothing visible'
 
 
-def test_the_limit_is_that_of_windows_before_they_are_painted(tmp_path):
-    """Of 100 real windows one may stand off further."""
+def test_the_limit_is_that_of_original_windows(tmp_path):
+    """One of 100 real windows may have a stronger seam."""
     data = LabeledImages(*write_images(tmp_path / 'data'))
     planner = WindowPlanner(data, max_window=32, mix=dict(null=1.0), seed=0)
     gates = QualityGates(data, planner)
@@ -192,8 +192,8 @@ def test_the_limit_is_that_of_windows_before_they_are_painted(tmp_path):
     assert 0 < over < 40
 
 
-def test_a_detector_may_have_the_last_word(tmp_path):
-    """It is shown the whole host, with the window in its place."""
+def test_a_detector_is_the_last_gate(tmp_path):
+    """It gets the whole host with the window pasted."""
     data = LabeledImages(*write_images(tmp_path / 'data'))
     planner = WindowPlanner(
         data, max_window=32, mix=dict(add=0.5, null=0.5), seed=0

@@ -33,7 +33,7 @@ def assert_same_weights(unet, other):
         assert torch.equal(found[name], value), name
 
 
-def test_it_comes_back_as_it_was(tmp_path):
+def test_round_trip(tmp_path):
     unet = random_unet(channels=3, num_classes=2, seed=4).train()
     schedule = v_schedule(num_train_timesteps=200, prediction_type='epsilon')
     folder = save_generator(
@@ -59,7 +59,7 @@ def test_it_comes_back_as_it_was(tmp_path):
     with torch.no_grad():
         expected = unet(x, 5, class_labels=torch.tensor([0, 2])).sample
         found = loaded.unet(x, 5, class_labels=torch.tensor([0, 2])).sample
-    # Another layout in memory rounds other bits.
+    # Another memory layout rounds differently.
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
 
 
@@ -71,7 +71,7 @@ def test_diffusers_loads_the_folder(folder):
 
 
 @pytest.mark.parametrize('levels', [1, 2, 3])
-def test_sides_are_multiples_of_what_the_unet_halves(tmp_path, levels):
+def test_sides_are_multiples_of_the_downsampling(tmp_path, levels):
     shape = dict(
         block_out_channels=(8,) * levels,
         down_block_types=('DownBlock2D',) * levels,
@@ -135,7 +135,7 @@ def test_the_fingerprint_sees_one_weight_and_the_schedule(tmp_path, folder):
     assert load_generator(other).fingerprint not in (base, changed)
 
 
-def test_an_older_export_is_replaced_wholly(tmp_path):
+def test_an_older_export_is_replaced_completely(tmp_path):
     folder = write_generator(tmp_path / 'generator')
     (folder / 'unet' / 'left-over.json').write_text('{}')
     write_generator(folder, seed=1)
@@ -145,7 +145,7 @@ def test_an_older_export_is_replaced_wholly(tmp_path):
     assert names == {'generator', 'fresh'}
 
 
-def test_an_unfinished_export_is_no_hindrance(tmp_path):
+def test_an_unfinished_export_is_overwritten(tmp_path):
     left = tmp_path / 'generator.unfinished' / 'unet'
     left.mkdir(parents=True)
     (left / 'half.json').write_text('{')
@@ -169,7 +169,7 @@ def test_a_failed_export_keeps_the_older_one(tmp_path, folder, monkeypatch):
 def test_an_export_that_is_killed_last_keeps_one(
     tmp_path, folder, monkeypatch
 ):
-    """There is a moment between taking the old away and putting the new."""
+    """Between moving the old one away and the new one in."""
     expected = load_generator(folder).fingerprint
     newer = load_generator(write_generator(tmp_path / 'new', seed=1))
     kind = type(folder)
@@ -220,7 +220,7 @@ def test_a_newer_format(folder):
 
 
 def test_an_older_format(folder):
-    """It was shown other holes in training than it would be now."""
+    """It was trained with another mask."""
     extra = folder / 'defect_ddpm.json'
     content = json.loads(extra.read_text())
     extra.write_text(json.dumps(dict(content, format_version=2)))
@@ -233,9 +233,7 @@ def test_an_older_format(folder):
 
 @pytest.mark.parametrize('dropout', [0, 0.1])
 @pytest.mark.parametrize('conditioning', ['mask', 'class', 'none'])
-def test_what_it_was_told_in_training_is_known_again(
-    tmp_path, conditioning, dropout
-):
+def test_the_conditioning_is_recognized(tmp_path, conditioning, dropout):
     if conditioning == 'none' and dropout:
         return
     model = DefectDDPM(
@@ -293,7 +291,7 @@ def with_another_shape(path):
     ],
     ids=lambda value: value if isinstance(value, str) else '',
 )
-def test_a_damaged_generator_is_told_in_one_line(folder, name, damage):
+def test_a_damaged_generator_is_reported_in_one_line(folder, name, damage):
     damage(folder / name)
     logging.disable(logging.WARNING)
     try:
@@ -307,7 +305,7 @@ def test_a_damaged_generator_is_told_in_one_line(folder, name, damage):
 
 
 def test_nothing_is_executed_or_fetched(folder, monkeypatch):
-    """Neither a pickle in place of the weights nor the network is tried."""
+    """Neither is a pickle loaded nor the network used."""
     (folder / WEIGHTS).unlink()
     pickle = folder / 'unet' / 'diffusion_pytorch_model.bin'
     torch.save(random_unet().state_dict(), pickle)

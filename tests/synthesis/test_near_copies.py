@@ -18,7 +18,7 @@ def texture(seed=0, size=(30, 40)):
     return np.random.RandomState(seed).randint(0, 256, (*size, 1), np.uint8)
 
 
-def test_distance_is_one_less_the_correlation():
+def test_distance_is_one_minus_the_correlation():
     a, b = (
         texture(0, (THUMBNAIL, THUMBNAIL)),
         texture(1, (THUMBNAIL, THUMBNAIL)),
@@ -38,23 +38,23 @@ def test_contrast_and_tone_do_not_count_but_their_sign_does(gain, offset):
     assert found == pytest.approx(0 if gain > 0 else 2, abs=1e-2)
 
 
-def test_a_box_of_one_tone_resembles_nothing():
+def test_a_uniform_box_resembles_nothing():
     flat = np.full((9, 9, 3), 80, np.uint8)
     assert distance(thumbnail(flat), thumbnail(flat)[None]) == 1
 
 
-def test_the_four_ways_to_mirror():
-    picture = texture(size=(THUMBNAIL, THUMBNAIL))
-    found = mirrored(thumbnail(picture)[None])
+def test_mirror_images():
+    pixels = texture(size=(THUMBNAIL, THUMBNAIL))
+    found = mirrored(thumbnail(pixels)[None])
     for flipped in (
-        picture,
-        picture[::-1],
-        picture[:, ::-1],
-        picture[::-1, ::-1],
+        pixels,
+        pixels[::-1],
+        pixels[:, ::-1],
+        pixels[::-1, ::-1],
     ):
         near = distance(thumbnail(flipped), found)
         assert near == pytest.approx(0, abs=1e-6)
-    turned = distance(thumbnail(picture.transpose(1, 0, 2)), found)
+    turned = distance(thumbnail(pixels.transpose(1, 0, 2)), found)
     assert turned > 0.5
 
 
@@ -76,7 +76,7 @@ def test_limits_are_the_nearest_of_other_images(data):
         others = [v for v, k in zip(vectors, images) if k != images[i]]
         nearest.append(min(distance(v, mirrored(one[None])) for v in others))
     assert seen.limits[0] == pytest.approx(np.quantile(nearest, 0.01))
-    # A single pit, and no scratch at all: nothing to measure them by.
+    # A single pit, and no scratch: there are no distances.
     assert seen.limits[1:] == [0, 0]
 
 
@@ -88,6 +88,6 @@ def test_copies_are_found_and_other_defects_are_not(data):
     paler = (original * 0.6 + 70).astype(np.uint8)
     for copy in (original, original[:, ::-1], enlarged, paler):
         assert seen.is_copy(copy, 0)
-    # Not one of its own class, and no more like it than others are.
+    # Neither of another class, nor a new defect.
     assert not seen.is_copy(original, 1)
     assert not seen.is_copy(texture(5), 0)

@@ -30,7 +30,7 @@ def make(generator, images, out, num=6, **options):
 def test_windows_are_padded_to_what_the_unet_needs_and_cropped(
     tmp_path, generator, monkeypatch
 ):
-    """29 x 27 pixels: sides that no window of steps of 16 divides."""
+    """29 x 27 pixels, no multiples of 16."""
     images = write_images(
         tmp_path / 'data', [[('pit', 8, 8, 12, 10)]], size=(29, 27)
     )
@@ -44,7 +44,7 @@ def test_windows_are_padded_to_what_the_unet_needs_and_cropped(
         seen.append(image)
         ramp = torch.linspace(-1, 1, image.shape[3]).expand(image.shape)
         assert image.shape[2:] in ((28, 30), (28, 32), (32, 30))
-        # The picture goes on at its border instead of ending in a frame.
+        # Pixels are replicated at the border.
         assert torch.equal(image[..., 28], image[..., 29])
         assert torch.equal(image[..., 26, :], image[..., 27, :])
         return ramp.clone()
@@ -85,7 +85,7 @@ def make_painter(generator, images, **changes):
     )
 
 
-def test_what_is_sampled_with_what(tmp_path, generator, images, monkeypatch):
+def test_arguments_of_sampling(tmp_path, generator, images, monkeypatch):
     """Replacements start from their source, everything else from noise."""
     calls = []
 
@@ -131,7 +131,7 @@ def test_what_is_sampled_with_what(tmp_path, generator, images, monkeypatch):
 def test_the_ddpm_sampler_draws_from_each_windows_own_generator(
     generator, images
 ):
-    """Like the noise, what is added on the way belongs to the number."""
+    """Like the initial noise, that of each step belongs to the number."""
     data, one = make_painter(
         generator, images, sampler='ddpm', num_inference_steps=3
     )

@@ -21,7 +21,7 @@ def data(tmp_path):
 
 @pytest.fixture(scope='module')
 def large_data(tmp_path_factory):
-    """Room enough that hardly ever no place is found."""
+    """Images with enough defect-free area."""
     root = tmp_path_factory.mktemp('large')
     return LabeledImages(*write_images(root, size=(160, 120)))
 
@@ -54,7 +54,7 @@ def test_a_plan_depends_on_seed_and_number_alone(data):
     assert sum(same(forwards[a], forwards[b]) for a, b in neighbors) < 5
 
 
-def test_planning_draws_from_nothing_else(data):
+def test_planning_leaves_the_global_rng_unchanged(data):
     np.random.seed(0)
     before = np.random.get_state()[1].copy()
     planner(data).plan(7)
@@ -150,7 +150,7 @@ def check(plan, data, max_window):
 
 @pytest.mark.parametrize('max_window', [16, 30, 32, 64, 200])
 @pytest.mark.parametrize('size', [(48, 40), (31, 44), (90, 70)])
-def test_every_plan_is_sound(tmp_path, size, max_window):
+def test_every_plan_is_valid(tmp_path, size, max_window):
     images = [[d for d in i if d[1] + d[3] <= size[0]] for i in DEFECTS]
     data = LabeledImages(*write_images(tmp_path, images, size))
     plans = [planner(data, max_window).plan(n) for n in range(150)]
@@ -163,7 +163,7 @@ def test_every_plan_is_sound(tmp_path, size, max_window):
 
 @settings(deadline=None, max_examples=30)
 @given(st.data())
-def test_every_plan_is_sound_on_random_images(tmp_path_factory, data):
+def test_every_plan_is_valid_on_random_images(tmp_path_factory, data):
     size = data.draw(st.tuples(*[st.integers(20, 70)] * 2))
 
     def box():
@@ -197,7 +197,7 @@ def test_hosts_are_those_where_the_classes_occur_together(data):
     }
 
 
-def test_without_free_ground_a_defect_is_replaced(tmp_path):
+def test_without_a_defect_free_area_a_defect_is_replaced(tmp_path):
     crowded = [[('dent', 2, 2, 44, 36)], [('pit', 0, 0, 48, 40)]]
     data = LabeledImages(*write_images(tmp_path, crowded))
     for mix in (dict(add=1.0), dict(null=1.0)):
@@ -251,7 +251,7 @@ def test_shapes_are_those_of_the_masks_mirrored(tmp_path):
 
 
 def test_a_mask_that_misses_its_box_adds_no_empty_defect(tmp_path):
-    """A thin polygon may cover no pixel at all; its box would be a lie."""
+    """A thin polygon may cover no pixel at all; its box would be wrong."""
     masks = {1: [[20, 10, 34, 10.2, 20, 10.1]]}
     data = LabeledImages(
         *write_images(
@@ -264,7 +264,7 @@ def test_a_mask_that_misses_its_box_adds_no_empty_defect(tmp_path):
 
 
 def test_the_label_of_an_added_defect_is_as_large_as_the_defect(tmp_path):
-    """Annotated boxes are often looser than their masks."""
+    """Annotated boxes are often larger than their masks."""
     masks = {1: rectangle_polygon(22, 12, 6, 5)}
     data = LabeledImages(
         *write_images(tmp_path, [[('dent', 16, 8, 18, 14)], []], masks=masks)
@@ -273,8 +273,8 @@ def test_the_label_of_an_added_defect_is_as_large_as_the_defect(tmp_path):
         check(planner(data, mix=dict(add=1)).plan(number), data, 64)
 
 
-def test_a_replaced_defect_leaves_the_others_alone(tmp_path):
-    """An annotation under the alpha would label what is gone."""
+def test_replacing_a_defect_leaves_the_others_unchanged(tmp_path):
+    """An annotation under the alpha would label a removed defect."""
     small = ('pit', 22, 16, 4, 4)
     data = LabeledImages(
         *write_images(tmp_path, [[('dent', 10, 8, 28, 24), small]])

@@ -51,7 +51,7 @@ def test_a_bank_of_some_classes_alone(generator, images, tmp_path, no_unet):
     assert shown == {CLASSES[0]}
 
 
-def test_a_bank_carries_what_it_and_its_generator_saw(
+def test_a_bank_has_the_record_of_all_images_seen(
     generator, images, tmp_path, no_unet
 ):
     hosts = record_images(images[1].iterdir())
@@ -67,7 +67,7 @@ def test_a_bank_carries_what_it_and_its_generator_saw(
 
 
 @pytest.mark.parametrize('channels', [1, 3])
-def test_a_bank_is_put_back_where_it_came_from(tmp_path, channels):
+def test_windows_match_their_hosts(tmp_path, channels):
     images = write_images(tmp_path / 'data', channels=channels)
     generator = load_generator(
         write_generator(tmp_path / 'generator', channels=channels)
@@ -126,7 +126,7 @@ def test_windows_are_those_planned(tmp_path, generator, images, no_unet):
         assert np.array_equal(bank.read(window)[1], plan.alpha)
 
 
-def test_the_same_again(tmp_path, images):
+def test_the_same_seed_makes_the_same_bank(tmp_path, images):
     for name, seed in (('a', 0), ('b', 0), ('c', 1)):
         generator = load_generator(write_generator(tmp_path / f'g-{name}'))
         torch.manual_seed(hash(name) % 1000)
@@ -140,7 +140,7 @@ def test_the_same_again(tmp_path, images):
 def test_rejected_windows_are_counted_and_left_out(
     tmp_path, generator, images, monkeypatch
 ):
-    """Every third window comes out as it went in."""
+    """Every third window is unchanged."""
     data = LabeledImages(*images)
     planner = WindowPlanner(data, max_window=32, mix=dict(add=1), seed=0)
     flat = {planner.plan(n).alpha.tobytes() for n in range(0, 100, 3)}
@@ -163,7 +163,7 @@ def test_rejected_windows_are_counted_and_left_out(
     assert manifest['kept'] == 8
 
 
-def test_gates_that_reject_everything_end_it(
+def test_gates_that_reject_everything_are_an_error(
     tmp_path, generator, images, monkeypatch
 ):
     monkeypatch.setattr(

@@ -34,7 +34,7 @@ def small_blocks(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def some_are_rejected(monkeypatch):
-    """Every fifth window, so that there are rounds of what is missing."""
+    """Every fifth window, so that there are further rounds."""
     monkeypatch.setattr(QualityGates, 'rejection', _every_fifth)
 
 
@@ -147,7 +147,7 @@ def half(inputs, tmp_path):
     return bank
 
 
-def test_blocks_that_are_there_are_not_painted_again(
+def test_finished_blocks_are_not_made_again(
     inputs, expected, half, tmp_path, monkeypatch
 ):
     there = {int(path.stem) for path in records(half)}
@@ -167,7 +167,7 @@ def test_blocks_that_are_there_are_not_painted_again(
     assert f' {kept}/{NUM} [' in first
 
 
-def test_a_damaged_block_is_painted_again(inputs, expected, half, tmp_path):
+def test_a_damaged_block_is_made_again(inputs, expected, half, tmp_path):
     next((half / 'images').glob('[0-9]*.png')).unlink()
     torn = records(half)[-1]
     torn.write_bytes(torn.read_bytes()[:50])
@@ -221,7 +221,7 @@ def test_a_second_writer_is_refused_while_the_first_lives(
     assert files_of(bank) == expected
 
 
-def test_a_rank_left_over_adds_nothing_to_a_finished_bank(
+def test_a_remaining_rank_adds_nothing_to_a_finished_bank(
     inputs, expected, tmp_path, monkeypatch
 ):
     """Its main process was killed, and another run finished the bank."""

@@ -26,18 +26,18 @@ class Killed(BaseException):
 @pytest.mark.slow
 @pytest.mark.parametrize('block', [0, 1])
 @pytest.mark.parametrize('after', [False, True])
-def test_killed_between_blocks_and_gone_on_with(
+def test_killed_between_blocks_and_resumed(
     tmp_path, generator, images, monkeypatch, block, after
 ):
     make(generator, images, tmp_path / 'expected', num=10)
     write_block = BankWriter.write_block
     painted = []
 
-    def killed(self, number, records, pictures):
+    def killed(self, number, records, pixels):
         painted.append(number)
         if number == block and not after:
             raise Killed
-        write_block(self, number, records, pictures)
+        write_block(self, number, records, pixels)
         if number == block:
             raise Killed
 
@@ -48,9 +48,9 @@ def test_killed_between_blocks_and_gone_on_with(
     assert not (tmp_path / 'bank' / 'manifest.json').exists()
     resumed = []
 
-    def watched(self, number, records, pictures):
+    def watched(self, number, records, pixels):
         resumed.append(number)
-        write_block(self, number, records, pictures)
+        write_block(self, number, records, pixels)
 
     monkeypatch.setattr(BankWriter, 'write_block', watched)
     make(generator, images, tmp_path / 'bank', num=10)
@@ -85,7 +85,7 @@ def killed_while_writing(monkeypatch, number):
 
 
 @pytest.mark.slow
-def test_killed_within_any_write_and_gone_on_with(
+def test_killed_within_any_write_and_resumed(
     tmp_path, generator, images, monkeypatch, no_unet
 ):
     make(generator, images, tmp_path / 'expected', num=5)
@@ -110,10 +110,10 @@ def test_killed_within_any_write_and_gone_on_with(
     assert failed == {}
 
 
-def test_killed_while_it_was_closed_and_asked_for_more(
+def test_killed_while_it_was_closed_and_resumed_with_more_windows(
     tmp_path, generator, images, monkeypatch, no_unet
 ):
-    """What was cut away for the smaller bank belongs to the larger one."""
+    """Windows beyond the smaller bank belong to the larger one."""
     make(generator, images, tmp_path / 'expected', num=8)
     atomic = writer.atomic_write_bytes
 
@@ -130,7 +130,7 @@ def test_killed_while_it_was_closed_and_asked_for_more(
     assert files_of(tmp_path / 'bank') == files_of(tmp_path / 'expected')
 
 
-def test_other_settings_do_not_go_on_with_a_bank(
+def test_other_settings_do_not_resume_a_bank(
     tmp_path, generator, images, monkeypatch
 ):
     def killed(self, *args):
@@ -148,7 +148,7 @@ def test_other_settings_do_not_go_on_with_a_bank(
         make(generator, images, tmp_path / 'bank')
 
 
-def test_a_finished_bank_is_left_alone(tmp_path, generator, images):
+def test_a_finished_bank_is_unchanged(tmp_path, generator, images):
     make(generator, images, tmp_path / 'bank')
     before = files_of(tmp_path / 'bank')
     with pytest.raises(ValueError, match='finished'):

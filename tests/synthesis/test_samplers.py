@@ -45,7 +45,7 @@ def test_every_sampler_follows_an_oracle(name, steps, strength, schedule):
 
 
 @pytest.mark.parametrize('name', SAMPLERS)
-def test_a_defect_far_from_its_ground_is_not_clipped(name):
+def test_a_defect_far_from_its_background_is_not_clipped(name):
     """On smooth background a scratch lies beyond the samplers' usual range."""
     data = batch()
     data['image'] = data['image'] * 0.02 - 0.5
@@ -67,7 +67,7 @@ def test_a_defect_far_from_its_ground_is_not_clipped(name):
 
 
 @pytest.mark.parametrize('name', SAMPLERS)
-def test_as_many_steps_as_it_can_and_no_more(name):
+def test_the_largest_number_of_steps(name):
     trained = v_schedule()
     sampler = build_sampler(name, trained)
     most = max_inference_steps(sampler)
@@ -87,8 +87,8 @@ def test_as_many_steps_as_it_can_and_no_more(name):
 
 
 @pytest.mark.parametrize('strength', [1.0, 0.5])
-def test_noise_on_the_way_is_each_windows_own(strength):
-    """So a window does not depend on what is sampled beside it."""
+def test_noise_of_each_step_belongs_to_its_window(strength):
+    """A window does not depend on the others in its batch."""
     unet, trained = random_unet().eval(), v_schedule()
     data = batch(3)
 
@@ -107,8 +107,8 @@ def test_noise_on_the_way_is_each_windows_own(strength):
     assert not torch.equal(sample([0, 1, 2], [8, 6, 7])[0], whole[0])
 
 
-def test_guidance_goes_beyond_the_class():
-    """w = 1 is the class, 0 none at all, 3 as far again and once more."""
+def test_guidance_extrapolates_from_the_class():
+    """w = 1 is the class, 0 is without class, 3 extrapolates."""
 
     class Levels(torch.nn.Module):
         def forward(self, shown, timestep, class_labels):

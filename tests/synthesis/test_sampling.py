@@ -27,7 +27,7 @@ def solver(trained):
     ('kind', 'steps'),
     [
         *itertools.product(('v_prediction', 'sample'), (1, 3, 8, 20)),
-        # Its first step, from noise alone, tells nothing of the window.
+        # Its first step, from noise alone, depends on nothing of the window.
         *itertools.product(('epsilon',), (3, 8, 20)),
     ],
 )
@@ -82,13 +82,13 @@ def sampled_steps(steps, strength, trained=None):
         (10, 0.8, 8),
         (5, 0.8, 4),
         (20, 0.05, 1),
-        # There is always one.
+        # There is at least one.
         (4, 0.01, 1),
         (1, 0.5, 1),
     ],
 )
 def test_calls_of_the_unet(steps, strength, calls):
-    """``strength`` of the way takes that share of the steps."""
+    """``strength`` takes that share of the steps."""
     timesteps = sampled_steps(steps, strength)
     assert len(timesteps) == calls
     assert timesteps == sorted(set(timesteps), reverse=True)
@@ -98,10 +98,10 @@ def test_calls_of_the_unet(steps, strength, calls):
 
 @pytest.mark.parametrize('steps', [1, 4, 16, 20, 50, 200])
 @pytest.mark.parametrize('reloaded', [False, True])
-def test_the_way_starts_in_almost_pure_noise(tmp_path, steps, reloaded):
+def test_sampling_starts_in_almost_pure_noise(tmp_path, steps, reloaded):
     """The schedule of an exported generator is sampled like the original.
 
-    Sampling starts from noise alone, so the U-Net must be told a step at
+    Sampling starts from noise alone, so the U-Net needs a timestep at
     which windows looked like that in training.
     """
     trained = v_schedule()
@@ -146,7 +146,7 @@ def test_the_start_is_noise_alone_or_the_noised_window():
             assert torch.equal(shown[:, 2:], hidden)
 
 
-def test_at_full_strength_what_is_masked_does_not_matter():
+def test_at_full_strength_masked_pixels_do_not_matter():
     unet, trained = random_unet().eval(), v_schedule()
     data = batch()
     data['mask'] = torch.ones_like(data['mask'])
@@ -245,7 +245,7 @@ def test_strength_out_of_range(strength):
 
 
 def fake_gpu_windows(strength, **left_behind):
-    """Samples on a GPU that is not there.
+    """Samples on a simulated GPU.
 
     Fake tensors have a device and no values: an operation on tensors of two
     devices fails as on a GPU, and so does reading a value back. The solver
@@ -298,7 +298,7 @@ def test_the_check_finds_tensors_left_behind(name):
     'schedule, most', [('squaredcos_cap_v2', 995), ('linear', 999)]
 )
 def test_max_inference_steps(schedule, most):
-    """Steps closer than the schedule's own fall together."""
+    """Steps closer than those of the schedule coincide."""
     trained = v_schedule(beta_schedule=schedule)
     oracle = Oracle(clean_windows(1, 2), trained)
     data = {name: value[:1] for name, value in batch(size=2).items()}

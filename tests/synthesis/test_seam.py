@@ -20,69 +20,69 @@ def grain(seed=0, spread=10, size=48):
     )
 
 
-def slow_seam(picture, alpha):
+def slow_seam(pixels, alpha):
     h, w = alpha.shape
-    tone = picture.astype(float).mean(2)
+    tone = pixels.astype(float).mean(2)
     rim = (alpha > 0) & (alpha < 255)
 
     def near(y, x, r=5):
         return np.s_[max(y - r, 0) : y + r + 1, max(x - r, 0) : x + r + 1]
 
-    ground = np.zeros((h, w), bool)
+    background = np.zeros((h, w), bool)
     for y, x in np.ndindex(h, w):
-        ground[y, x] = alpha[y, x] == 0 and (alpha[near(y, x)] > 0).any()
+        background[y, x] = alpha[y, x] == 0 and (alpha[near(y, x)] > 0).any()
     steps = []
     for y, x in zip(*np.nonzero(rim)):
         part = near(y, x)
-        counts = rim[part].sum(), ground[part].sum()
+        counts = rim[part].sum(), background[part].sum()
         if min(counts) > 0.1 * 121:
             means = (
                 tone[part][rim[part]].mean(),
-                tone[part][ground[part]].mean(),
+                tone[part][background[part]].mean(),
             )
             steps.append(abs(means[0] - means[1]))
-    return np.mean(steps) / (tone[ground].std() + 1)
+    return np.mean(steps) / (tone[background].std() + 1)
 
 
 @pytest.mark.parametrize('channels', [1, 3])
 @pytest.mark.parametrize('offset', [0, 3, 20])
 def test_it_equals_a_slow_reference(channels, offset):
     alpha = box_alpha()
-    picture = np.concatenate([grain(k) for k in range(channels)], axis=2)
-    picture[alpha > 0] += offset
-    assert seam(picture, alpha) == pytest.approx(
-        slow_seam(picture, alpha), rel=1e-4
+    pixels = np.concatenate([grain(k) for k in range(channels)], axis=2)
+    pixels[alpha > 0] += offset
+    assert seam(pixels, alpha) == pytest.approx(
+        slow_seam(pixels, alpha), rel=1e-4
     )
 
 
-def test_the_same_step_is_seen_more_on_finer_ground():
+def test_a_step_counts_more_on_smoother_background():
     alpha = box_alpha()
     found = []
     for spread in (1, 10, 30):
-        picture = grain(spread=spread)
-        picture[alpha > 0] += 12
-        found.append(seam(picture, alpha))
+        pixels = grain(spread=spread)
+        pixels[alpha > 0] += 12
+        found.append(seam(pixels, alpha))
     assert found[0] > 2 * found[1] > 3 * found[2]
 
 
 def test_what_is_inside_does_not_matter():
     """A defect may have any tone; its rim may not."""
-    alpha, picture = box_alpha(), grain()
-    before = seam(picture, alpha)
-    picture[alpha == 255] = 0
-    assert seam(picture, alpha) == before
+    alpha, pixels = box_alpha(), grain()
+    before = seam(pixels, alpha)
+    pixels[alpha == 255] = 0
+    assert seam(pixels, alpha) == before
 
 
 def test_steps_of_either_sign_do_not_cancel():
-    alpha, picture = box_alpha(), grain(spread=1)
+    alpha, pixels = box_alpha(), grain(spread=1)
     left = np.zeros_like(alpha, bool)
     left[:, :24] = True
-    picture[(alpha > 0) & left] += 20
-    picture[(alpha > 0) & ~left] -= 20
-    assert seam(picture, alpha) > 4
+    pixels[(alpha > 0) & left] += 20
+    pixels[(alpha > 0) & ~left] -= 20
+    assert seam(pixels, alpha) > 4
 
 
 @pytest.mark.parametrize('value', [0, 100, 255])
-def test_without_rim_or_ground_there_is_none(value):
+def test_there_is_no_seam_without_rim_or_background(value):
     alpha = np.full((16, 16), value, np.uint8)
     assert seam(grain(size=16), alpha) == 0

@@ -61,7 +61,7 @@ def error_line(monkeypatch, capsys, *args) -> str:
 )
 def test_wrong_inputs(files, monkeypatch, capsys, args, text):
     args = [a.format(files) for a in args]
-    # The extractor is not what is tested, and takes its time.
+    # The extractor is not tested here, and slow.
     if '--features' not in args:
         monkeypatch.setattr(
             'mmdet_ddpm_moco.evaluation.features.lite0_features',
@@ -102,7 +102,7 @@ def test_training_on_the_bank_needs_a_judge_and_real_images(
 def test_a_judge_that_cannot_be_trained_is_refused_before_the_evaluation(
     files, monkeypatch, capsys
 ):
-    """Which would refuse this bank for its few windows."""
+    """An evaluation would refuse this bank for its few windows."""
     monkeypatch.setattr(
         'mmdet_ddpm_moco.evaluation.features.lite0_features', lambda: None
     )

@@ -50,12 +50,8 @@ def collect_samples(
 ) -> tuple[list[Sample], list[str]]:
     """Reads the data set in ``src``; ``report`` receives the findings.
 
-    Args:
-        src (Path): Folder of the data set.
-        dst (Path): Folder of the conversion.
-        fmt (AnnotationFormat): Format of the annotations.
-        classes (Sequence[str], optional): Classes to keep, None for all.
-        report (Report): The report.
+    ``dst`` is the folder of the conversion, ``classes`` are those to keep,
+    None for all.
 
     Returns:
         tuple[list[Sample], list[str]]: Samples in natural order of their

@@ -78,6 +78,11 @@ def convert_dataset(
             written then.
     """
     src, dst = Path(src), Path(dst)
+    if dataset_format not in FORMATS:
+        raise InputError(
+            f'unknown format {dataset_format!r}; use one of '
+            f'{", ".join(FORMATS)}'
+        )
     if lists is not None and ratio is not None:
         msg = (
             'ratio and lists exclude each other; leave out one of them: '

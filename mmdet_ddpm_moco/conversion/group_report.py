@@ -17,12 +17,8 @@ def report_groups(
 ) -> None:
     """Reports the groups, and unlabeled images that are like held-out ones.
 
-    Args:
-        samples (Sequence[Sample]): Images of the data set.
-        group_of (Mapping[str, int]): Group of each image by name.
-        lists (Mapping[str, Sequence[str]]): Names by list: the splits and
-            ``unlabeled``.
-        report (Report): The report.
+    ``group_of`` is the group of each image by name, ``lists`` the names of
+    each split and of ``unlabeled``.
     """
     split_of = {
         name: split
@@ -36,9 +32,7 @@ def report_groups(
         largest=[
             dict(
                 size=len(names),
-                splits=sorted(
-                    {split_of.get(name, 'unlisted') for name in names}
-                ),
+                splits=sorted({split_of.get(n, 'unlisted') for n in names}),
                 images=names,
             )
             for names in shared[:5]

@@ -157,6 +157,7 @@ def test_the_report_names_everything_and_the_screen_a_few(src, dst):
         (dict(few_shot=[0]), 'few-shot 0'),
         (dict(few_shot=[8]), 'few-shot 8 is more than the 7'),
         (dict(classes=['dent', 'dent']), 'different'),
+        (dict(dataset_format='yolo9'), "unknown format 'yolo9'.*voc"),
     ],
 )
 def test_bad_options_are_refused_and_nothing_is_written(

@@ -1,4 +1,4 @@
-"""Pastes synthesized defects in a detection pipeline."""
+"""Synthesized defects and scenes of a teacher in a detection pipeline."""
 
 import warnings
 from collections.abc import Sequence
@@ -15,17 +15,21 @@ from ...bank.reader import DefectBank
 from ...utils.checks import check_arguments
 from ...utils.errors import InputError
 from .annotations import append_boxes, labels_in
+from .scene_swap import SceneSwap
 
 
 @TRANSFORMS.register_module()
 class DiffusionDefectAugment(BaseTransform):
-    """Pastes windows of a defect bank where they were synthesized.
+    """Pastes windows of a defect bank; swaps samples for scenes.
 
     A window is pasted into the image that it was synthesized on, so there is
     no seam. An ``add`` window adds a box, a ``replaces`` window replaces a
     labeled defect and keeps its box, a ``null`` window adds no box: it has
     the artifacts of synthesis without a defect, so that a detector does not
     learn to detect those.
+
+    A scene is a whole image that teachers labeled, see ``bank/scenes.py``:
+    with probability ``scene_prob`` it takes the place of the sample.
 
     Place it after ``LoadAnnotations`` and before anything that moves pixels.
     Randomness comes from numpy's global generator.
@@ -42,21 +46,30 @@ class DiffusionDefectAugment(BaseTransform):
     **Modified Keys:**
 
     - img, gt_bboxes, gt_bboxes_labels, gt_ignore_flags, with their types
+    - img_path, img_shape, ori_shape, height, width (of a scene)
     - gt_masks (BitmapMasks)
 
     Args:
-        bank (str): Folder of a finished defect bank.
-        prob (float): Probability that an image is changed at all, in [0, 1].
-            Defaults to 0.5.
+        bank (str | None): Folder of a finished defect bank. Defaults to
+            None, no windows are pasted.
+        prob (float): Probability that windows are pasted into an image, in
+            [0, 1]. Defaults to 0.5.
         max_windows (int): Most windows pasted into one image, at least 1;
             the number is drawn uniformly from 1 on. Defaults to 4.
         classes (Sequence[str] | None): Class names of the dataset in the
             order of its labels. Defaults to None, those of the bank.
+        scenes (str | None): Folder of scenes. Defaults to None, no sample is
+            swapped.
+        scene_prob (float): Probability that a sample is swapped, in [0, 1].
+            Defaults to 0.5.
+        paint_ignored (bool): Paint regions of scenes that are to be ignored
+            over with background, for detectors that cannot ignore. Defaults
+            to False.
 
     Raises:
-        FileNotFoundError: There is no finished bank.
-        ValueError: An argument is out of range, or the bank has a class that
-            ``classes`` lacks.
+        FileNotFoundError: There is no finished bank, or there are no scenes.
+        ValueError: Neither is given, an argument is out of range, or bank or
+            scenes have a class that ``classes`` lacks.
 
     Examples:
         >>> augment = DiffusionDefectAugment(
@@ -66,31 +79,46 @@ class DiffusionDefectAugment(BaseTransform):
 
     def __init__(
         self,
-        bank: str,
+        bank: str | None = None,
         prob: float = 0.5,
         max_windows: int = 4,
         classes: Sequence[str] | None = None,
+        scenes: str | None = None,
+        scene_prob: float = 0.5,
+        paint_ignored: bool = False,
     ) -> None:
+        if bank is None and scenes is None:
+            msg = f'{type(self).__name__} needs a bank, scenes or both'
+            raise InputError(msg)
         check_arguments(
             locals(),
             prob=(0 <= prob <= 1, 'in [0, 1]'),
             max_windows=(max_windows >= 1, 'at least 1'),
         )
-        self.bank = DefectBank(bank)
         self.prob = prob
         self.max_windows = max_windows
-        self._labels = labels_in(
-            classes, self.bank.classes, f'the defect bank {bank}'
+        self.bank = None if bank is None else DefectBank(bank)
+        if self.bank is not None:
+            self._labels = labels_in(
+                classes, self.bank.classes, f'the defect bank {bank}'
+            )
+        self.scene_swap = (
+            None
+            if scenes is None
+            else SceneSwap(scenes, scene_prob, classes, paint_ignored)
         )
 
     @autocast_box_type()
     def transform(self, results: dict) -> dict:
-        """Pastes windows into one sample, in place.
+        """Swaps one sample, or pastes windows into it, in place.
 
         Raises:
-            ValueError: The bank's window does not belong to the image.
+            ValueError: The bank's window does not belong to the image, or a
+                scene cannot be read or has no masks for a sample with masks.
         """
-        if np.random.rand() >= self.prob:
+        if self.scene_swap is not None and self.scene_swap(results):
+            return results
+        if self.bank is None or np.random.rand() >= self.prob:
             return results
         windows = self.bank.windows_of(results['img_path'])
         if not windows:
@@ -111,10 +139,18 @@ class DiffusionDefectAugment(BaseTransform):
         return results
 
     def __repr__(self) -> str:
-        return (
-            f'{type(self).__name__}(bank={str(self.bank.root)!r}, '
-            f'prob={self.prob}, max_windows={self.max_windows})'
-        )
+        parts = []
+        if self.bank is not None:
+            parts.append(
+                f'bank={str(self.bank.root)!r}, prob={self.prob}, '
+                f'max_windows={self.max_windows}'
+            )
+        if self.scene_swap is not None:
+            parts.append(
+                f'scenes={str(self.scene_swap.scenes.root)!r}, '
+                f'scene_prob={float(self.scene_swap.prob):g}'
+            )
+        return f'{type(self).__name__}({", ".join(parts)})'
 
 
 class _Sample:

@@ -104,9 +104,7 @@ def test_a_second_run_replaces_the_export(config, tmp_path):
     assert_exported(folder, runner.model.unet)
 
 
-def test_classes_that_differ_are_reported_before_training(
-    config, tmp_path
-):
+def test_classes_that_differ_are_reported_before_training(config, tmp_path):
     with pytest.raises(ValueError, match='num_classes=3') as error:
         run(config, **{'model.num_classes': 3})
     message = str(error.value)

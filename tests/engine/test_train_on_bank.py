@@ -8,6 +8,7 @@ import pytest
 import torch
 from mmdet.registry import MODELS
 from mmengine.config import Config
+from mmengine.registry import DefaultScope
 
 from helpers.tiny_detection import (
     CLASSES,
@@ -39,7 +40,9 @@ class Tools:
         self.calls.append(name)
         argv, sys.argv = sys.argv, command[1:]
         try:
-            runpy.run_path(command[1])['main']()
+            # As in a new process, where no other test has set a scope.
+            with DefaultScope.overwrite_default_scope('mmdet'):
+                runpy.run_path(command[1])['main']()
         finally:
             sys.argv = argv
         return 1.0

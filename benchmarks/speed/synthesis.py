@@ -27,12 +27,8 @@ from benchmarks.speed.table import Row, write_speeds
 from benchmarks.speed.unet import share_rows, unet_arguments, unet_rows
 from benchmarks.speed.windows import draw_batch, our_sampling
 from mmdet_ddpm_moco.synthesis.generator import load_generator
-from mmdet_ddpm_moco.synthesis.run import BLOCK, open_hosts
-from mmdet_ddpm_moco.synthesis.settings import (
-    BankOptions,
-    bank_settings,
-    training_images,
-)
+from mmdet_ddpm_moco.synthesis.run import BLOCK, bank_settings, open_hosts
+from mmdet_ddpm_moco.synthesis.settings import BankOptions, training_images
 from mmdet_ddpm_moco.utils.cli import one_line_errors
 from mmdet_ddpm_moco.utils.paths import find_config
 

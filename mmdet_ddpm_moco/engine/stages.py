@@ -23,7 +23,7 @@ from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
 from mmengine.logging import print_log
 
-from ..synthesis.settings import BankOptions, bank_settings, training_images
+from ..synthesis.settings import BankOptions, training_images
 from ..utils.dist import all_ranks, main_process_first
 from ..utils.errors import InputError, MissingFileError
 from ..utils.fileio import read_json
@@ -200,6 +200,7 @@ def _bank_stage(
     def settings() -> dict:
         # Synthesis needs diffusers; a detector that reuses its bank does not.
         from ..synthesis.generator import load_generator
+        from ..synthesis.run import bank_settings
 
         return bank_settings(
             load_generator(generator),

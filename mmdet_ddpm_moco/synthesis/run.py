@@ -1,5 +1,6 @@
 """From a generator and labeled images to a finished bank."""
 
+import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -19,6 +20,7 @@ from ..bank.lock import bank_lock, writing_to
 from ..bank.reader import DefectBank
 from ..bank.writer import BankWriter
 from ..datasets.labeled_images import LabeledImages
+from ..models.conditioning import MASK
 from ..utils.checks import check_arguments
 from ..utils.dist import all_ranks, long_timeout_group, main_process_first
 from ..utils.errors import InputError
@@ -30,8 +32,9 @@ from .gates import JudgeGate, QualityGates
 from .generator import Generator
 from .painter import WindowPainter
 from .planner import WindowPlanner
+from .samplers import build_sampler, check_sampling
 from .scheduling import next_round
-from .settings import BankOptions, bank_settings
+from .settings import BankOptions
 
 # Windows per block: the unit that is written, seeded and lost at once.
 BLOCK = 32
@@ -155,6 +158,57 @@ def synthesize_bank(
                 'to resume'
             )
             raise KeyboardInterrupt(msg) from None
+
+
+def bank_settings(
+    generator: Generator, ann_file: str | Path, options: BankOptions
+) -> dict[str, Any]:
+    """All that the windows of a bank depend on, as in its manifest.
+
+    ``ann_file`` is the COCO json of the training images. The result has JSON
+    types only.
+
+    Raises:
+        ValueError: An option is out of range, or the generator does not
+            support it.
+    """
+    check_sampling(
+        build_sampler(options.sampler, generator.scheduler),
+        options.num_inference_steps,
+        options.strength,
+    )
+    if generator.conditioning != MASK:
+        msg = (
+            "a bank needs a generator with conditioning='mask', this one has "
+            f'{generator.conditioning!r}, which does not determine where the '
+            'defects of a window are'
+        )
+        raise InputError(msg)
+    if options.guidance_scale != 1 and generator.null_label is None:
+        msg = (
+            f'guidance_scale={options.guidance_scale} needs a generator that '
+            'was trained with class_dropout above 0; train one, or use 1'
+        )
+        raise InputError(msg)
+    return dict(
+        generator=generator.fingerprint,
+        # Keys of the bank format, older than the names of the options.
+        sampler=dict(
+            name=options.sampler,
+            steps=options.num_inference_steps,
+            strength=options.strength,
+            guidance=options.guidance_scale,
+        ),
+        max_window=options.max_window,
+        mix=dict(options.mix),
+        seed=options.seed,
+        training_split=dict(
+            ann_file=Path(ann_file).name,
+            sha256=hashlib.sha256(Path(ann_file).read_bytes()).hexdigest(),
+        ),
+        classes=list(generator.classes),
+        per_class=dict(options.per_class),
+    )
 
 
 def open_hosts(

@@ -1,19 +1,14 @@
-"""The options of a bank, and the settings that its manifest states.
+"""Options of a bank, and where its images are.
 
-Importing this needs neither torch nor diffusers: the command line and the
-stages of a detector whose bank is finished read the options alone.
+Importing this needs neither torch nor diffusers: so the command line starts
+fast, and a detector whose bank is finished does not need diffusers.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..utils.errors import InputError
-
-if TYPE_CHECKING:
-    from .generator import Generator
 
 SAMPLERS = ('dpmsolver++', 'ddim', 'unipc', 'ddpm')
 DEFAULT_MIX = dict(add=0.4, replaces=0.5, null=0.1)
@@ -48,60 +43,6 @@ class BankOptions:
     mix: Mapping[str, float] = field(default_factory=lambda: {**DEFAULT_MIX})
     seed: int = 0
     per_class: Mapping[str, float] = field(default_factory=dict)
-
-
-def bank_settings(
-    generator: 'Generator', ann_file: str | Path, options: BankOptions
-) -> dict[str, Any]:
-    """All that the windows of a bank depend on, as in its manifest.
-
-    ``ann_file`` is the COCO json of the training images. The result has JSON
-    types only.
-
-    Raises:
-        ValueError: An option is out of range, or the generator does not
-            support it.
-    """
-    from ..models.conditioning import MASK
-    from .samplers import build_sampler, check_sampling
-
-    check_sampling(
-        build_sampler(options.sampler, generator.scheduler),
-        options.num_inference_steps,
-        options.strength,
-    )
-    if generator.conditioning != MASK:
-        msg = (
-            "a bank needs a generator with conditioning='mask', this one has "
-            f'{generator.conditioning!r}, which does not determine where the '
-            'defects of a window are'
-        )
-        raise InputError(msg)
-    if options.guidance_scale != 1 and generator.null_label is None:
-        msg = (
-            f'guidance_scale={options.guidance_scale} needs a generator that '
-            'was trained with class_dropout above 0; train one, or use 1'
-        )
-        raise InputError(msg)
-    return dict(
-        generator=generator.fingerprint,
-        # Keys of the bank format, older than the names of the options.
-        sampler=dict(
-            name=options.sampler,
-            steps=options.num_inference_steps,
-            strength=options.strength,
-            guidance=options.guidance_scale,
-        ),
-        max_window=options.max_window,
-        mix=dict(options.mix),
-        seed=options.seed,
-        training_split=dict(
-            ann_file=Path(ann_file).name,
-            sha256=hashlib.sha256(Path(ann_file).read_bytes()).hexdigest(),
-        ),
-        classes=list(generator.classes),
-        per_class=dict(options.per_class),
-    )
 
 
 def training_images(cfg: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,12 +21,8 @@ from mmdet_ddpm_moco.models.ddpm import DefectDDPM
 from mmdet_ddpm_moco.synthesis import painter
 from mmdet_ddpm_moco.synthesis.generator import load_generator, save_generator
 from mmdet_ddpm_moco.synthesis.planner import WindowPlanner
-from mmdet_ddpm_moco.synthesis.run import synthesize_bank
-from mmdet_ddpm_moco.synthesis.settings import (
-    DEFAULT_MIX,
-    BankOptions,
-    bank_settings,
-)
+from mmdet_ddpm_moco.synthesis.run import bank_settings, synthesize_bank
+from mmdet_ddpm_moco.synthesis.settings import DEFAULT_MIX, BankOptions
 from mmdet_ddpm_moco.utils.provenance import (
     merge_records,
     read_record,

@@ -42,7 +42,8 @@ def fill_hooks(cfg: Config) -> Config:
         Config: The same, changed.
     """
     for hook in _own_hooks(cfg):
-        if type_name(hook) == HOOK and not {'bank', 'checkpoint'} & set(hook):
+        own = {'bank', 'checkpoint', 'scenes'} & set(hook)
+        if type_name(hook) == HOOK and not own:
             hook.update(stage_outputs(cfg))
     return cfg
 
@@ -65,6 +66,17 @@ def pipeline_banks(cfg: Config) -> set[str]:
         for pipeline in config_pipelines([cfg.get('train_dataloader'), *hooks])
         for transform in pipeline
         if type_name(transform) == TRANSFORM and transform.get('bank')
+    }
+
+
+def scenes_of(cfg: Config) -> set[str]:
+    """Folders of the scenes that a detector reads."""
+    hooks = cfg.get('custom_hooks') or ()
+    pipelines = config_pipelines([cfg.get('train_dataloader'), *hooks])
+    return {
+        part['scenes']
+        for part in (*hooks, *(t for p in pipelines for t in p))
+        if type_name(part) in (HOOK, TRANSFORM) and part.get('scenes')
     }
 
 

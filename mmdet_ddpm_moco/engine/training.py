@@ -6,15 +6,23 @@ import shutil
 from pathlib import Path
 
 from mmengine.config import Config
+from mmengine.device import get_device
 from mmengine.dist import is_main_process, master_only
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner, find_latest_checkpoint
 
+from ..bank.scenes import ANNOTATIONS
 from ..checkpoints.weights_only import weights_file
 from ..utils.errors import InputError, MissingFileError
 from ..utils.fileio import read_json, write_json
 from ..utils.provenance import read_record
-from .inputs import allows_leakage, ann_files, inputs_of, pipeline_banks
+from .inputs import (
+    allows_leakage,
+    ann_files,
+    inputs_of,
+    pipeline_banks,
+    scenes_of,
+)
 from .leakage import check_leakage
 from .pipelines import type_name
 from .safe_loading import weights_only_loading
@@ -39,7 +47,7 @@ def training_fingerprint(cfg: Config) -> str:
 
     Returns:
         str: 16 hexadecimal digits, of the config's parts that matter and of
-        the annotation files, banks and checkpoints they name.
+        the annotation files, banks, scenes and checkpoints they name.
 
     Raises:
         FileNotFoundError: An annotation file is missing.
@@ -59,6 +67,7 @@ def training_fingerprint(cfg: Config) -> str:
     banks, checkpoints = inputs_of(cfg)
     for file in (
         *(Path(b) / 'manifest.json' for b in sorted(banks)),
+        *(Path(s) / ANNOTATIONS for s in sorted(scenes_of(cfg))),
         *map(Path, sorted(checkpoints)),
     ):
         if file.is_file():
@@ -77,6 +86,14 @@ def stage_state(work_dir: str | Path) -> dict:
 
 
 def _build_runner(cfg: Config) -> Runner:
+    if cfg.get('launcher', 'none') != 'none' and get_device() == 'cpu':
+        # MMEngine gives each rank a GPU without asking whether there is one.
+        wrapper = dict(
+            device_ids=None,
+            broadcast_buffers=False,
+            find_unused_parameters=cfg.get('find_unused_parameters', False),
+        )
+        cfg.model_wrapper_cfg = {**wrapper, **cfg.get('model_wrapper_cfg', {})}
     if 'runner_type' in cfg:
         return RUNNERS.build(cfg)
     return Runner.from_cfg(cfg)
@@ -109,7 +126,7 @@ def train(cfg: Config, resume: bool = False) -> None:
     with weights_only_loading():
         runner = _build_runner(cfg)
         # A hook checks its bank itself; a transform cannot.
-        banks = sorted(pipeline_banks(cfg))
+        banks = sorted(pipeline_banks(cfg) | scenes_of(cfg))
         if banks:
             seen = {bank: read_record(bank) for bank in banks}
             check_leakage(runner, seen, allows_leakage(cfg))

@@ -1,8 +1,9 @@
-"""The one config line that adds a defect bank and contrastive weights."""
+"""The one config line that adds a bank, scenes and contrastive weights."""
 
 from functools import partial
 from typing import Any
 
+from mmdet.models.task_modules.assigners import MaxIoUAssigner
 from mmdet.registry import TRANSFORMS
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
@@ -10,9 +11,13 @@ from mmengine.runner import Runner
 from mmengine.runner.base_loop import BaseLoop
 
 from ...bank.reader import DefectBank
+from ...bank.scenes import Scenes
 from ...datasets.transforms.diffusion_defect_augment import (
     DiffusionDefectAugment,
 )
+from ...datasets.transforms.scene_swap import SceneSwap
+from ...utils.checks import check_arguments
+from ...utils.dist import unwrap_model
 from ...utils.errors import InputError
 from ...utils.provenance import read_record
 from ..inputs import stage_outputs
@@ -26,10 +31,13 @@ from ..pipelines import (
 )
 from .contrastive_init_hook import ContrastiveInitHook
 
+# Share of a box inside a region to ignore from which on it is ignored.
+IGNORE_IOF = 0.5
+
 
 @HOOKS.register_module()
 class DDPMMoCoHook(Hook):
-    """Adds synthesized defects and contrastive weights to any detector.
+    """Adds synthesized defects, scenes and weights to any detector.
 
     The two halves of DDPM-MoCo (arXiv 2407.03332). Before training it
     inserts :class:`DiffusionDefectAugment` after ``LoadAnnotations`` in
@@ -37,10 +45,13 @@ class DDPMMoCoHook(Hook):
     has the backbone start from the given weights as
     :class:`ContrastiveInitHook` does. It logs what it changed. A
     ``DiffusionDefectAugment`` that is already in a pipeline is left as it
-    is. ``val()`` and ``test()`` are not changed.
+    is. ``val()`` and ``test()`` are not changed. Scenes have regions to
+    ignore: assigners that do not ignore any yet
+    (``MaxIoUAssigner(ignore_iof_thr=-1)``, mmdet's default) are told to, and
+    for detectors without such an assigner the regions are painted over.
 
-    Without ``bank`` and ``checkpoint`` it takes what the ``stages`` of the
-    config make, see :mod:`~mmdet_ddpm_moco.engine.stages`.
+    Without ``bank``, ``checkpoint`` and ``scenes`` it takes what the
+    ``stages`` of the config make, see :mod:`~mmdet_ddpm_moco.engine.stages`.
 
     Args:
         bank (str | None): Folder of a defect bank. Defaults to None, no
@@ -50,6 +61,13 @@ class DDPMMoCoHook(Hook):
         prob (float): See :class:`DiffusionDefectAugment`. Defaults to 0.5.
         max_windows (int): See :class:`DiffusionDefectAugment`. Defaults to
             4.
+        scenes (str | None): Folder of scenes, see ``tools/pseudo_label.py``.
+            Defaults to None, none.
+        scene_prob (float): See :class:`DiffusionDefectAugment`. Defaults to
+            0.5.
+        scene_end (float): Share of the training, in (0, 1], after which no
+            sample is swapped for a scene, so that the end sees true labels
+            alone. Defaults to 1, scenes to the end.
         min_coverage (float): See :class:`ContrastiveInitHook`. Defaults to
             0.95.
         unfreeze (bool): See :class:`ContrastiveInitHook`. Defaults to False.
@@ -74,11 +92,23 @@ class DDPMMoCoHook(Hook):
         checkpoint: str | None = None,
         prob: float = 0.5,
         max_windows: int = 4,
+        scenes: str | None = None,
+        scene_prob: float = 0.5,
+        scene_end: float = 1.0,
         min_coverage: float = 0.95,
         unfreeze: bool = False,
         allow_leakage: bool = False,
     ) -> None:
+        check_arguments(
+            locals(),
+            scene_prob=(0 <= scene_prob <= 1, 'in [0, 1]'),
+            scene_end=(0 < scene_end <= 1, 'in (0, 1]'),
+        )
         self.augment = dict(prob=prob, max_windows=max_windows)
+        self.scenes = scenes
+        self.scene_prob = scene_prob
+        self.scene_end = scene_end
+        self._swaps: list[SceneSwap] = []
         self.allow_leakage = allow_leakage
         self._contrastive_init = partial(
             ContrastiveInitHook,
@@ -109,18 +139,23 @@ class DDPMMoCoHook(Hook):
         # The property would build the loop, and with it the training data.
         if not isinstance(runner._train_loop, BaseLoop):
             return
-        if self.bank is None and self.contrastive is None:
+        if self._has_nothing():
             self._use(**stage_outputs(runner.cfg))
-        if self.bank is None and self.contrastive is None:
+        if self._has_nothing():
             msg = (
-                'DDPMMoCoHook needs a bank, a checkpoint or both; got '
-                'neither, and the config has no `stages` that make them'
+                'DDPMMoCoHook needs a bank, scenes, a checkpoint or several '
+                'of them; got none, and the config has no `stages` that make '
+                'them'
             )
             raise InputError(msg)
+        seen = {}
         if self.bank is not None:
-            seen = {self.bank: read_record(DefectBank(self.bank).root)}
+            seen[self.bank] = read_record(DefectBank(self.bank).root)
+        if self.scenes is not None:
+            seen[self.scenes] = read_record(Scenes(self.scenes).root)
+        if seen:
             check_leakage(runner, seen, self.allow_leakage)
-            self._add_bank(runner, self.bank)
+            self._add_transform(runner)
         if self.contrastive is not None:
             self.contrastive.before_run(runner)
 
@@ -129,12 +164,32 @@ class DDPMMoCoHook(Hook):
         if self.contrastive is not None:
             self.contrastive.before_train(runner)
 
-    def _add_bank(self, runner: Runner, bank: str) -> None:
-        cfg = dict(
-            type='mmdet_ddpm_moco.DiffusionDefectAugment',
-            bank=bank,
-            **self.augment,
+    def before_train_iter(self, runner: Runner, *_: Any, **__: Any) -> None:
+        """Ends the swapping of samples when its time is over."""
+        if self._swaps and runner.iter >= self.scene_end * runner.max_iters:
+            for swap in self._swaps:
+                swap.prob.fill_(0)
+            self._swaps = []
+            runner.logger.info(
+                f'DDPMMoCoHook: true labels alone from iteration '
+                f'{runner.iter} on (scene_end={self.scene_end:g})'
+            )
+
+    def _has_nothing(self) -> bool:
+        return self.bank is self.contrastive is self.scenes is None
+
+    def _add_transform(self, runner: Runner) -> None:
+        cfg: dict[str, Any] = dict(
+            type='mmdet_ddpm_moco.DiffusionDefectAugment'
         )
+        if self.bank is not None:
+            cfg.update(bank=self.bank, **self.augment)
+        if self.scenes is not None:
+            cfg.update(
+                scenes=self.scenes,
+                scene_prob=self.scene_prob,
+                paint_ignored=not ignore_regions(runner),
+            )
         datasets = [
             d
             for d in innermost_datasets(runner.train_dataloader.dataset)
@@ -147,21 +202,38 @@ class DDPMMoCoHook(Hook):
             )
             raise InputError(msg)
         inserted = sum(self._insert(d, cfg, runner) for d in datasets)
+        if self.scene_end < 1:
+            self._swaps = [
+                t.scene_swap
+                for d in datasets
+                for t in d.pipeline.transforms
+                if isinstance(t, DiffusionDefectAugment) and t.scene_swap
+            ]
         # Built datasets are in the order of their configs.
         classes = [list(d.metainfo['classes']) for d in datasets]
         for hook in runner.hooks:
             pipeline = getattr(hook, 'switch_pipeline', None)
             if isinstance(pipeline, list):
-                inserted += insert_config(
-                    pipeline, dict(cfg, classes=classes[0])
-                )
+                # Switched to for the last epochs, in workers that this hook
+                # does not reach.
+                last = dict(cfg, classes=classes[0])
+                if self.scenes is not None and self.scene_end < 1:
+                    last['scene_prob'] = 0.0
+                inserted += insert_config(pipeline, last)
         if not inserted:
             runner.logger.info(
                 'DDPMMoCoHook: DiffusionDefectAugment is in '
                 'the pipeline already, left as it is'
             )
             return
-        self._report_windows(runner, bank, datasets)
+        if self.bank is not None:
+            self._report_windows(runner, self.bank, datasets)
+        if self.scenes is not None:
+            opened = Scenes(self.scenes)
+            runner.logger.info(
+                f'DDPMMoCoHook: training uses {self.scenes}: '
+                f'{len(opened.usable())} of {len(opened)} scenes have labels'
+            )
         self._change_config(runner, cfg, classes)
         self._restart_workers(runner)
 
@@ -247,3 +319,45 @@ class DDPMMoCoHook(Hook):
         runner.train_loop.dataloader_iterator = type(iterator)(
             runner.train_dataloader
         )
+
+
+def ignore_regions(runner: Runner) -> bool:
+    """Has the assigners of a detector leave regions to ignore out.
+
+    Args:
+        runner (Runner): Its model is built.
+
+    Returns:
+        bool: Whether all of its assigners can; if there are none, or others
+        than ``MaxIoUAssigner``, nothing is changed.
+    """
+    assigners: list[Any] = []
+    for module in unwrap_model(runner.model).modules():
+        for name in ('assigner', 'bbox_assigner', 'initial_assigner'):
+            held = getattr(module, name, None)
+            assigners += held if isinstance(held, (list, tuple)) else [held]
+    assigners = [a for a in assigners if a is not None]
+    if not assigners or not all(
+        isinstance(assigner, MaxIoUAssigner) for assigner in assigners
+    ):
+        runner.logger.info(
+            'DDPMMoCoHook: this detector cannot ignore regions '
+            f'({_names(assigners)}); those of scenes are painted over with '
+            'background'
+        )
+        return False
+    for assigner in assigners:
+        if assigner.ignore_iof_thr < 0:
+            assigner.ignore_iof_thr = IGNORE_IOF
+            runner.logger.info(
+                f'DDPMMoCoHook: ignore_iof_thr={IGNORE_IOF} set for '
+                f'{type(assigner).__name__}: regions of scenes to ignore are '
+                'no background'
+            )
+    return True
+
+
+def _names(assigners: list[Any]) -> str:
+    return ', '.join(sorted({type(a).__name__ for a in assigners})) or (
+        'it has no assigner'
+    )

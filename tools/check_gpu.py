@@ -134,9 +134,6 @@ def run_child(
         *('--device', args.device, '--out', str(args.out)),
     ]
     env = dict(os.environ)
-    env['PYTHONPATH'] = os.pathsep.join(
-        [str(ROOT), *filter(None, [env.get('PYTHONPATH')])]
-    )
     if args.device == 'cpu':
         env['CUDA_VISIBLE_DEVICES'] = ''
         env.setdefault('OMP_NUM_THREADS', '1')
@@ -266,4 +263,6 @@ def main() -> int:
 if __name__ == '__main__':
     # From a source tree: the project is not installed.
     sys.path.insert(0, str(ROOT))
+    paths = [str(ROOT), os.environ.get('PYTHONPATH', '')]
+    os.environ['PYTHONPATH'] = os.pathsep.join(filter(None, paths))
     sys.exit(main())

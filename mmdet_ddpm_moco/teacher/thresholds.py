@@ -50,9 +50,9 @@ def calibrate(
     ``high`` is the lowest score from which on the kept boxes have the
     precision asked for. A class that never has it gets the score of the best
     F0.5 instead, so that it is not left out, unless even those boxes have
-    less than ``low_precision``: then nothing of it is kept. ``low`` is the score below
-    which a box is right less often than ``low_precision``, by isotonic
-    regression of right against score (Zadrozny and Elkan, 2002).
+    less than ``low_precision``: then nothing of it is kept. ``low`` is the
+    score below which a box is right less often than ``low_precision``, by
+    isotonic regression of right against score (Zadrozny and Elkan, 2002).
 
     Args:
         matches (Matches): Of detectors with images they did not see.

@@ -32,10 +32,14 @@ def scenes(tmp_path):
     write_scenes(
         tmp_path / 'scenes',
         dict(
-            images=[dict(id=i, file_name=f'{i}.png') for i in range(2)],
+            images=[
+                dict(id=i, file_name=f'{i}.png', width=SIZE, height=SIZE)
+                for i in range(2)
+            ],
             annotations=[
                 dict(
                     id=10 * i + k + 1,
+                    area=100,
                     image_id=i,
                     category_id=1,
                     bbox=[4 + 14 * k, 8, 10, 10],
@@ -57,10 +61,9 @@ def scenes(tmp_path):
 
 
 def config(data, work_dir, scenes, **settings):
-    cfg = detector_config(
+    return detector_config(
         data, work_dir, [hook(scenes=scenes, **settings)], epochs=2
     )
-    return cfg
 
 
 @pytest.mark.parametrize('workers', [0, 1])

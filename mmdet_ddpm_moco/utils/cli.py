@@ -20,8 +20,9 @@ def one_line_errors(main: Callable[[], None]) -> Callable[[], None]:
     """Turns an error that the user can fix into one line.
 
     A :class:`UserError` is printed in one line on stderr, with exit code 1;
-    a KeyboardInterrupt that has a message likewise, with exit code 130.
-    Anything else keeps its traceback.
+    a KeyboardInterrupt that has a message likewise, with exit code 130. So
+    is, on ranks that are left, the end of another one. Anything else keeps
+    its traceback.
     """
 
     @wraps(main)
@@ -37,7 +38,7 @@ def one_line_errors(main: Callable[[], None]) -> Callable[[], None]:
             # sys.exit() would wait for threads that are still at work.
             os._exit(130)
         except Exception as error:
-            message = _user_error(error)
+            message = _user_error(error) or _lost_rank(error)
             if message is None:
                 raise
             print(f'error: {message}', file=sys.stderr)
@@ -66,6 +67,27 @@ def _user_error(error: BaseException | None) -> str | None:
             return None  # another error, raised while that one was handled
         error = inner
     return None
+
+
+# What gloo and NCCL say when another process is gone.
+_GONE = (
+    'Connection closed by peer',
+    'Connection reset by peer',
+    'Broken pipe',
+    'remote process exited',
+)
+
+
+def _lost_rank(error: BaseException) -> str | None:
+    """Message of an error that another rank's end has caused, if it is one."""
+    ranks = int(os.environ.get('WORLD_SIZE', '1'))
+    if ranks == 1 or not any(text in str(error) for text in _GONE):
+        return None
+    return (
+        f'another of the {ranks} ranks has ended, as rank '
+        f'{os.environ.get("RANK")} finds: see its own output, and start '
+        'them again with --resume'
+    )
 
 
 def add_launcher(parser: argparse.ArgumentParser) -> None:

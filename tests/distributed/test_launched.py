@@ -1,0 +1,203 @@
+"""Training launched on several ranks, which die, and go on in other numbers.
+
+With the launch scripts and tools as they are, by torchrun and by a stand-in
+for Slurm's srun.
+"""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from helpers.tiny_banks import UNET, write_images
+from mmdet_ddpm_moco.synthesis.generator import load_generator
+from mmdet_ddpm_moco.utils.paths import shipped
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != 'linux', reason='needs bash'),
+]
+ITERS, INTERVAL, KILLED_AT = 14, 5, 8
+ROOT = Path(__file__).parents[2]
+
+CONFIG = """
+default_scope = 'mmengine'
+model = dict(
+    type='mmdet_ddpm_moco.DefectDDPM', num_classes=3, unet={unet!r}
+)
+train_dataloader = dict(
+    batch_size=2,
+    num_workers=0,
+    sampler=dict(type='InfiniteSampler'),
+    collate_fn=dict(type='default_collate'),
+    dataset=dict(
+        type='mmdet_ddpm_moco.DefectWindowDataset',
+        ann_file={ann_file!r},
+        img_prefix={img_prefix!r},
+        window=32,
+    ),
+)
+train_cfg = dict(type='IterBasedTrainLoop', max_iters={iters})
+optim_wrapper = dict(optimizer=dict(type='AdamW', lr=1e-3))
+default_hooks = dict(
+    logger=dict(type='LoggerHook', interval=1),
+    checkpoint=dict(
+        type='CheckpointHook', by_epoch=False, interval={interval}
+    ),
+)
+custom_hooks = [
+    dict(type='EMAHook', ema_type='mmdet_ddpm_moco.ForeachEMA'),
+    dict(type='helpers.killed_rank.KilledRank', at={killed_at}),
+    dict(type='mmdet_ddpm_moco.ExportGeneratorHook'),
+]
+log_processor = dict(by_epoch=False)
+randomness = dict(seed=0)
+"""
+
+SRUN = """#!{python}
+import os, subprocess, sys
+words = sys.argv[1:]
+first = next(i for i, word in enumerate(words) if word[:1] != '-')
+options = dict(word[2:].split('=', 1) for word in words[:first])
+command = words[first:]
+number = int(options['ntasks'])
+ranks = [
+    subprocess.Popen(command, env=dict(
+        os.environ, SLURM_PROCID=str(i), SLURM_LOCALID=str(i),
+        SLURM_NTASKS=str(number), SLURM_NODELIST='here',
+    ))
+    for i in range(number)
+]
+# --kill-on-bad-exit
+while ranks:
+    for rank in ranks:
+        try:
+            code = rank.wait(0.2)
+        except subprocess.TimeoutExpired:
+            continue
+        ranks.remove(rank)
+        if code:
+            for other in ranks:
+                other.kill()
+            sys.exit(1)
+        break
+"""
+
+
+@pytest.fixture
+def config(tmp_path):
+    ann_file, img_prefix = write_images(tmp_path / 'data')
+    file = tmp_path / 'ddpm.py'
+    file.write_text(
+        CONFIG.format(
+            unet=UNET,
+            ann_file=str(ann_file),
+            img_prefix=str(img_prefix),
+            iters=ITERS,
+            interval=INTERVAL,
+            killed_at=KILLED_AT,
+        )
+    )
+    return file
+
+
+@pytest.fixture
+def launch(tmp_path):
+    """Runs a command as a user with the project's environment would."""
+    folder = tmp_path / 'bin'
+    folder.mkdir()
+    (folder / 'python').symlink_to(sys.executable)
+    for name, text in (
+        ('srun', SRUN.format(python=sys.executable)),
+        ('scontrol', '#!/bin/sh\necho 127.0.0.1\n'),
+    ):
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
+
+    def run(*command, **environ):
+        with socket.socket() as probe:
+            probe.bind(('127.0.0.1', 0))
+            port = str(probe.getsockname()[1])
+        env = {
+            **os.environ,
+            # A virtual environment is found by the name it is called by.
+            'PATH': f'{Path(sys.executable).parent}:{folder}:'
+            f'{os.environ["PATH"]}',
+            'PYTHONPATH': os.pathsep.join(
+                [str(ROOT), str(ROOT / 'tests'), *filter(None, sys.path)]
+            ),
+            'OMP_NUM_THREADS': '1',
+            'PORT': port,
+            'MASTER_PORT': port,
+            **environ,
+        }
+        return subprocess.run(
+            list(map(str, command)),
+            env=env,
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=400,
+        )
+
+    return run
+
+
+TOOLS = shipped('tools')
+
+
+def checkpoint(work_dir):
+    name = (work_dir / 'last_checkpoint').read_text().strip()
+    return torch.load(name, map_location='cpu', weights_only=False)
+
+
+def iterations(printed):
+    return [int(i) for i in re.findall(r'Iter\(train\) \[ *(\d+)/', printed)]
+
+
+@pytest.mark.parametrize('ranks', [1, 3])
+def test_a_rank_dies_and_other_numbers_go_on(config, launch, tmp_path, ranks):
+    """Within a minute, with one line of its own, from the last checkpoint."""
+    work_dir = tmp_path / 'run'
+    words = (config, '2', '--work-dir', work_dir)
+    killed = launch('bash', TOOLS / 'dist_train.sh', *words, KILLED_RANK='1')
+    ended = time.time()
+    print(killed.stdout)
+    assert killed.returncode != 0
+    assert ended - float((work_dir / 'killed').read_text()) < 60
+    print(killed.stdout)
+    assert max(iterations(killed.stdout)) == KILLED_AT
+    # torchrun may have ended it before it could tell.
+    own = [x for x in killed.stdout.splitlines() if x.startswith('error: ')]
+    assert len(own) <= 1
+    assert all('another of the 2 ranks has ended' in line for line in own)
+    assert '[rank' not in killed.stdout  # no traceback
+    assert checkpoint(work_dir)['meta']['iter'] == INTERVAL
+    script = ('bash', TOOLS / 'dist_train.sh', config, ranks)
+    if ranks == 1:
+        script = ('python', TOOLS / 'train.py', config)
+    resumed = launch(*script, '--work-dir', work_dir, '--resume')
+    assert resumed.returncode == 0, resumed.stdout
+    assert iterations(resumed.stdout) == list(range(INTERVAL + 1, ITERS + 1))
+    assert load_generator(work_dir / 'generator').window == 32
+
+
+def test_slurm(config, launch, tmp_path):
+    """Two tasks of a job, on the CPU; a rank that dies ends the job."""
+    work_dir = tmp_path / 'run'
+    words = ('partition', 'job', config, work_dir)
+    script = ('bash', TOOLS / 'slurm_train.sh', *words)
+    killed = launch(*script, GPUS='2', KILLED_RANK='0')
+    assert killed.returncode == 1, killed.stdout
+    assert checkpoint(work_dir)['meta']['iter'] == INTERVAL
+    resumed = launch(*script, '--resume', GPUS='2')
+    assert resumed.returncode == 0, resumed.stdout
+    assert iterations(resumed.stdout)[-1] == ITERS
+    assert load_generator(work_dir / 'generator').window == 32

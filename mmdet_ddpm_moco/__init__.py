@@ -26,6 +26,7 @@ _EXPORTS = {
     'Bf16OptimWrapper': 'models.bf16_optim_wrapper',
     'ForeachEMA': 'models.moving_average',
     'EfficientNetLite': 'models.backbones.efficientnet_lite',
+    'TableRoIExtractor': 'models.table_roi_extractor',
     'DefectDDPM': 'models.ddpm',
     'DatasetContrastiveLoss': 'models.losses.dataset_contrastive_loss',
     'DatasetContrastiveHead': 'models.heads.dataset_contrastive_head',

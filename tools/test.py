@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from mmengine.config import Config, DictAction
+from mmengine.dist import is_main_process
 
 from mmdet_ddpm_moco.utils.cli import (
     add_launcher,
@@ -68,7 +69,8 @@ def main() -> None:
             args.checkpoint,
             Path(folder) / 'detections' if args.out else None,
         )
-        if results is not None:
+        # The main process alone writes them.
+        if results is not None and is_main_process():
             Path(args.out).parent.mkdir(parents=True, exist_ok=True)
             shutil.move(results, args.out)
             print(f'detections written to {args.out}')

@@ -4,6 +4,7 @@ With the launch scripts and tools as they are, by torchrun and by a stand-in
 for Slurm's srun.
 """
 
+import json
 import os
 import re
 import socket
@@ -14,8 +15,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmdet.registry import MODELS
+from mmdet.utils import register_all_modules
 
 from helpers.tiny_banks import UNET, write_images
+from helpers.tiny_detection import detector_config, faster_rcnn
+from helpers.tiny_detection import write_images as write_detection
 from mmdet_ddpm_moco.synthesis.generator import load_generator
 from mmdet_ddpm_moco.utils.paths import shipped
 
@@ -201,3 +206,52 @@ def test_slurm(config, launch, tmp_path):
     assert resumed.returncode == 0, resumed.stdout
     assert iterations(resumed.stdout)[-1] == ITERS
     assert load_generator(work_dir / 'generator').window == 32
+
+
+def test_an_uneven_test_set(launch, tmp_path):
+    """Five images on two ranks: none is lost, none counts twice."""
+    cfg = detector_config(
+        write_detection(tmp_path / 'detection', 5),
+        tmp_path / 'run',
+        model=faster_rcnn(),
+    )
+    loader = cfg.train_dataloader.to_dict()
+    loader['batch_size'] = 2
+    loader['dataset']['test_mode'] = True
+    resize = dict(type='Resize', scale=(64, 64), keep_ratio=True)
+    loader['dataset']['pipeline'].insert(-1, resize)
+    cfg.merge_from_dict(
+        dict(
+            test_dataloader=loader,
+            test_cfg=dict(),
+            test_evaluator=dict(
+                type='CocoMetric',
+                metric='bbox',
+                ann_file=str(tmp_path / 'detection' / 'train.json'),
+            ),
+            custom_hooks=[],
+        )
+    )
+    cfg.dump(tmp_path / 'detector.py')
+    torch.manual_seed(0)
+    register_all_modules()
+    weights = tmp_path / 'weights.pth'
+    model = MODELS.build(cfg.model)
+    torch.save(dict(state_dict=model.state_dict()), weights)
+    found = []
+    for name, command in (
+        ('one', ('python', TOOLS / 'test.py', 'detector.py', weights)),
+        ('two', ('bash', TOOLS / 'dist_test.sh', 'detector.py', weights, '2')),
+    ):
+        done = launch(*command, '--out', tmp_path / f'{name}.bbox.json')
+        assert done.returncode == 0, done.stdout
+        found.append(json.loads((tmp_path / f'{name}.bbox.json').read_text()))
+    one, two = (
+        sorted(rows, key=lambda row: (row['image_id'], -row['score']))
+        for rows in found
+    )
+    assert {row['image_id'] for row in one} == set(range(5))
+    assert len(one) == len(two)
+    for a, b in zip(one, two, strict=True):
+        assert a['image_id'] == b['image_id']
+        assert a['score'] == pytest.approx(b['score'], abs=1e-5)

@@ -28,13 +28,8 @@ def check_same_training(
     Detector, initial weights, optimizer, schedule, batches and the base
     augmentation must be those of the reference. A variant may add
     :data:`AUGMENTATIONS` and hooks; its schedule and its labels may differ
-    where it declares that.
-
-    Args:
-        variant (Variant): The variant.
-        cfg (Config): Its detector.
-        reference (Config): That of the reference, with the same shots and
-            seed.
+    where it declares that. ``reference`` is the reference's detector with
+    the same shots and seed.
 
     Raises:
         ValueError: Names the first difference.
@@ -95,12 +90,8 @@ def check_labels(name: str, configs: RunConfigs, shots: Path) -> None:
     """Checks that generator and contrast read the labels of the shots only.
 
     Labels of a source with ``dataset_ids='image'`` are not read, and files
-    in the stages' folder were made from the shots.
-
-    Args:
-        name (str): Of the variant.
-        configs (RunConfigs): Its configs.
-        shots (Path): COCO annotations of the shots.
+    in the stages' folder were made from the shots, whose annotations are
+    ``shots``.
 
     Raises:
         ValueError: Names other labels and the stage that reads them.
@@ -138,18 +129,13 @@ def check_no_leak(name: str, configs: RunConfigs, test_set: Path) -> None:
 
     Images are compared by name and by content.
 
-    Args:
-        name (str): Of the variant.
-        configs (RunConfigs): Its configs.
-        test_set (Path): COCO annotations of the test images.
-
     Raises:
         ValueError: Names an image and the config that reads it.
     """
     tested = list(images_of(configs.detector.test_dataloader.to_dict()))
     names = {path.name for path in tested}
     contents = {_content(path) for path in tested} - {None}
-    for cfg in configs.all():
+    for cfg in (configs.detector, *configs.stages.values()):
         for path in images_of(cfg.train_dataloader.to_dict()):
             if path.name in names or _content(path) in contents:
                 msg = (

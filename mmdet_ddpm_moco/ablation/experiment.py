@@ -99,9 +99,7 @@ class Experiment:
     def runs(self, only: Sequence[str] = ()) -> list[Run]:
         """All runs, seed by seed, so that early ones can be compared.
 
-        Args:
-            only (Sequence[str]): Names of variants; empty for all. Defaults
-                to ().
+        ``only`` are names of variants; without any all are taken.
 
         Raises:
             ValueError: There is no variant of such a name.
@@ -116,10 +114,7 @@ class Experiment:
         ]
 
     def against(self, variant: str) -> 'Experiment':
-        """The same experiment with another reference.
-
-        Args:
-            variant (str): Name of the variant that others are compared with.
+        """The same experiment with another variant as the reference.
 
         Raises:
             ValueError: There is no variant of such a name.
@@ -143,12 +138,9 @@ _OPTIONAL = ('pool_ann_file', 'test_ann_file', 'shots_ann_file', 'resamples')
 
 
 def read_experiment(path: str | Path) -> Experiment:
-    """Reads an experiment file.
+    """Reads an experiment file, Python as in the example.
 
     Names that start with ``_`` are private to the file.
-
-    Args:
-        path (str | Path): A Python file as in the example.
 
     Raises:
         FileNotFoundError: The file, or a config that it names, is missing.

@@ -34,12 +34,7 @@ def prepare_runs(
 ) -> list[tuple[Run, RunConfigs]]:
     """Draws the shots and checks all runs before any is trained.
 
-    Args:
-        experiment (Experiment): The experiment.
-        only (Sequence[str]): Names of variants; empty for all. Defaults to ().
-
-    Returns:
-        list: Runs and their configs.
+    ``only`` are names of variants; without any all are taken.
 
     Raises:
         FileNotFoundError: Annotations are missing.
@@ -81,10 +76,6 @@ def valid_records(
 ) -> tuple[dict[str, dict], list[str]]:
     """The experiment's finished runs, by name.
 
-    Args:
-        experiment (Experiment): The experiment.
-        prepared (Sequence): From :func:`prepare_runs`.
-
     Returns:
         tuple[dict[str, dict], list[str]]: The records, and a message for each
         invalid line of the results.
@@ -122,12 +113,8 @@ def run_experiment(
 
     Several processes may share an experiment, such as one for each GPU: each
     takes the next run that shares no stage with a run in progress, and all
-    end when the last run is measured.
-
-    Args:
-        experiment (Experiment): The experiment.
-        only (Sequence[str]): Names of variants; empty for all. Defaults to ().
-        command (Callable): Runs a tool. Defaults to :func:`run_logged`.
+    end when the last run is measured. ``only`` are names of variants, and
+    ``command`` runs a tool.
 
     Raises:
         ValueError: The work folder belongs to another experiment, or a run
@@ -188,12 +175,6 @@ def measure_run(
     experiment: Experiment, run: Run, configs: RunConfigs, command: Command
 ) -> dict:
     """Trains, tests and scores one run.
-
-    Args:
-        experiment (Experiment): The experiment.
-        run (Run): The run.
-        configs (RunConfigs): Its configs.
-        command (Callable): Runs a tool.
 
     Returns:
         dict: Its record, of JSON types.

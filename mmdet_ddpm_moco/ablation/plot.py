@@ -16,12 +16,8 @@ def plot_results(
     """Plots AP50 against labeled images per class, a line for each variant.
 
     With a single number of images, variants are shown side by side instead.
-    Small dots are single seeds, error bars standard errors.
-
-    Args:
-        experiment (Experiment): The experiment.
-        records (Sequence[dict]): Its records, at least one.
-        file (Path): The PNG.
+    Small dots are single seeds, error bars standard errors. There must be a
+    record; ``file`` becomes a PNG.
     """
     figure = make_figure(6, 4)
     axes = figure.subplots()

@@ -19,9 +19,6 @@ from .experiment import Experiment
 def claim_work_dir(experiment: Experiment) -> None:
     """Keeps other experiments out of the work folder.
 
-    Args:
-        experiment (Experiment): The experiment.
-
     Raises:
         ValueError: The folder belongs to another experiment.
     """
@@ -39,11 +36,7 @@ def claim_work_dir(experiment: Experiment) -> None:
 
 @contextmanager
 def try_locks(folder: Path, names: Sequence[str]) -> Iterator[bool]:
-    """Takes locks, all or none, without waiting.
-
-    Args:
-        folder (Path): Folder of the lock files.
-        names (Sequence[str]): Their names.
+    """Takes the locks of files in a folder, all or none, without waiting.
 
     Yields:
         bool: Whether no other process holds one of them.
@@ -67,11 +60,9 @@ def _digest(record: dict) -> str:
 
 
 def append_record(path: Path, record: dict) -> None:
-    """Appends a line, which is on the disk when this returns.
+    """Appends a record of JSON types as a line.
 
-    Args:
-        path (Path): The file, made if it is missing.
-        record (dict): Of JSON types.
+    The line is on the disk when this returns.
     """
     line = json.dumps(dict(record, digest=_digest(record)), sort_keys=True)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -89,10 +80,7 @@ def append_record(path: Path, record: dict) -> None:
 
 
 def read_records(path: Path) -> tuple[list[dict], list[str]]:
-    """Reads all valid lines.
-
-    Args:
-        path (Path): The file. If it is missing there are no records.
+    """Reads all valid lines; none if there is no file.
 
     Returns:
         tuple[list[dict], list[str]]: The records, and a message for each

@@ -6,7 +6,7 @@ repeated with ``tools/train.py`` like any other config.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,11 +39,6 @@ class RunConfigs:
     stages: dict[str, Config]
     fingerprint: str
 
-    def all(self) -> Iterator[Config]:
-        """The detector and its stages."""
-        yield self.detector
-        yield from self.stages.values()
-
 
 def run_configs(experiment: Experiment, run: Run) -> RunConfigs:
     """Builds the configs of a run; nothing is written yet.
@@ -51,10 +46,6 @@ def run_configs(experiment: Experiment, run: Run) -> RunConfigs:
     Where the variant, or one of its stages, names the experiment's
     ``shots_ann_file``, the shots drawn by the seed are named instead. All
     stages have the seed of the run.
-
-    Args:
-        experiment (Experiment): The experiment.
-        run (Run): One of its runs.
 
     Raises:
         ValueError: The variant trains on something else than the shots, or
@@ -131,11 +122,7 @@ def run_configs(experiment: Experiment, run: Run) -> RunConfigs:
 
 
 def write_run(configs: RunConfigs) -> Path:
-    """Writes the configs of a run into its folder.
-
-    Returns:
-        Path: The detector's.
-    """
+    """Writes the configs of a run into its folder; returns the detector's."""
     folder = Path(configs.detector.work_dir)
     for name, cfg in configs.stages.items():
         file = folder / f'{name}.py'

@@ -17,13 +17,9 @@ def shots_name(experiment: Experiment, shots: int, seed: int) -> str:
 
 
 def write_shots(experiment: Experiment, shots: int, seed: int) -> Path:
-    """Draws images and writes their COCO annotations.
+    """Draws ``shots`` images per class and writes their COCO annotations.
 
-    Args:
-        experiment (Experiment): The experiment.
-        shots (int): Images per class. A larger number includes the images
-            of a smaller one.
-        seed (int): Seed of the draw.
+    A larger number of shots includes the images of a smaller one.
 
     Returns:
         Path: The file, the same bytes each time.

@@ -35,9 +35,6 @@ class PairedDifference:
 def mean_and_error(values: Sequence[float]) -> tuple[float, float | None]:
     """Computes a mean and its standard error.
 
-    Args:
-        values (Sequence[float]): At least one, in any unit.
-
     Returns:
         tuple[float, float | None]: Mean and standard error (n - 1 degrees
         of freedom), in the unit of the values; of a single value the error

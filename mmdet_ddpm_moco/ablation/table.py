@@ -26,10 +26,6 @@ def by_variant(records: Sequence[dict]) -> Grouped:
 def table(experiment: Experiment, records: Sequence[dict]) -> str:
     """Writes the tables of all finished runs.
 
-    Args:
-        experiment (Experiment): The experiment.
-        records (Sequence[dict]): Its records.
-
     Returns:
         str: Markdown: AP with its standard error over seeds, paired
         differences from the reference, AP50 of each class, wall time.
@@ -90,13 +86,8 @@ def table(experiment: Experiment, records: Sequence[dict]) -> str:
 def write_between_marks(file: Path, name: str, text: str) -> bool:
     """Replaces what is between ``<!-- begin name -->`` and ``end name``.
 
-    Args:
-        file (Path): A Markdown file.
-        name (str): Name of the marks.
-        text (str): The new text.
-
     Returns:
-        bool: False, and nothing changed, where the marks are missing.
+        bool: False, and nothing changed, where a Markdown file lacks them.
     """
     begin, end = f'<!-- begin {name} -->', f'<!-- end {name} -->'
     old = file.read_text(encoding='utf-8') if file.is_file() else ''

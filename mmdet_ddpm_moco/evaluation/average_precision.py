@@ -166,6 +166,5 @@ def _weighted_class(found: ClassMatches, weights: np.ndarray) -> np.ndarray:
 
 def _mean_over_classes(scores: np.ndarray) -> np.ndarray:
     """Mean (...) of (..., classes) without NaN; NaN if there is no other."""
-    known = ~np.isnan(scores)
-    with np.errstate(invalid='ignore'):
-        return np.where(known, scores, 0).sum(-1) / known.sum(-1)
+    # Not nanmean, which warns where there are only NaN.
+    return np.ma.filled(np.ma.masked_invalid(scores).mean(-1), np.nan)

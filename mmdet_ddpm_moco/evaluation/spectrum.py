@@ -5,6 +5,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from scipy.signal.windows import cosine
 
 from ..visualization.figure import COLORS, make_figure, save_figure
 from .distributions import (
@@ -44,7 +45,8 @@ def band_powers(pixels: np.ndarray) -> np.ndarray:
     if pixels.ndim == 3:
         pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)
     h, w = pixels.shape
-    taper = np.outer(_hann(h), _hann(w))
+    # A periodic Hann window, which is not 0 at its ends.
+    taper = np.outer(cosine(h), cosine(w)) ** 2
     # The weighted mean, so that nothing of it is left after tapering.
     mean = (pixels * taper).sum() / taper.sum()
     spectrum = np.fft.fft2((pixels - mean) * taper)
@@ -60,11 +62,6 @@ def band_powers(pixels: np.ndarray) -> np.ndarray:
     return bands
 
 
-def _hann(length: int) -> np.ndarray:
-    # Periodic, and not 0 at its ends.
-    return np.sin(np.pi * (np.arange(length) + 0.5) / length) ** 2
-
-
 def spectra(pixels: Sequence[np.ndarray]) -> np.ndarray:
     """:func:`band_powers` of N windows, float64 (N, 8) in dB."""
     return np.array([band_powers(p) for p in pixels]).reshape(-1, len(CENTERS))
@@ -77,14 +74,9 @@ def spectral_difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         np.ndarray: float64 (bands, ), ``a`` over ``b`` in dB: the log-ratio
         of the geometric means. NaN in a band that one of them lacks.
     """
-    return _mean(a) - _mean(b)
-
-
-def _mean(spectra: np.ndarray) -> np.ndarray:
     # Not nanmean, which warns where there are only NaN.
-    counts = (~np.isnan(spectra)).sum(axis=0)
-    means = np.nansum(spectra, axis=0) / np.maximum(counts, 1)
-    return np.where(counts, means, np.nan)
+    first, second = (np.ma.masked_invalid(x).mean(axis=0) for x in (a, b))
+    return (first - second).filled(np.nan)
 
 
 def mean_absolute(difference: np.ndarray) -> float:

@@ -142,19 +142,12 @@ def _check_row(name: str, content: str, phash: str | None) -> list[str | None]:
     return [name, content, phash]
 
 
-def find_copies(
-    images: dict[str, Fingerprint],
-    record: Record,
-    max_difference: float = MAX_DIFFERENCE,
-) -> list[Copy]:
+def find_copies(images: dict[str, Fingerprint], record: Record) -> list[Copy]:
     """Finds the images that are in a record.
 
     Args:
         images (dict[str, Fingerprint]): From :func:`fingerprints`.
         record (dict): From :func:`record_images` or a file.
-        max_difference (float): Share of bits, in [0, 0.5], in which the
-            perceptual hashes of one picture may differ. Defaults to
-            ``MAX_DIFFERENCE``.
 
     Returns:
         list[Copy]: One per image found, in the order of ``images``.
@@ -173,7 +166,7 @@ def find_copies(
     seen = [(name, phash) for name, _, phash in record['images'] if phash]
     if hashes and seen:
         known = _signs([phash for _, phash in seen])
-        limit = (1 - 2 * max_difference) * HASH_SIDE**2
+        limit = (1 - 2 * MAX_DIFFERENCE) * HASH_SIDE**2
         paths = list(hashes)
         for start in range(0, len(paths), _BLOCK):
             part = paths[start : start + _BLOCK]

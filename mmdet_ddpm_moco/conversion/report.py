@@ -5,6 +5,9 @@ from typing import Any
 
 from ..utils.errors import InputError
 
+# Findings of each kind that the text lists.
+_SHOWN = 3
+
 # Every kind of finding: what it means and what was done about it.
 KINDS = dict(
     filename_differs='the annotation names another image; paired by the '
@@ -105,15 +108,10 @@ class FindingsError(InputError):
         )
 
 
-def format_report(report: Report, shown: int = 3) -> str:
-    """Counts, groups and findings, ``shown`` of each kind, as text."""
-    return '\n\n'.join(
-        (
-            _format_counts(report),
-            _format_groups(report),
-            _format_findings(report, shown),
-        )
-    )
+def format_report(report: Report) -> str:
+    """Counts, groups and findings, the first of each kind, as text."""
+    parts = (_format_counts, _format_groups, _format_findings)
+    return '\n\n'.join(part(report) for part in parts)
 
 
 def _format_counts(report: Report) -> str:
@@ -172,16 +170,16 @@ def _format_across(report: Report) -> list[str]:
     return lines
 
 
-def _format_findings(report: Report, shown: int) -> str:
+def _format_findings(report: Report) -> str:
     findings = report.to_dict()['findings']
     if not findings:
         return 'Findings: none.'
     lines = ['Findings:']
     for kind, entry in findings.items():
         lines.append(f'  {entry["count"]:>5} {kind}: {entry["meaning"]}')
-        for item in entry['entries'][:shown]:
+        for item in entry['entries'][:_SHOWN]:
             detail = f': {item["detail"]}' if item['detail'] else ''
             lines.append(f'          {item["file"]}{detail}')
-        if entry['count'] > shown:
-            lines.append(f'          and {entry["count"] - shown} more')
+        if entry['count'] > _SHOWN:
+            lines.append(f'          and {entry["count"] - _SHOWN} more')
     return '\n'.join(lines)

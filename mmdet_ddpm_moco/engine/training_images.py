@@ -5,7 +5,7 @@ whether the images it is tested on are in it.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +20,12 @@ from ..utils.provenance import (
 )
 from .pipelines import innermost_datasets
 
-# A few wrappers around one dataset are usual; a cycle would not end.
-_MAX_DEPTH = 8
-
 
 def annotation_hashes(dataset: Any) -> dict[str, str | None]:
     """Hashes the annotation files of a dataset.
 
-    Those of ``ann_file`` and ``sources`` (dicts or objects with an
-    ``ann_file`` and perhaps a ``data_root``) of the dataset and of those it
-    wraps as ``dataset`` or ``datasets``.
+    Those of ``ann_file`` and ``sources`` (dicts with an ``ann_file``) of the
+    dataset or of those it wraps.
 
     Returns:
         dict[str, str | None]: SHA-256 in hex by file as the dataset names
@@ -41,30 +37,15 @@ def annotation_hashes(dataset: Any) -> dict[str, str | None]:
     }
 
 
-def _ann_files(
-    holder: Any, depth: int = 0
-) -> Iterator[tuple[str, Path | None]]:
+def _ann_files(dataset: Any) -> Iterator[tuple[str, Path | None]]:
     """Annotation files by name, and where they are; None if not local."""
-    name = _get(holder, 'ann_file')
-    if isinstance(name, (str, Path)) and str(name):
-        root = Path(str(_get(holder, 'data_root') or ''))
-        places = (Path(name), root / name)
-        yield str(name), next((p for p in places if p.is_file()), None)
-    if depth == _MAX_DEPTH:
-        return
-    inner = [_get(holder, 'dataset')]
-    for several in ('sources', 'datasets'):
-        found = _get(holder, several)
-        inner += found if isinstance(found, (list, tuple)) else []
-    for item in inner:
-        if item is not None:
-            yield from _ann_files(item, depth + 1)
-
-
-def _get(holder: Any, name: str) -> Any:
-    if isinstance(holder, Mapping):
-        return holder.get(name)
-    return getattr(holder, name, None)
+    for inner in innermost_datasets(dataset):
+        for holder in (vars(inner), *getattr(inner, 'sources', ())):
+            name = holder.get('ann_file')
+            if name:
+                root = Path(holder.get('data_root') or '')
+                places = (Path(name), root / name)
+                yield str(name), next((p for p in places if p.is_file()), None)
 
 
 def image_paths(dataset: Any) -> Iterator[str]:

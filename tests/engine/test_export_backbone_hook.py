@@ -172,7 +172,7 @@ def test_hashes_are_found_below_wrappers(tmp_path):
                 Wrapper(
                     sources=[dict(ann_file=absolute), dict(img_folder='x')]
                 ),
-                Wrapper(sources=(Wrapper(ann_file=tmp_path / 'c.json'),)),
+                Wrapper(sources=(dict(ann_file=tmp_path / 'c.json'),)),
                 Wrapper(ann_file='s3://bucket/d.json', data_root=None),
                 Wrapper(ann_file=''),
                 Wrapper(),
@@ -187,10 +187,10 @@ def test_hashes_are_found_below_wrappers(tmp_path):
     }
 
 
-def test_a_dataset_that_holds_itself_ends(tmp_path):
-    dataset = Wrapper(ann_file='nowhere.json')
-    dataset.dataset = dataset
-    assert annotation_hashes(dataset) == {'nowhere.json': None}
+def test_a_missing_file_has_no_hash():
+    assert annotation_hashes(Wrapper(ann_file='nowhere.json')) == {
+        'nowhere.json': None
+    }
 
 
 def test_plain_types():

@@ -14,32 +14,12 @@ from torch import Tensor, nn
 
 from ..checkpoints.backbone_file import read_backbone
 from ..datasets.contrastive_dataset import read_source
-from ..datasets.sample_lists import Sample
 from ..datasets.transforms.crop_to_sample import CropToSample
 from ..models.moco import DatasetMoCo
 from ..utils.checks import check_arguments
 from ..utils.errors import InputError
 from ..utils.rng import eval_mode, fork_rng
 from .representation import balanced_accuracy, found_elsewhere, knn_predictions
-
-
-def read_windows(
-    windows: list[Sample], image_size: tuple[int, int]
-) -> torch.Tensor:
-    """Reads N windows and resizes them to ``(height, width)`` pixels.
-
-    Returns:
-        torch.Tensor: BGR, uint8 (N, 3, height, width).
-    """
-    read = Compose(
-        [LoadImageFromFile(), CropToSample(), Resize(image_size[::-1])]
-    )
-    pixels = [
-        read(dict(img_path=str(window.path), crop=window.crop))['img']
-        for window in windows
-    ]
-    return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2)
-
 
 # Always the same views, so that epochs and runs are comparable.
 _SEED = 0
@@ -84,7 +64,17 @@ class LabeledProbe:
                 'two images each; label more images, or leave labeled out'
             )
             raise InputError(msg)
-        self._pixels = read_windows(windows, image_size)
+        read = Compose(
+            [LoadImageFromFile(), CropToSample(), Resize(image_size[::-1])]
+        )
+        pixels = np.stack(
+            [
+                read(dict(img_path=str(w.path), crop=w.crop))['img']
+                for w in windows
+            ]
+        )
+        # BGR, uint8 (N, 3, height, width).
+        self._pixels = torch.from_numpy(pixels).permute(0, 3, 1, 2)
 
     def accuracy(
         self, model: DatasetMoCo, k: int, temperature: float = 0.07

@@ -130,7 +130,8 @@ def dataset_contrastive_loss(
         positive = (in_batch * same).sum(1) / same.sum(1)
         groups = None
         if average_over_datasets:
-            groups = _rank_in_dataset(query_dataset)
+            # How many earlier queries share each query's dataset, (B, ).
+            groups = (query_dataset == query_dataset.T).tril(-1).sum(1)
         term = _cross_entropy(positive, negatives, dataset_mask, groups)
         loss = loss + (1 - instance_weight) * term
     if instance_weight > 0:
@@ -173,18 +174,9 @@ class DatasetContrastiveLoss(nn.Module):
             mask_same_image=mask_same_image,
         )
 
-    def forward(
-        self,
-        query: Tensor,
-        keys: Tensor,
-        dataset_ids: Tensor,
-        image_ids: Tensor,
-        **kwargs: Any,
-    ) -> Tensor:
+    def forward(self, *args: Tensor, **kwargs: Any) -> Tensor:
         """Computes the loss, see :func:`dataset_contrastive_loss`."""
-        return dataset_contrastive_loss(
-            query, keys, dataset_ids, image_ids, **kwargs, **self.options
-        )
+        return dataset_contrastive_loss(*args, **kwargs, **self.options)
 
     def extra_repr(self) -> str:
         """Options, for printing the module."""
@@ -196,12 +188,6 @@ def _exact_matmul(a: Tensor, b: Tensor) -> Tensor:
     dtype = torch.promote_types(a.dtype, torch.float32)
     with torch.autocast(a.device.type, enabled=False):
         return a.to(dtype) @ b.to(dtype)
-
-
-def _rank_in_dataset(query_dataset: Tensor) -> Tensor:
-    """How many earlier queries share each query's dataset, int64 (B, )."""
-    same = query_dataset == query_dataset.T  # (B, B)
-    return same.tril(-1).sum(1)
 
 
 def _cross_entropy(

@@ -176,7 +176,7 @@ class DatasetContrastiveLoss(nn.Module):
 
     def forward(self, *args: Tensor, **kwargs: Any) -> Tensor:
         """Computes the loss, see :func:`dataset_contrastive_loss`."""
-        return dataset_contrastive_loss(*args, **kwargs, **self.options)
+        return dataset_contrastive_loss(*args, **{**kwargs, **self.options})
 
     def extra_repr(self) -> str:
         """Options, for printing the module."""

@@ -15,7 +15,6 @@ import numpy as np
 from scipy.cluster.hierarchy import DisjointSet
 
 from ..utils.cli import progress_bar
-from ..utils.errors import InputError
 from .layout import natural_key
 from .overlap import (
     best_shift,
@@ -71,22 +70,7 @@ def group_near_duplicates(
 
     Returns:
         list[int]: Group of each image: the index of its first member.
-
-    Raises:
-        ValueError: If there are not as many names as images, or an image is
-            not of shape (H, W).
     """
-    if len(images) != len(sort_keys):
-        raise InputError(
-            f'{len(sort_keys)} sort keys for {len(images)} images; give one '
-            'per image'
-        )
-    for image in images:
-        if image.ndim != 2 or image.dtype != np.uint8:
-            raise InputError(
-                f'an image has shape {image.shape} and type {image.dtype}; '
-                'give gray images of shape (H, W) and type uint8'
-            )
     small = [thumbnail(image) for image in images]
     order = sorted(
         range(len(images)), key=lambda index: natural_key(sort_keys[index])

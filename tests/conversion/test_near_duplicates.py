@@ -1,6 +1,5 @@
 import cv2
 import numpy as np
-import pytest
 
 from helpers.voc_maker import surface
 from mmdet_ddpm_moco.conversion.near_duplicates import (
@@ -110,16 +109,3 @@ def test_a_common_frame_is_no_overlap():
     spectra = [coarse_spectrum(image) for image in images[:2]]
     assert best_shift(*spectra).strength > MIN_STRENGTH
     assert group_near_duplicates(images, names(12)) == list(range(12))
-
-
-@pytest.mark.parametrize(
-    ('image', 'keys', 'message'),
-    [
-        (np.zeros((8, 8), np.uint8), ['a', 'b'], '2 sort keys for 1 images'),
-        (np.zeros((8, 8, 3), np.uint8), ['a'], r'\(8, 8, 3\)'),
-        (np.zeros((8, 8), np.float32), ['a'], 'float32'),
-    ],
-)
-def test_wrong_input_is_refused(image, keys, message):
-    with pytest.raises(ValueError, match=message):
-        group_near_duplicates([image], keys)

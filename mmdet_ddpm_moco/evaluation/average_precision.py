@@ -33,22 +33,10 @@ def average_precision(
     Returns:
         np.ndarray: In [0, 1], float64 (classes, 10), by IoU threshold
         .50:.05:.95. NaN for a class without boxes in the images that count.
-
-    Raises:
-        ValueError: ``weights`` are of another shape, not whole or below 0.
     """
-    images = len(matches.image_ids)
     if weights is None:
-        weights = np.ones(images, dtype=np.int64)
-    valid = (
-        weights.shape == (images,)
-        and np.issubdtype(weights.dtype, np.integer)
-        and not (weights < 0).any()
-    )
-    check_arguments(
-        locals(), weights=(valid, f'{images} whole numbers of at least 0')
-    )
-    return _weighted(matches, weights.astype(np.int64)[None])[0]
+        weights = np.ones(len(matches.image_ids), dtype=np.int64)
+    return _weighted(matches, weights[None])[0]
 
 
 def resample_images(
@@ -87,13 +75,8 @@ def bootstrap(
     """Scores a detector on resamples of the images.
 
     Two detectors scored on the same images get the same resamples, so their
-    elementwise differences are paired. Means are over classes with boxes, and
-    NaN if a resample has no box at all.
-
-    Args:
-        matches (Matches): Of one detector.
-        resamples (int): As in :func:`resample_images`, like ``seed``.
-        seed (int): Seed.
+    elementwise differences are paired; see :func:`resample_images`. Means
+    are over classes with boxes, and NaN if a resample has no box at all.
 
     Returns:
         dict[str, np.ndarray]: ``AP`` and ``AP50`` in percent, float64

@@ -14,8 +14,6 @@ from torch_fidelity.metric_isc import isc_features_to_metric
 from torch_fidelity.metric_kid import kid_features_to_metric
 from torch_fidelity.metric_prc import prc_features_to_metric
 
-from ..utils.errors import InputError
-
 # Metrics of fewer windows on a side mean nothing.
 MIN_WINDOWS = 8
 KID_SUBSETS = 100
@@ -37,18 +35,8 @@ def compare(generated: Tensor, real: Tensor) -> dict[str, float]:
         ``kid_subset`` windows, half of the smaller set but at most 1000
         (Binkowski et al., 2018; unbiased); ``precision`` and ``recall``, in
         [0, 1] (Kynkaanniemi et al., 2019; 3 neighbors).
-
-    Raises:
-        ValueError: One of the sets is too small.
     """
-    smaller = min(len(generated), len(real))
-    if smaller < MIN_WINDOWS:
-        msg = (
-            f'at least {MIN_WINDOWS} windows are needed on each side, got '
-            f'{len(generated)} and {len(real)}'
-        )
-        raise InputError(msg)
-    subset = min(smaller // 2, KID_SUBSET)
+    subset = min(len(generated) // 2, len(real) // 2, KID_SUBSET)
     kid = kid_features_to_metric(
         generated,
         real,
@@ -74,13 +62,9 @@ def compare(generated: Tensor, real: Tensor) -> dict[str, float]:
 def frechet_distance(generated: Tensor, real: Tensor) -> float:
     """Squared Frechet distance between Gaussians fitted to features.
 
-    Heusel et al., 2017, eq. 6. Fewer windows than features are in a
-    subspace. The distance is the same in its coordinates, with much smaller
-    matrices.
-
-    Args:
-        generated (torch.Tensor): float (N, D).
-        real (torch.Tensor): float (M, D).
+    Heusel et al., 2017, eq. 6, of float (N, D) and (M, D). Fewer windows
+    than features are in a subspace. The distance is the same in its
+    coordinates, with much smaller matrices.
     """
     both = torch.cat([generated, real]).double()
     if len(both) < both.shape[1]:

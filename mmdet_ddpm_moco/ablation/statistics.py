@@ -39,13 +39,7 @@ def mean_and_error(values: Sequence[float]) -> tuple[float, float | None]:
         tuple[float, float | None]: Mean and standard error (n - 1 degrees
         of freedom), in the unit of the values; of a single value the error
         is None.
-
-    Raises:
-        ValueError: There are no values.
     """
-    if not len(values):
-        msg = 'no values to average'
-        raise InputError(msg)
     error = float(stats.sem(values)) if len(values) > 1 else None
     return float(np.mean(values)), error
 
@@ -66,9 +60,8 @@ def paired_difference(
         better.
 
     Raises:
-        ValueError: No seed is shared, or ``confidence`` is out of range.
+        ValueError: No seed is shared.
     """
-    _check_confidence(confidence)
     seeds = _shared_seeds(a, b)
     mean, error = mean_and_error([a[seed] - b[seed] for seed in seeds])
     if error is None:
@@ -99,10 +92,9 @@ def bootstrap_interval(
         tuple[float, float]: Ends of the interval of ``a`` minus ``b``.
 
     Raises:
-        ValueError: No seed is shared, sequences differ in length, no
-            resample is left, or ``confidence`` is out of range.
+        ValueError: No seed is shared, sequences differ in length, or no
+            resample is left.
     """
-    _check_confidence(confidence)
     seeds = _shared_seeds(a, b)
     lengths = sorted(
         {len(scores[seed]) for seed in seeds for scores in (a, b)}
@@ -131,9 +123,3 @@ def _shared_seeds(a: Mapping[int, object], b: Mapping[int, object]) -> tuple:
         msg = f'no seed is shared: {sorted(a)} and {sorted(b)}'
         raise InputError(msg)
     return seeds
-
-
-def _check_confidence(confidence: float) -> None:
-    if not 0 < confidence < 1:
-        msg = f'confidence must be in (0, 1), got {confidence}'
-        raise InputError(msg)

@@ -17,8 +17,6 @@ def test_mean_and_error_by_hand():
     assert mean == 5
     assert error == pytest.approx((5 / 3) ** 0.5)
     assert mean_and_error([7.5]) == (7.5, None)
-    with pytest.raises(ValueError, match='no values'):
-        mean_and_error([])
 
 
 def test_the_t_interval_by_hand():
@@ -106,12 +104,3 @@ def test_variants_without_common_scores():
         bootstrap_interval(
             {0: [1.0, 2.0], 1: [1.0]}, {0: [1.0, 2.0], 1: [1.0]}
         )
-
-
-@pytest.mark.parametrize('confidence', [0, 1, 95, float('nan')])
-def test_a_confidence_out_of_range(confidence):
-    variant = {0: 1.0, 1: 2.0}
-    with pytest.raises(ValueError, match=r'confidence must be in \(0, 1\)'):
-        paired_difference(variant, variant, confidence)
-    with pytest.raises(ValueError, match=r'confidence must be in \(0, 1\)'):
-        bootstrap_interval({0: [1.0]}, {0: [1.0]}, confidence)

@@ -150,15 +150,7 @@ def test_visible_mask_does_not_reach_for_the_edge():
     assert not visible_mask(np.zeros((40, 40), np.int16)).any()
 
 
-@pytest.mark.parametrize(
-    'defects, size, words',
-    [
-        (['rust'], 128, r"'rust': use one of corrosion, dent, scratch"),
-        (['dent'], 64, '64 pixels is too small: use 96 or more'),
-        (['dent'] * 60, 96, 'no room for 60 defects'),
-    ],
-)
-def test_errors_are_one_line_with_a_fix(defects, size, words):
-    with pytest.raises(ValueError, match=words) as caught:
-        render(0, defects, size)
+def test_no_room_is_one_line_with_a_fix():
+    with pytest.raises(ValueError, match='no room for 60 defects') as caught:
+        render(0, ['dent'] * 60, 96)
     assert '\n' not in str(caught.value)

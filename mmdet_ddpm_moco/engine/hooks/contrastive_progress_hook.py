@@ -94,6 +94,7 @@ knn_predictions`. Defaults to 0.07.
                 f'a {type(model).__name__}; remove the hook'
             )
             raise InputError(msg)
+        self._model = model
         loader = runner.train_dataloader
         number = self._keys(model, loader.batch_size)
         # Keys that each step enqueued, the last first; enough to fill a
@@ -120,7 +121,7 @@ knn_predictions`. Defaults to 0.07.
         """Counts the keys that were enqueued, and reports at intervals."""
         assert data_batch is not None
         number = len(data_batch['data_samples'])
-        self._written.appendleft(self._keys(_moco(runner), number))
+        self._written.appendleft(self._keys(self._model, number))
         done = runner.iter + 1
         if done % self.interval == 0 or done == runner.max_iters:
             self._report(runner, done)
@@ -132,7 +133,7 @@ knn_predictions`. Defaults to 0.07.
 
     def _report(self, runner: Runner, done: int = 0) -> None:
         if is_main_process():
-            values, line = self.measure(_moco(runner))
+            values, line = self.measure(self._model)
             runner.visualizer.add_scalars(
                 {f'contrast/{name}': v for name, v in values.items()},
                 step=done,
@@ -175,9 +176,3 @@ knn_predictions`. Defaults to 0.07.
             f'on average, the oldest {oldest}'
         )
         return values, ', '.join(parts)
-
-
-def _moco(runner: Runner) -> DatasetMoCo:
-    model = unwrap_model(runner.model)
-    assert isinstance(model, DatasetMoCo)  # checked before training
-    return model

@@ -25,12 +25,8 @@ def train_to_end(
 ) -> Path:
     """Trains a config, unless its work folder holds the finished run.
 
-    A run that was killed is resumed. ``train.log`` is in the work folder.
-
-    Args:
-        file (Path): The config.
-        command (Callable): Runs a tool. Defaults to :func:`run_logged`.
-        on_line (Callable | None): Called with each line of the log.
+    A run that was killed is resumed. ``train.log`` is in the work folder;
+    ``on_line`` is called with each of its lines.
 
     Returns:
         Path: The last checkpoint.

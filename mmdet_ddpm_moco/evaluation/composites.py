@@ -29,12 +29,8 @@ def write_composites(
     neither for defects nor for background.
 
     Writes ``images/*.png`` and, last, ``annotations.json``. What an earlier
-    call wrote of the same bank is kept.
-
-    Args:
-        bank (DefectBank): The bank.
-        data (LabeledImages): The images it was made from.
-        folder (str | Path): Where to write.
+    call wrote of the same bank is kept. ``data`` are the images it was made
+    from.
 
     Returns:
         dict[str, int]: Numbers of ``images`` and ``boxes``, without crowds.

@@ -25,7 +25,6 @@ from .nearest_neighbors import (
 from .report import markdown
 from .spectrum import CENTERS, compare_spectra, draw_spectra, spectra
 from .windows import (
-    Hosts,
     find_hosts,
     largest_window,
     real_windows,
@@ -85,7 +84,9 @@ def evaluate_bank(
     real = held_out or train
     if held_out is not None:
         _check_held_out(train, held_out)
-    hosts = _draw(find_hosts(bank, train), max_windows)
+    hosts = find_hosts(bank, train)
+    drawn = np.random.RandomState(0).permutation(len(hosts))[:max_windows]
+    hosts = [hosts[i] for i in sorted(drawn)]
     limit = largest_window(bank)
     sets = dict(
         synthesized=synthesized_windows(bank, hosts, train),
@@ -171,8 +172,3 @@ def _check_held_out(train: LabeledImages, held_out: LabeledImages) -> None:
             'compare with the training images'
         )
         raise InputError(msg)
-
-
-def _draw(hosts: Hosts, number: int) -> Hosts:
-    chosen = np.random.RandomState(0).permutation(len(hosts))[:number]
-    return [hosts[i] for i in sorted(chosen)]

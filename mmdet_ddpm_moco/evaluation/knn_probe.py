@@ -79,12 +79,9 @@ class LabeledProbe:
     def accuracy(
         self, model: DatasetMoCo, k: int, temperature: float = 0.07
     ) -> float:
-        """Balanced accuracy of :func:`knn_predictions`, in [0, 1].
+        """Balanced accuracy, in [0, 1], of :func:`knn_predictions`.
 
-        Args:
-            model (DatasetMoCo): Its backbone's pooled features are used.
-            k (int): Neighbors that vote.
-            temperature (float): Of the votes. Defaults to 0.07.
+        They are made from the pooled features of the model's backbone.
         """
         features = encode(model, self._pixels, project=False)
         predicted = knn_predictions(

@@ -35,14 +35,9 @@ def measure_label_agreement(
 ) -> dict:
     """Counts the labels of a bank that a detector finds.
 
-    Args:
-        judge (Judge): A detector trained on real data.
-        bank (DefectBank): The bank.
-        hosts (Sequence): From :func:`find_hosts`, or some of them.
-        data (LabeledImages): The images that the bank was made from.
-        real (LabeledImages): Images for the recall on real boxes.
-        iou (float): Lowest overlap, in (0, 1].
-        score (float): Lowest score, in [0, 1].
+    ``hosts`` are those of :func:`find_hosts`, or some of them. ``data`` are
+    the images that the bank was made from, ``real`` those for the recall on
+    real boxes. ``iou``, in (0, 1], is the lowest overlap of a found box.
 
     Returns:
         dict: ``iou`` and ``score``; ``real``, ``add`` and ``replaces``: by

@@ -92,13 +92,7 @@ def nearest(
 def nearest_training_windows(
     bank: WindowSet, train: WindowSet, k: int = 5
 ) -> Neighbors:
-    """Finds the nearest training windows of each synthesized one.
-
-    Args:
-        bank (WindowSet): Synthesized windows, at least one.
-        train (WindowSet): The windows of the training images, of at least
-            two images.
-        k (int): How many to keep. Defaults to 5.
+    """Finds the ``k`` nearest training windows of each synthesized one.
 
     Raises:
         ValueError: There are no two training images with defects.

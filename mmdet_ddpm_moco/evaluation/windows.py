@@ -96,11 +96,6 @@ def synthesized_windows(
 ) -> list[DefectWindow]:
     """Reads the composites of a bank, without ``null`` windows.
 
-    Args:
-        bank (DefectBank): The bank.
-        hosts (Sequence): From :func:`find_hosts`, or some of them.
-        data (LabeledImages): The images it was made from.
-
     Raises:
         ValueError: A window does not belong to its image.
     """
@@ -124,10 +119,8 @@ def real_windows(
 ) -> list[DefectWindow]:
     """Cuts one window for each labeled defect, as synthesis would.
 
-    Args:
-        data (LabeledImages): Labeled images.
-        max_window (int): Side in pixels of the largest square window.
-        seed (int): Seed of sizes and places, >= 0. Defaults to 0.
+    ``max_window`` is as in :func:`window_size`; ``seed`` that of sizes and
+    places.
     """
     rng = np.random.RandomState(seed)
     windows = []

@@ -101,15 +101,9 @@ class SampleGridHook(Hook):
         unet: torch.nn.Module,
         schedule: Any,
     ) -> np.ndarray:
-        """Draws the grid.
+        """Draws the grid, BGR uint8 (H, W, 3).
 
-        Args:
-            dataset (DefectWindowDataset): Source of the windows.
-            unet (nn.Module): The U-Net.
-            schedule (DDPMScheduler): The schedule of its training.
-
-        Returns:
-            np.ndarray: BGR uint8 (H, W, 3).
+        ``schedule`` is the U-Net's of its training.
         """
         rng = np.random.RandomState(_SEED)
         noise_of = torch.Generator().manual_seed(_SEED)

@@ -14,27 +14,18 @@ from ..utils.paths import find_config
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to train the detector.
+    """One way to train the detector."""
 
-    Attributes:
-        name (str): Its name in the table.
-        config (Path): An ordinary detector config.
-        seeds (tuple[int, ...]): Seeds to measure.
-        options (dict): Settings that replace those of the config.
-        own_schedule (bool): Whether it may train longer than the
-            reference; the table marks it.
-        own_labels (bool): Whether it may read more labels than those of
-            the shots; the table marks it.
-        note (str): A remark below the table.
-    """
-
-    name: str
-    config: Path
-    seeds: tuple[int, ...]
+    name: str  # in the table
+    config: Path  # an ordinary detector config
+    seeds: tuple[int, ...]  # to measure
+    # Settings that replace those of the config.
     options: dict = field(default_factory=dict)
+    # Whether it may train longer than the reference; the table marks it.
     own_schedule: bool = False
+    # Whether it may read more labels than the shots'; the table marks it.
     own_labels: bool = False
-    note: str = ''
+    note: str = ''  # a remark below the table
 
 
 @dataclass(frozen=True)
@@ -55,31 +46,22 @@ class Run:
 class Experiment:
     """Variants x labeled images per class x seeds.
 
-    Attributes:
-        file (Path): The experiment file.
-        variants (tuple[Variant, ...]): In the order of the table.
-        reference (str): The variant that others are compared with.
-        shots (tuple[int, ...]): Labeled images per class.
-        data_root (Path): Folder of the data set.
-        work_dir (Path): Folder for runs.
-        pool_ann_file (str): Annotations, below ``data_root``, that shots
-            are drawn from.
-        test_ann_file (str): Annotations that detectors are scored on.
-        shots_ann_file (str): Placeholder for the drawn shots in the configs
-            of the variants.
-        resamples (int): Resamples of the bootstrap.
+    Annotations are below ``data_root``.
     """
 
-    file: Path
-    variants: tuple[Variant, ...]
-    reference: str
-    shots: tuple[int, ...]
-    data_root: Path
-    work_dir: Path
+    file: Path  # the experiment file
+    variants: tuple[Variant, ...]  # in the order of the table
+    reference: str  # the variant that others are compared with
+    shots: tuple[int, ...]  # labeled images per class
+    data_root: Path  # folder of the data set
+    work_dir: Path  # folder for runs
+    # Annotations that shots are drawn from.
     pool_ann_file: str = 'annotations/train.json'
+    # Annotations that detectors are scored on.
     test_ann_file: str = 'annotations/test.json'
+    # Placeholder for the drawn shots in the configs of the variants.
     shots_ann_file: str = 'annotations/train_20.json'
-    resamples: int = 200
+    resamples: int = 200  # of the bootstrap
 
     @property
     def results(self) -> Path:

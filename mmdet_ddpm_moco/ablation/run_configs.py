@@ -25,18 +25,13 @@ STAGES = ('generator', 'backbone')
 
 @dataclass
 class RunConfigs:
-    """The configs of a run.
+    """The configs of a run."""
 
-    Attributes:
-        detector (Config): Its ``work_dir`` is the run's folder.
-        stages (dict[str, Config]): Of ``generator`` and ``backbone``, those
-            that the detector's ``stages`` name.
-        fingerprint (str): 16 hexadecimal digits of a hash of all that the
-            result depends on: settings, shots and test images.
-    """
-
-    detector: Config
+    detector: Config  # its work_dir is the run's folder
+    # Of generator and backbone, those that the detector's `stages` name.
     stages: dict[str, Config]
+    # 16 hexadecimal digits of a hash of all that the result depends on:
+    # settings, shots and test images.
     fingerprint: str
 
 

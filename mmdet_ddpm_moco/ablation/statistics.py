@@ -16,20 +16,12 @@ from ..utils.errors import InputError
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """A mean difference and its confidence interval.
+    """A mean difference and its confidence interval."""
 
-    Attributes:
-        mean (float): In the unit of the scores.
-        low (float | None): Lower end of the interval; None for a single
-            seed.
-        high (float | None): Upper end, likewise.
-        seeds (tuple[int, ...]): Seeds compared, in ascending order.
-    """
-
-    mean: float
-    low: float | None
-    high: float | None
-    seeds: tuple[int, ...]
+    mean: float  # in the unit of the scores
+    low: float | None  # lower end of the interval; None for a single seed
+    high: float | None  # upper end, likewise
+    seeds: tuple[int, ...]  # compared, in ascending order
 
 
 def mean_and_error(values: Sequence[float]) -> tuple[float, float | None]:

@@ -60,10 +60,7 @@ def composite(
 
 
 def alpha_box(alpha: np.ndarray) -> Box | None:
-    """Tight box of the defect that an alpha channel marks.
-
-    Args:
-        alpha (np.ndarray): uint8 (H, W).
+    """Tight box of the defect that alpha, uint8 (H, W), marks.
 
     Returns:
         tuple[int, int, int, int] | None: ``(x, y, w, h)`` around all pixels

@@ -70,22 +70,13 @@ def png_name(number: int) -> str:
 
 @dataclass(frozen=True)
 class BankWindow:
-    """One window of a bank.
+    """One window of a bank."""
 
-    Attributes:
-        number (int): Names its PNG.
-        kind (str): ``'add'``, ``'replaces'`` or ``'null'``.
-        label (int): Index into the bank's classes; -1 for ``'null'``.
-        window (tuple): ``(x, y, w, h)`` of the window in its source image.
-        box (tuple): ``(x, y, w, h)`` of the defect there. For ``'replaces'``
-            the box of the annotation that it takes the place of.
-    """
-
-    number: int
-    kind: str
-    label: int
-    window: Box
-    box: Box
+    number: int  # names its PNG
+    kind: str  # 'add', 'replaces' or 'null'
+    label: int  # index into the bank's classes; -1 for 'null'
+    window: Box  # in its source image
+    box: Box  # of the defect there, or of the annotation that it replaces
 
     @classmethod
     def from_index(cls, row: np.void) -> 'BankWindow':

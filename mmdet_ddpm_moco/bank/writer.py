@@ -72,9 +72,6 @@ class BankWriter:
 
         Records of blocks that are not whole are removed: those are made again.
 
-        Args:
-            block_size (int): Windows per block.
-
         Returns:
             dict[int, int]: Windows accepted, by the blocks that are whole.
         """

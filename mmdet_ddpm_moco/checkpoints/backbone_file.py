@@ -28,10 +28,8 @@ def backbone_file(
 ) -> dict[str, Any]:
     """Builds the contents of a ``backbone.pth``.
 
-    Args:
-        weights (Mapping[str, Tensor]): A state dict; its entries under
-            ``backbone.`` are taken, copied to the CPU.
-        record (Mapping[str, Any]): Becomes ``meta``.
+    The entries of a state dict under ``backbone.`` are copied to the CPU;
+    the record becomes ``meta``.
 
     Raises:
         ValueError: There is no entry under ``backbone.``.
@@ -93,29 +91,20 @@ def plain(value: Any) -> Any:
 
 
 class BackboneSource(NamedTuple):
-    """The weights of a checkpoint that fit a backbone.
+    """The weights of a checkpoint that fit a backbone."""
 
-    Attributes:
-        weights (dict[str, Tensor]): By the backbone's own names.
-        report (BackboneReport): Which weights were loaded.
-        images_seen (dict | None): Record of the images that the weights
-            were trained on; None if the checkpoint has none.
-    """
-
-    weights: dict[str, Tensor]
-    report: BackboneReport
-    images_seen: Record | None
+    weights: dict[str, Tensor]  # by the backbone's own names
+    report: BackboneReport  # which weights were loaded
+    images_seen: Record | None  # that the weights were trained on, if kept
 
 
 def read_backbone(
     checkpoint: str | Path, backbone: nn.Module, min_coverage: float
 ) -> BackboneSource:
-    """Reads the weights of a backbone.
+    """Reads the weights of a local file that fit a backbone.
 
-    Args:
-        checkpoint (str | Path): A local file.
-        backbone (nn.Module): The backbone that they should fit; not changed.
-        min_coverage (float): See :meth:`BackboneReport.fits`.
+    The backbone is not changed. ``min_coverage``: see
+    :meth:`BackboneReport.fits`.
 
     Raises:
         FileNotFoundError: The checkpoint is missing.

@@ -19,32 +19,23 @@ Wrapping = tuple[str, Callable[[str], str]]
 
 @dataclass(frozen=True)
 class BackboneReport:
-    """The outcome of ``map_backbone_keys``, in the backbone's own names.
+    """The outcome of ``map_backbone_keys``, in the backbone's own names."""
 
-    Attributes:
-        prefix (str): Prefix of the backbone's names in the file.
-        loaded (tuple[str, ...]): Names that the file has, in their shape.
-        missing (tuple[str, ...]): Names of the backbone (without integer
-            entries) that the file lacks.
-        unexpected (tuple[str, ...]): Names under ``prefix`` that the
-            backbone lacks, such as a classifier's.
-        wrong_shape (dict[str, tuple[Shape, Shape]]): Shape in the file and
-            shape in the backbone, of names that both have.
-        surplus (tuple[str, ...]): Those of ``unexpected`` that belong to a
-            part the backbone does have: blocks of a deeper network.
-        coverage (float): Elements loaded over elements of the backbone, in
-            [0, 1]. Parameters and running statistics count.
-        surplus_share (float): Surplus elements over surplus and loaded
-            ones, in [0, 1]: the share of the file's network not loaded.
-    """
-
-    prefix: str
-    loaded: tuple[str, ...]
-    missing: tuple[str, ...]
+    prefix: str  # of the backbone's names in the file
+    loaded: tuple[str, ...]  # names that the file has, in their shape
+    missing: tuple[str, ...]  # that the file lacks, without integer entries
+    # Under `prefix`, but not in the backbone, such as a classifier's.
     unexpected: tuple[str, ...]
+    # Shape in the file and in the backbone, of names that both have.
     wrong_shape: dict[str, tuple[Shape, Shape]]
+    # Those of `unexpected` that belong to a part the backbone does have:
+    # blocks of a deeper network.
     surplus: tuple[str, ...]
+    # Elements loaded over elements of the backbone, in [0, 1]. Parameters
+    # and running statistics count.
     coverage: float
+    # Surplus elements over surplus and loaded ones, in [0, 1]: the share of
+    # the file's network not loaded.
     surplus_share: float
 
     def fits(self, min_coverage: float) -> bool:

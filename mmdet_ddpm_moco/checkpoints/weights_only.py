@@ -71,16 +71,14 @@ _STAND_INS: list[Any] = [
 
 
 def load_weights_only(path: str | Path) -> dict[str, Any]:
-    """Loads a checkpoint to the CPU without running code that is in it.
+    """Loads a local file to the CPU without running code that is in it.
 
     Tensors and plain types are loaded unchanged, the log history and numpy
     values of an MMEngine checkpoint as :class:`Unread`. Names that the
     process allowed elsewhere (``torch.serialization.add_safe_globals``) do
     not count. Training checkpoints of MMEngine need torch 2.4 or newer;
-    files of weights alone load with every supported torch.
-
-    Args:
-        path (str | Path): A local file; ``~`` is expanded.
+    files of weights alone load with every supported torch. ``~`` is
+    expanded.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -150,11 +148,8 @@ def weights_of(
 ) -> dict[str, Tensor]:
     """The tensors of a checkpoint by name.
 
-    Args:
-        checkpoint (Mapping): From :func:`load_weights_only`: a state dict,
-            or a dict that holds one as ``state_dict``, ``model`` or
-            ``model_state_dict``.
-        path (str | Path): The file, for the message.
+    It is a state dict, or a dict that holds one as ``state_dict``, ``model``
+    or ``model_state_dict``.
 
     Raises:
         ValueError: There is no tensor in it.

@@ -10,48 +10,31 @@ Findings = list[tuple[str, str]]
 
 @dataclass(frozen=True)
 class AnnotatedObject:
-    """One object of an annotation file.
+    """One object of an annotation file."""
 
-    Attributes:
-        name (str): Its class, '' if it has none.
-        edges (tuple[float, ...], optional): Left, top, right and bottom in
-            pixels, 0-based, right and bottom exclusive; they may be outside
-            the image. None if any is missing or not a finite number.
-        text (str): The coordinates as in the file, for reports.
-    """
-
-    name: str
+    name: str  # its class, '' if it has none
+    # Left, top, right and bottom in pixels, 0-based, right and bottom
+    # exclusive; they may be outside the image. None if any is missing or not
+    # a finite number.
     edges: Edges | None
-    text: str
+    text: str  # the coordinates as in the file, for reports
 
 
 @dataclass(frozen=True)
 class AnnotationFile:
-    """The annotations of one image.
+    """The annotations of one image."""
 
-    Attributes:
-        filename (str): Name of the image in the file, '' if there is none.
-        size (tuple[int, int], optional): Width and height in pixels, None if
-            not given.
-        objects (tuple[AnnotatedObject, ...]): In the order of the file.
-    """
-
-    filename: str
-    size: tuple[int, int] | None
-    objects: tuple[AnnotatedObject, ...]
+    filename: str  # of the image, as in the file; '' if there is none
+    size: tuple[int, int] | None  # (width, height), None if not given
+    objects: tuple[AnnotatedObject, ...]  # in the order of the file
 
 
 @dataclass(frozen=True)
 class Box:
-    """A box with its class.
-
-    Attributes:
-        name (str): Class.
-        xywh (tuple[float, ...]): Left, top, width and height in pixels,
-            0-based, inside the image.
-    """
+    """A box with its class."""
 
     name: str
+    # Left, top, width and height in pixels, 0-based, inside the image.
     xywh: tuple[float, float, float, float]
 
     @property
@@ -69,13 +52,9 @@ def clean_boxes(
 ) -> tuple[list[Box], Findings]:
     """Keeps the boxes that are valid, and reports the others.
 
-    Args:
-        objects (Sequence[AnnotatedObject]): Objects of one image.
-        width (int): Width of the image in pixels.
-        height (int): Height of the image in pixels.
-        stem (str): Name of the annotation file without suffix; replaces a
-            missing class (``pitted_surface_3`` is a ``pitted_surface``).
-        classes (Set[str]): Known classes.
+    The objects are those of one image of ``width`` x ``height`` pixels. The
+    name of the annotation file, ``stem``, replaces a missing class
+    (``pitted_surface_3`` is a ``pitted_surface``).
 
     Returns:
         tuple[list[Box], list[tuple[str, str]]]: The boxes in the order of

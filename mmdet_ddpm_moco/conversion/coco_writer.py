@@ -83,12 +83,8 @@ def write_conversion(
 ) -> None:
     """Writes a conversion and removes what an earlier one left behind.
 
-    Args:
-        dst (Path): Folder to write to.
-        images (Mapping[str, Path]): File of each image by its name.
-        contents (Mapping[str, dict]): COCO json by name of the list.
-        report (Any): For JSON.
-        copy (bool): Copy images instead of linking them.
+    ``images`` are files by the name of the image, ``contents`` COCO jsons by
+    the name of the list. Images are linked, or copied.
 
     Raises:
         FileExistsError: If another file has the place of an image.

@@ -19,25 +19,16 @@ from .report import Report
 
 @dataclass(frozen=True)
 class Sample:
-    """An image of the data set.
+    """An image of the data set."""
 
-    Attributes:
-        name (str): Its ``file_name`` in the conversion.
-        path (Path): The file.
-        label (str): Path relative to the data set, for reports.
-        width (int): Width of the decoded image in pixels.
-        height (int): Height of the decoded image in pixels.
-        thumbnail (np.ndarray): Small gray version (uint8).
-        boxes (tuple[Box, ...], optional): Its boxes. Empty if it is annotated
-            as free of defects, None if it has no usable annotation.
-    """
-
-    name: str
+    name: str  # its `file_name` in the conversion
     path: Path
-    label: str
-    width: int
+    label: str  # path relative to the data set, for reports
+    width: int  # of the decoded image in pixels
     height: int
-    thumbnail: np.ndarray
+    thumbnail: np.ndarray  # small gray version (uint8)
+    # Empty if it is annotated as free of defects, None if it has no usable
+    # annotation.
     boxes: tuple[Box, ...] | None
 
 

@@ -19,17 +19,11 @@ from .splits import SPLITS
 
 @dataclass(frozen=True)
 class GivenLists:
-    """Lists by split, for each split that has one.
-
-    Attributes:
-        files (dict[str, Path]): Their files.
-        names (dict[str, list[str]]): Names in the order of the file.
-        sha256 (dict[str, str]): Digest of the file, in hex.
-    """
+    """Lists by split, for each split that has one."""
 
     files: dict[str, Path]
-    names: dict[str, list[str]]
-    sha256: dict[str, str]
+    names: dict[str, list[str]]  # in the order of the file
+    sha256: dict[str, str]  # of the file, in hex
 
 
 def read_lists(folder: Path) -> GivenLists:

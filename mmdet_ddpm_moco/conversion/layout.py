@@ -30,35 +30,21 @@ def natural_key(text: str) -> tuple[tuple[int, str], ...]:
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A file of the data set.
-
-    Attributes:
-        path (Path): The file.
-        root (str): Folder of the split it was found in, '' if flat.
-        folder (str): Sub-folder below the folder of images or annotations,
-            '' if there is none.
-        label (str): Path relative to the data set, for reports.
-    """
+    """A file of the data set."""
 
     path: Path
-    root: str
-    folder: str
-    label: str
+    root: str  # folder of the split it was found in, '' if flat
+    folder: str  # below the folder of images or annotations, '' if none
+    label: str  # path relative to the data set, for reports
 
 
 @dataclass(frozen=True)
 class SourceTree:
-    """All files below the recognized folders, in natural order.
+    """All files below the recognized folders, in natural order."""
 
-    Attributes:
-        images (list[SourceFile]): Files with the suffix of an image.
-        annotations (list[SourceFile]): Annotation files of the format.
-        strays (list[SourceFile]): Everything else.
-    """
-
-    images: list[SourceFile]
-    annotations: list[SourceFile]
-    strays: list[SourceFile]
+    images: list[SourceFile]  # with the suffix of an image
+    annotations: list[SourceFile]  # of the format
+    strays: list[SourceFile]  # everything else
 
 
 def find_files(
@@ -66,11 +52,7 @@ def find_files(
 ) -> SourceTree:
     """Finds the files of a data set.
 
-    Args:
-        src (Path): Folder of the data set.
-        fmt (AnnotationFormat): Format of its annotations.
-        dst (Path, optional): Folder of the conversion. What a conversion
-            wrote there before is not taken for a source.
+    What a conversion wrote below ``dst`` before is not taken for a source.
 
     Raises:
         FileNotFoundError: If ``src`` is no folder or has no images and

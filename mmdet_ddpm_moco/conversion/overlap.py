@@ -28,18 +28,14 @@ _SLACK = 3
 
 @dataclass(frozen=True)
 class Match:
-    """The best shift of one image against another.
+    """The best shift of one image against another."""
 
-    Attributes:
-        strength (float): Agreement at this shift over its root mean square
-            at all shifts: how far it is from chance, whatever the grain of
-            the surface. Unrelated images reach 4 or 5.
-        shift (tuple[int, int]): Rows and columns, in coarse pixels, by which
-            the content of the second image is further down and right in the
-            first.
-    """
-
+    # Agreement at this shift over its root mean square at all shifts: how
+    # far it is from chance, whatever the grain of the surface. Unrelated
+    # images reach 4 or 5.
     strength: float
+    # Rows and columns, in coarse pixels, by which the content of the second
+    # image is further down and right in the first.
     shift: tuple[int, int]
 
 

@@ -86,7 +86,7 @@ def split_groups(
         strata (Mapping[str, str]): Stratum of each image by name.
         groups (Mapping[str, int]): Group of each image by name.
         ratio (Sequence[float]): Shares of train, val and test.
-        seed (int): The seed.
+        seed (int): Of :func:`draw`.
 
     Returns:
         dict[str, list[str]]: Names of each split in the order of ``strata``.
@@ -137,12 +137,8 @@ def few_shot_subsets(
 ) -> dict[int, list[str]]:
     """Draws nested subsets with N training images of each class.
 
-    Args:
-        train (Mapping[str, str]): Main class of each training image by name.
-            Images with other values are never drawn.
-        classes (Sequence[str]): Classes.
-        shots (Sequence[int]): Numbers N of images per class.
-        seed (int): Seed.
+    ``train`` is the main class of each training image by name; images of
+    none of the classes are never drawn. ``shots`` are the numbers N.
 
     Returns:
         dict[int, list[str]]: Names for each N, in the order of ``train``.

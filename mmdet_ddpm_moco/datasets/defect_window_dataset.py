@@ -136,12 +136,7 @@ class DefectWindowDataset(Dataset):
         return [*self.data.present, len(self.data.classes)]
 
     def draw(self, rng: Rng, label: int | None = None) -> Drawn:
-        """Draws a window.
-
-        Args:
-            rng (RandomState): Source of randomness.
-            label (int, optional): One of ``labels``. Defaults to None, any
-                of them.
+        """Draws a window of one of ``labels``, by default of any.
 
         Returns:
             tuple: Pixels uint8 (H, W, C), alpha uint8 (H, W) and the label;

@@ -21,40 +21,24 @@ CACHE_BYTES = 256 * 2**20
 
 @dataclass(frozen=True)
 class Defect:
-    """One annotation.
+    """One annotation."""
 
-    Attributes:
-        ann_id (int): Its id in the json.
-        label (int): Index of its class in ``LabeledImages.classes``.
-        box (tuple): ``(x, y, w, h)``, whole pixels, inside the image.
-        segmentation (list | dict | None): As in the json, if it has any.
-    """
-
-    ann_id: int
-    label: int
-    box: Box
-    segmentation: Any = field(default=None, compare=False)
+    ann_id: int  # in the json
+    label: int  # index of its class in LabeledImages.classes
+    box: Box  # inside the image
+    segmentation: Any = field(default=None, compare=False)  # as in the json
 
 
 @dataclass(frozen=True)
 class LabeledImage:
-    """One image and its annotations.
+    """One image and its annotations."""
 
-    Attributes:
-        image_id (int): Its id in the json.
-        file_name (str): As in the json.
-        path (Path): Where the file is.
-        size (tuple[int, int]): ``(width, height)``.
-        defects (tuple[Defect, ...]): Its annotations.
-        crowds (tuple[Box, ...]): Boxes of its crowd regions.
-    """
-
-    image_id: int
-    file_name: str
+    image_id: int  # in the json
+    file_name: str  # as in the json
     path: Path
-    size: tuple[int, int]
+    size: tuple[int, int]  # (width, height)
     defects: tuple[Defect, ...]
-    crowds: tuple[Box, ...] = ()
+    crowds: tuple[Box, ...] = ()  # boxes of its crowd regions
 
     @property
     def occupied(self) -> list[Box]:

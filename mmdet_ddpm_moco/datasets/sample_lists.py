@@ -28,19 +28,11 @@ _TRIES = 10
 
 @dataclass(frozen=True)
 class Sample:
-    """One image, or a part of one.
-
-    Attributes:
-        path (Path): The image file.
-        crop (tuple[int, int, int, int] | None): ``(x, y, w, h)`` in pixels;
-            None is the whole image.
-        dataset (str | None): Name of its dataset; None where that is the
-            image itself.
-    """
+    """One image, or a part of one."""
 
     path: Path
-    crop: Box | None = None
-    dataset: str | None = None
+    crop: Box | None = None  # None is the whole image
+    dataset: str | None = None  # its name; None is the image itself
 
 
 # Samples, and names of their classes.

@@ -30,14 +30,8 @@ def place_window(
     """Places a window of a given size over a defect.
 
     It contains a defect that fits, with its fading rim where there is room;
-    of a larger defect it contains some part.
-
-    Args:
-        box (tuple): ``(x, y, w, h)`` of the defect, inside the image.
-        image_size (tuple[int, int]): ``(width, height)`` of the image.
-        size (tuple[int, int]): ``(width, height)`` of the window; clipped
-            to the image's.
-        rng (np.random.RandomState): Source of randomness.
+    of a larger defect it contains some part. Sizes are ``(width, height)``;
+    that of the window is clipped to the image's.
 
     Returns:
         tuple: ``(x, y, w, h)`` of the window, inside the image.
@@ -61,12 +55,7 @@ def place_window(
 
 
 def fits_whole(box: Box, max_window: int) -> bool:
-    """Whether a window can contain all of a defect and its rim.
-
-    Args:
-        box (tuple): ``(x, y, w, h)`` of the defect in pixels.
-        max_window (int): As in :func:`window_size`.
-    """
+    """Whether a :func:`window_size` can contain a defect and its rim."""
     w, h = _least_sides(box)
     return w * h <= max_window**2
 
@@ -84,7 +73,7 @@ def window_size(
         box (tuple): ``(x, y, w, h)`` of the defect in pixels.
         max_window (int): Side in pixels of the largest square window; no
             window has more pixels than it.
-        rng (np.random.RandomState): Source of randomness.
+        rng (np.random.RandomState): To draw from.
 
     Returns:
         tuple[int, int]: ``(width, height)`` in pixels.
@@ -175,14 +164,9 @@ def find_free_box(
     rng: np.random.RandomState,
     tries: int = 30,
 ) -> Box | None:
-    """Draws a box in a defect-free area, clear of every labeled box.
+    """Draws a box in a defect-free area, clear of all ``occupied`` ones.
 
-    Args:
-        size (tuple[int, int]): ``(width, height)`` of the box.
-        image_size (tuple[int, int]): ``(width, height)`` of the image.
-        occupied (list): Boxes to stay clear of.
-        rng (np.random.RandomState): Source of randomness.
-        tries (int): Random places tried. Defaults to 30.
+    Sizes are ``(width, height)``; ``tries`` random places are tried.
 
     Returns:
         tuple | None: ``(x, y, w, h)``, its rim clear of ``occupied``; None

@@ -13,25 +13,18 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-Box = tuple[int, int, int, int]
+from ...bank.compositing import Box
 
 
 @dataclass(frozen=True)
 class ViewParams:
-    """Parameters of one view.
+    """Parameters of one view."""
 
-    Attributes:
-        box (Box): ``(x, y, w, h)`` of the crop in the sample, in pixels.
-        jitter (list[tuple[str, float]]): ``'brightness'`` or ``'contrast'``
-            and its factor, in order.
-        sigma (float): Of the blur, in pixels of the view; 0 for none.
-        flip (str | None): One of ``DIRECTIONS``, if any.
-    """
-
-    box: Box
+    box: Box  # of the crop in the sample
+    # 'brightness' or 'contrast' and its factor, in order.
     jitter: list[tuple[str, float]]
-    sigma: float
-    flip: str | None
+    sigma: float  # of the blur, in pixels of the view; 0 for none
+    flip: str | None  # one of DIRECTIONS, if any
 
 
 def draw_box(

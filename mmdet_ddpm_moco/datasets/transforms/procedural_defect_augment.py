@@ -21,11 +21,7 @@ RING = 8
 def procedural_shape(
     size: tuple[int, int], rng: np.random.RandomState
 ) -> np.ndarray:
-    """Draws the shape of a defect.
-
-    Args:
-        size (tuple[int, int]): ``(width, height)`` of its box in pixels.
-        rng (np.random.RandomState): Source of randomness.
+    """Draws the shape of a defect in a box of ``(width, height)`` pixels.
 
     Returns:
         np.ndarray: bool (height, width); some pixel is true.
@@ -107,7 +103,7 @@ def paint_defect(
         region (np.ndarray): bool (H, W), the defect's pixels.
         offset (float): Added to the background, in gray levels.
         spread (float): Standard deviation of added grain, in gray levels.
-        rng (np.random.RandomState): Source of randomness.
+        rng (np.random.RandomState): To draw the grain from.
     """
     x, y, w, h = cv2.boundingRect(region.astype(np.uint8))
     window = grow((x, y, w, h), FEATHER + 1, image.shape[1::-1])

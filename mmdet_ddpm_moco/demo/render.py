@@ -27,18 +27,11 @@ ATTEMPTS = 500
 
 
 class PlateDefect(NamedTuple):
-    """One defect that can be seen on a plate.
+    """One defect that can be seen on a plate."""
 
-    Attributes:
-        label (str): Its kind: ``'corrosion'``, ``'dent'`` or ``'scratch'``.
-        box (list[int]): [x, y, width, height] in pixels: the tight bounds
-            of ``mask``.
-        mask (np.ndarray): bool (H, W), the pixels that it changes.
-    """
-
-    label: str
-    box: list[int]
-    mask: np.ndarray
+    label: str  # its kind: 'corrosion', 'dent' or 'scratch'
+    box: list[int]  # [x, y, width, height], the tight bounds of `mask`
+    mask: np.ndarray  # bool (H, W), the pixels that it changes
 
 
 def render_plate(

@@ -28,38 +28,28 @@ MAX_DETECTIONS = 100  # per image and class
 class ClassMatches:
     """The D detections of one class, highest score first.
 
-    Attributes:
-        name (str): The class.
-        scores (np.ndarray): float64 (D, ), descending. Equal scores are in
-            the order of ``COCOeval``: by image, then as they were given.
-        true_positive (np.ndarray): Whether a box was matched that counts,
-            bool (10, D), by IoU threshold .50:.05:.95.
-        ignored (np.ndarray): Whether the detection counts neither as true
-            nor as false positive (it matched a crowd, say), bool (10, D).
-        image (np.ndarray): Index of its image in ``Matches.image_ids``,
-            int64 (D, ).
-        ground_truths (np.ndarray): Boxes that count, int64 (images, ).
+    Equal scores are in the order of ``COCOeval``: by image, then as they
+    were given.
     """
 
     name: str
-    scores: np.ndarray
+    scores: np.ndarray  # float64 (D, ), descending
+    # Whether a box was matched that counts, bool (10, D), by IoU threshold
+    # .50:.05:.95.
     true_positive: np.ndarray
+    # Whether it counts neither as true nor as false positive (it matched a
+    # crowd, say), bool (10, D).
     ignored: np.ndarray
-    image: np.ndarray
-    ground_truths: np.ndarray
+    image: np.ndarray  # index in Matches.image_ids, int64 (D, )
+    ground_truths: np.ndarray  # boxes that count, int64 (images, )
 
 
 @dataclass(frozen=True)
 class Matches:
-    """The detections of a detector on a test set, matched with its boxes.
+    """The detections of a detector on a test set, matched with its boxes."""
 
-    Attributes:
-        image_ids (tuple): All images of the test set, in ascending order.
-        classes (tuple[ClassMatches, ...]): In ascending order of their ids.
-    """
-
-    image_ids: tuple
-    classes: tuple[ClassMatches, ...]
+    image_ids: tuple  # of all images, in ascending order
+    classes: tuple[ClassMatches, ...]  # in ascending order of their ids
 
 
 def match_detections(

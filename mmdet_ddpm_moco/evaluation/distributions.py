@@ -31,19 +31,12 @@ SPLITS = 5
 
 @dataclass(frozen=True)
 class WindowSet:
-    """Windows and what was computed from them.
-
-    Attributes:
-        windows (Sequence[DefectWindow]): N windows.
-        features (torch.Tensor): float32 (N, D).
-        logits (torch.Tensor | None): float32 (N, classes).
-        spectra (np.ndarray): float64 (N, bands), in dB.
-    """
+    """N windows and what was computed from them."""
 
     windows: Sequence[DefectWindow]
-    features: Tensor
-    logits: Tensor | None
-    spectra: np.ndarray
+    features: Tensor  # float32 (N, D)
+    logits: Tensor | None  # float32 (N, classes)
+    spectra: np.ndarray  # float64 (N, bands), in dB
 
     def take(self, indices: np.ndarray | Sequence[int]) -> 'WindowSet':
         """Some of the windows, by index or by a bool mask."""
@@ -73,19 +66,12 @@ class WindowSet:
 
 @dataclass(frozen=True)
 class MatchedSubsets:
-    """Indices of three sets with the same number of windows of each class.
+    """Indices, int (n, ), of three sets with equal numbers of each class."""
 
-    Attributes:
-        bank (np.ndarray): int (n, ), into the synthesized windows.
-        real (np.ndarray): int (n, ), into the real windows: one half.
-        reference (np.ndarray): int (n, ), likewise: of the other half.
-        labels (np.ndarray): int (n, ), the class of each, in all three.
-    """
-
-    bank: np.ndarray
-    real: np.ndarray
-    reference: np.ndarray
-    labels: np.ndarray
+    bank: np.ndarray  # of synthesized windows
+    real: np.ndarray  # of real windows: one half
+    reference: np.ndarray  # likewise: of the other half
+    labels: np.ndarray  # the class of each, in all three
 
     def __len__(self) -> int:
         return len(self.labels)

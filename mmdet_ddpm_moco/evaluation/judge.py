@@ -27,17 +27,11 @@ BATCH = 8
 
 @dataclass(frozen=True)
 class Detections:
-    """What a detector found in one image.
+    """What a detector found in one image."""
 
-    Attributes:
-        boxes (np.ndarray): float32 (D, 4), x0, y0, x1, y1 in pixels.
-        scores (np.ndarray): float32 (D, ), in [0, 1].
-        labels (np.ndarray): int64 (D, ), of the bank's classes.
-    """
-
-    boxes: np.ndarray
-    scores: np.ndarray
-    labels: np.ndarray
+    boxes: np.ndarray  # float32 (D, 4), x0, y0, x1, y1 in pixels
+    scores: np.ndarray  # float32 (D, ), in [0, 1]
+    labels: np.ndarray  # int64 (D, ), of the bank's classes
 
     def has(
         self, box: Box, label: int, *, iou: float = 0.5, score: float = 0.3

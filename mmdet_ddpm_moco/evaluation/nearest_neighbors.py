@@ -30,23 +30,13 @@ class Neighbors:
     """The nearest training windows of N synthesized ones.
 
     Distances are in units of ``unit``.
-
-    Attributes:
-        indices (np.ndarray): int (N, k), into the training windows, the
-            nearest first.
-        distances (np.ndarray): float64 (N, k).
-        elsewhere (np.ndarray): float64 (N, ), distance to the nearest window
-            of another image than the host.
-        train (np.ndarray): float64 (M, ), of each training window to the
-            nearest of another image.
-        unit (float): Median of the latter between features.
     """
 
-    indices: np.ndarray
-    distances: np.ndarray
-    elsewhere: np.ndarray
-    train: np.ndarray
-    unit: float
+    indices: np.ndarray  # int (N, k), of training windows, nearest first
+    distances: np.ndarray  # float64 (N, k)
+    elsewhere: np.ndarray  # float64 (N, ), to the nearest of other images
+    train: np.ndarray  # float64 (M, ), likewise of each training window
+    unit: float  # median of `train` between features
 
 
 def nearest(

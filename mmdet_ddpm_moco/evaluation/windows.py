@@ -23,23 +23,15 @@ Hosts = Sequence[tuple[BankWindow, int]]
 
 @dataclass(frozen=True)
 class DefectWindow:
-    """A window with one defect.
+    """A window with one defect."""
 
-    Attributes:
-        pixels (np.ndarray): BGR uint8 (h, w, 3).
-        label (int): Index of its class.
-        kind (str): ``'real'``, ``'add'`` or ``'replaces'``.
-        image (int): Index of its image in ``LabeledImages.images``.
-        box (tuple): ``(x, y, w, h)`` of the defect in the window.
-        whole (bool): Whether a window of the largest size contains the
-            defect with its rim, which is required to add it.
-    """
-
-    pixels: np.ndarray
-    label: int
-    kind: str
-    image: int
-    box: Box
+    pixels: np.ndarray  # BGR uint8 (h, w, 3)
+    label: int  # index of its class
+    kind: str  # 'real', 'add' or 'replaces'
+    image: int  # index in LabeledImages.images
+    box: Box  # of the defect in the window
+    # Whether a window of the largest size contains the defect with its rim,
+    # which is required to add it.
     whole: bool
 
 

@@ -28,24 +28,14 @@ FORMAT_VERSION = 3
 
 @dataclass
 class Generator:
-    """A trained generator, ready to sample.
+    """A trained generator, ready to sample."""
 
-    Attributes:
-        unet (UNet2DModel): In eval mode, channels last in memory.
-        scheduler (DDPMScheduler): The schedule it was trained with.
-        classes (tuple[str, ...]): Class names; ``background`` comes after.
-        window (int): Side of its training windows in pixels.
-        fingerprint (str): Hash of everything above.
-        provenance (dict | None): Record of the images it was trained on;
-            None if none was kept.
-    """
-
-    unet: UNet2DModel
-    scheduler: DDPMScheduler
-    classes: tuple[str, ...]
-    window: int
-    fingerprint: str
-    provenance: Record | None = None
+    unet: UNet2DModel  # in eval mode, channels last in memory
+    scheduler: DDPMScheduler  # the schedule it was trained with
+    classes: tuple[str, ...]  # `background` comes after
+    window: int  # side of its training windows in pixels
+    fingerprint: str  # hash of everything above
+    provenance: Record | None = None  # of its training images, if kept
 
     @property
     def channels(self) -> int:

@@ -22,15 +22,7 @@ BATCH_PIXELS = 16 * 64 * 64
 
 
 class WindowPainter:
-    """Samples planned windows and applies the quality gates.
-
-    Args:
-        generator (Generator): The generator.
-        data (LabeledImages): The hosts.
-        gates (QualityGates): The gates.
-        options (BankOptions): Sampler and seed.
-        device (str): Where the U-Net runs.
-    """
+    """Samples planned windows in their hosts and applies the gates."""
 
     def __init__(
         self,

@@ -27,26 +27,15 @@ _TRIES = 10
 
 @dataclass(frozen=True)
 class WindowPlan:
-    """One window to synthesize.
+    """One window to synthesize."""
 
-    Attributes:
-        kind (str): ``'add'``, ``'replaces'`` or ``'null'``.
-        label (int): Class to paint; the number of classes for background.
-        image (int): Index of the host in ``LabeledImages.images``.
-        window (tuple): ``(x, y, w, h)`` of the window in the host.
-        alpha (np.ndarray): uint8 (h, w).
-        box (tuple): ``(x, y, w, h)`` of the defect in the host; zeros for
-            ``'null'``.
-        replaces (int | None): Id of the annotation that it replaces.
-    """
-
-    kind: str
-    label: int
-    image: int
-    window: Box
-    alpha: np.ndarray
-    box: Box
-    replaces: int | None = None
+    kind: str  # 'add', 'replaces' or 'null'
+    label: int  # class to paint; the number of classes for background
+    image: int  # index of the host in LabeledImages.images
+    window: Box  # in the host
+    alpha: np.ndarray  # uint8 (h, w)
+    box: Box  # of the defect in the host; zeros for 'null'
+    replaces: int | None = None  # id of the annotation that it replaces
 
 
 class WindowPlanner:

@@ -240,17 +240,11 @@ def fill_bank(
     max_blocks: int,
     group: Any = None,
 ) -> None:
-    """Synthesizes the missing blocks of a bank, on all ranks.
+    """Synthesizes the missing blocks of a started bank, on all ranks.
 
-    Args:
-        writer (BankWriter): The bank, started.
-        planner (WindowPlanner): Plans windows.
-        painters (Sequence[WindowPainter]): This rank's; each in a thread if
-            there are several.
-        num (int): Windows to keep, at least 1.
-        block_size (int): Windows per block.
-        max_blocks (int): Blocks to try before synthesis is given up.
-        group (ProcessGroup | None): The ranks. Defaults to all.
+    ``painters`` are this rank's, each in a thread if there are several.
+    ``num`` windows are to be kept, of at most ``max_blocks`` blocks of
+    ``block_size`` windows.
 
     Raises:
         ValueError: ``max_blocks`` do not give ``num`` accepted windows.

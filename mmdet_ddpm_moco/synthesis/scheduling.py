@@ -23,13 +23,8 @@ def next_round(
     Those needed even if every window is accepted come first. Workers without
     such a block get as many more as the acceptance rate so far suggests: a
     block too many costs nothing then, one too few another round.
-
-    Args:
-        accepted (Mapping[int, int]): Windows accepted, by finished block.
-        num (int): Windows to keep, at least 1.
-        block_size (int): Windows per block.
-        workers (int): Blocks synthesized at once, at least 1.
-        max_blocks (int): Highest number of blocks to try.
+    ``accepted`` are the windows accepted of each finished block, ``num`` the
+    windows to keep, ``workers`` the blocks synthesized at once.
 
     Returns:
         list[int]: Empty if the finished blocks hold ``num`` windows without

@@ -74,9 +74,7 @@ def long_timeout_group() -> Iterator[Any]:
 def all_ranks(function: Callable[[], T], group: Any = None) -> T:
     """Runs a function on each rank; an error on any of them ends them all.
 
-    Args:
-        function (Callable): Its value on this rank is returned.
-        group (ProcessGroup | None): The ranks. Defaults to all.
+    Returns its value on this rank. ``group`` are the ranks, by default all.
 
     Raises:
         Exception: The function's own, on the first rank where it failed.
@@ -99,9 +97,7 @@ def all_ranks(function: Callable[[], T], group: Any = None) -> T:
 def main_process_first(function: Callable[[], T], group: Any = None) -> T:
     """Runs a function on the main process and returns its value on all ranks.
 
-    Args:
-        function (Callable): Returns what can be pickled.
-        group (ProcessGroup | None): The ranks. Defaults to all.
+    The value is pickled. ``group`` are the ranks, by default all.
 
     Raises:
         Exception: The function's own, on the main process.

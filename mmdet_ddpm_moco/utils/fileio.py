@@ -20,10 +20,6 @@ def atomic_write_bytes(path: str | Path, data: bytes) -> None:
     The data is on the disk before the name is. Missing parent folders are
     made. Permissions follow the umask, as with ``open``.
 
-    Args:
-        path (str | Path): The file to write.
-        data (bytes): Its whole contents.
-
     Raises:
         OSError: If the folder cannot be written. An existing file keeps
             its old contents then.
@@ -65,10 +61,6 @@ def lock_file(file: IO, *, wait: bool) -> bool:
     """Locks an open file against other processes, until it is closed.
 
     The lock ends with the process, however that ends.
-
-    Args:
-        file (IO): The open file.
-        wait (bool): Wait while another process holds the lock.
 
     Returns:
         bool: False if another process holds it and ``wait`` is False.

@@ -37,18 +37,11 @@ _BALANCED = (0.3, 0.7)
 
 
 class Fingerprint(NamedTuple):
-    """What an image is recognized by.
+    """What an image is recognized by."""
 
-    Attributes:
-        name (str): File name without folders.
-        content (str): Hash of the file's bytes, 16 hexadecimal digits.
-        phash (str | None): 64 hexadecimal digits, see
-            :func:`perceptual_hash`.
-    """
-
-    name: str
-    content: str
-    phash: str | None
+    name: str  # file name without folders
+    content: str  # hash of the file's bytes, 16 hexadecimal digits
+    phash: str | None  # of perceptual_hash(), 64 hexadecimal digits
 
 
 def fingerprint(path: str | Path) -> Fingerprint:
@@ -64,10 +57,7 @@ def fingerprint(path: str | Path) -> Fingerprint:
 
 
 def perceptual_hash(image: np.ndarray) -> str | None:
-    """Takes the perceptual hash of an image.
-
-    Args:
-        image (np.ndarray): Gray image (uint8, shape (H, W)).
+    """Takes the perceptual hash of a gray image, uint8 (H, W).
 
     Returns:
         str | None: ``HASH_SIDE`` x ``HASH_SIDE`` bits, row by row, in

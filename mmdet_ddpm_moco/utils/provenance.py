@@ -37,17 +37,12 @@ Record = dict[str, Any]
 
 
 class Copy(NamedTuple):
-    """An image that is in a record.
-
-    Attributes:
-        path (str): The image.
-        seen (str): Its file name in the record.
-        exact (bool): Whether the files are equal; else it is the same
-            picture, recompressed, brighter, scaled, mirrored or rotated.
-    """
+    """An image that is in a record."""
 
     path: str
-    seen: str
+    seen: str  # its file name in the record
+    # Whether the files are equal; else it is the same picture, recompressed,
+    # brighter, scaled, mirrored or rotated.
     exact: bool
 
 
@@ -143,11 +138,7 @@ def _check_row(name: str, content: str, phash: str | None) -> list[str | None]:
 
 
 def find_copies(images: dict[str, Fingerprint], record: Record) -> list[Copy]:
-    """Finds the images that are in a record.
-
-    Args:
-        images (dict[str, Fingerprint]): From :func:`fingerprints`.
-        record (dict): From :func:`record_images` or a file.
+    """Finds the images, from :func:`fingerprints`, that are in a record.
 
     Returns:
         list[Copy]: One per image found, in the order of ``images``.
@@ -188,12 +179,7 @@ def _signs(hashes: Sequence[str]) -> np.ndarray:
 def _agreement(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Highest product over the eight flips and rotations of ``first``.
 
-    Args:
-        first (np.ndarray): float32 (M, side, side) of +1 and -1.
-        second (np.ndarray): float32 (N, side, side) of +1 and -1.
-
-    Returns:
-        np.ndarray: float32 (M, N).
+    float32 (M, N), of (M, side, side) and (N, side, side) of +1 and -1.
     """
     columns = second.reshape(len(second), -1).T
     best = np.full((len(first), len(second)), -np.inf, np.float32)

@@ -31,10 +31,7 @@ OPTIONAL = {
 
 
 def module_version(module: str) -> str | None:
-    """Finds a library's version without importing it.
-
-    Args:
-        module (str): A key of ``REQUIRED`` or ``OPTIONAL``.
+    """Version of a library of ``REQUIRED`` or ``OPTIONAL``, not imported.
 
     Returns:
         str | None: Its version; '' if the module is installed but from none
@@ -55,10 +52,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def check_module(module: str) -> None:
-    """Checks one library.
-
-    Args:
-        module (str): A key of ``REQUIRED`` or ``OPTIONAL``.
+    """Checks one library of ``REQUIRED`` or ``OPTIONAL``.
 
     Raises:
         StackError: The module is missing or too old.

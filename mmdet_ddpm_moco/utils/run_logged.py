@@ -37,12 +37,10 @@ def run_logged(
     log: str | Path,
     on_line: Callable[[str], None] | None = None,
 ) -> float:
-    """Runs a Python command; shows its stages and the time left.
+    """Runs ``python`` with arguments; shows its stages and the time left.
 
-    Args:
-        command (Sequence[str]): ``python`` and its arguments.
-        log (str | Path): File for all that it prints.
-        on_line (Callable, optional): Called with each line. Defaults to None.
+    All that it prints goes to the file ``log``, each line also to
+    ``on_line``.
 
     Returns:
         float: Seconds taken.

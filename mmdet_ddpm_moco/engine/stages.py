@@ -35,23 +35,15 @@ from .training import can_resume, is_finished, set_aside, train
 
 @dataclass
 class Stage:
-    """One stage.
+    """One stage."""
 
-    Attributes:
-        name (str): ``generator``, ``bank`` or ``backbone``.
-        output (Path): What later stages read.
-        fresh (Callable): Whether ``output`` exists and is up to date.
-        make (Callable): Makes it.
-        command (str): The command line that does the same.
-        config (Config | None): What is trained; None of the bank, which is
-            made from the images of its generator.
-    """
-
-    name: str
-    output: Path
-    fresh: Callable[[], bool]
-    make: Callable[[], None]
-    command: str
+    name: str  # generator, bank or backbone
+    output: Path  # what later stages read
+    fresh: Callable[[], bool]  # whether `output` exists and is up to date
+    make: Callable[[], None]  # makes it
+    command: str  # the command line that does the same
+    # What is trained; None of the bank, which is made from the images of its
+    # generator.
     config: Config | None = None
 
 

@@ -74,9 +74,8 @@ class KeyQueue(nn.Module):
         synchronize host and device. After a start or a resume there is no
         last batch and the loss checks.
 
-        Args:
-            ids (list[tuple[int, int]]): (dataset, image) of this batch.
-            number (int): Keys of this batch over all processes.
+        ``ids`` are the (dataset, image) of this batch, ``number`` its keys
+        over all processes.
         """
         last, self._last_ids = self._last_ids, ids
         last_written = len(last) * get_world_size() * self.keys_per_sample

@@ -21,9 +21,6 @@ def build_schedule(settings: Mapping | None = None) -> DDPMScheduler:
             schedule of improved DDPM (arXiv 2102.09672, eq. 17) of 1000
             steps, with v-prediction (arXiv 2202.00512, appendix D).
 
-    Returns:
-        DDPMScheduler: The schedule.
-
     Raises:
         ValueError: ``prediction_type`` is unknown.
     """

@@ -20,6 +20,7 @@ import json
 import os
 import platform
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -185,6 +186,7 @@ def main() -> int:
     args.device = args.device or find_device()
     results = Results(args.out, sys.stdout)
     if args.fresh:
+        shutil.rmtree(args.out / 'work', ignore_errors=True)
         results.file.unlink(missing_ok=True)
     new = header(args)
     for old in results.lines():
@@ -215,8 +217,6 @@ def main() -> int:
         results.say('preparing data')
         work = args.out / 'work'
         what = prepare_data(ROOT, args.data, work)
-        if args.data is not None:
-            (work / 'data' / 'source.txt').write_text(str(args.data.resolve()))
         results.say(f'data: {what} ({time.time() - begun:.0f} s)')
     for index, part in enumerate(todo):
         left = begun + args.budget - time.time()

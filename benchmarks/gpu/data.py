@@ -1,6 +1,7 @@
 """The data that the stages are checked on."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -18,9 +19,12 @@ CLASSES = (
     'scratches',
 )
 SIDE = 200
-# Splits that the configs of NEU-DET name, and drawn images in each.
-DRAWN = dict(train=48, train_20=24, val=12, test=12)
+# Splits that the configs of NEU-DET name, and drawn images in each; the few
+# shots are the first of train.
+DRAWN = dict(train=48, val=12, test=12)
+SHOTS = 24
 STAND_IN = 'drawn images, not NEU-DET'
+NOTE = 'data.json'
 
 
 def prepare_data(root: Path, source: Path | None, folder: Path) -> str:
@@ -28,8 +32,8 @@ def prepare_data(root: Path, source: Path | None, folder: Path) -> str:
 
     Args:
         root (Path): The source tree.
-        source (Path, optional): NEU-DET with its XML files. None draws
-            images in its place.
+        source (Path, optional): NEU-DET with its XML files. None takes what
+            is there already, or draws images.
         folder (Path): Where the stages run.
 
     Returns:
@@ -39,17 +43,27 @@ def prepare_data(root: Path, source: Path | None, folder: Path) -> str:
         RuntimeError: The folder cannot be converted.
     """
     data = folder / 'data' / 'NEU-DET'
-    note = data / 'check_gpu.txt'
-    if note.exists():
-        return note.read_text()
+    wanted = dict(
+        what='NEU-DET' if source else STAND_IN,
+        source=source and str(source.resolve()),
+    )
+    found = read_note(folder)
+    if found == wanted or (found and source is None):
+        return found['what']
+    # With all that was made of other data.
+    shutil.rmtree(folder, ignore_errors=True)
     if source is None:
         draw_images(data)
-        what = STAND_IN
     else:
         convert(root, source, data)
-        what = 'NEU-DET'
-    note.write_text(what)
-    return what
+    (folder / NOTE).write_text(json.dumps(wanted))
+    return wanted['what']
+
+
+def read_note(folder: Path) -> dict:
+    """What the data of a folder are: ``what`` and ``source``."""
+    file = folder / NOTE
+    return json.loads(file.read_text()) if file.exists() else {}
 
 
 def convert(
@@ -107,5 +121,16 @@ def draw_images(data: Path) -> None:
             coco['images'].append(
                 dict(id=number, file_name=name, width=SIDE, height=SIDE)
             )
-        file = data / 'annotations' / f'{split}.json'
-        file.write_text(json.dumps(coco))
+        _write(data, split, coco)
+        if split == 'train':
+            coco['images'] = coco['images'][:SHOTS]
+            known = {image['id'] for image in coco['images']}
+            coco['annotations'] = [
+                a for a in coco['annotations'] if a['image_id'] in known
+            ]
+            _write(data, 'train_20', coco)
+
+
+def _write(data: Path, split: str, coco: dict) -> None:
+    file = data / 'annotations' / f'{split}.json'
+    file.write_text(json.dumps(coco))

@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.gpu.data import STAND_IN, convert
+from benchmarks.gpu.data import STAND_IN, convert, read_note
 from benchmarks.gpu.parts import average_precision
 from benchmarks.gpu.results import Results, Row
 
@@ -34,8 +34,7 @@ def run_full(results: Results, device: str, root: Path, work: Path) -> bool:
         bool: Whether all of it ran.
     """
     logs = results.folder / 'logs'
-    what = (work / 'data' / 'NEU-DET' / 'check_gpu.txt').read_text()
-    if device == 'cpu' or what == STAND_IN:
+    if device == 'cpu' or read_note(work)['what'] == STAND_IN:
         took, text = run([root / 'tools/demo.py'], logs / 'demo.log')
         table = [x for x in text.splitlines() if x.startswith('ddpm_moco')]
         shown = table[-1] if table else 'no table'
@@ -67,7 +66,7 @@ def ablate(results: Results, root: Path, work: Path, logs: Path) -> None:
     lists = root / 'benchmarks' / 'neu_det'
     data = work / 'data' / 'NEU-DET-benchmark'
     if not data.exists():
-        source = Path((work / 'data' / 'source.txt').read_text())
+        source = Path(read_note(work)['source'])
         convert(root, source, data, ('--lists', str(lists)))
     folder = work / 'benchmarks' / 'neu_det'
     if not folder.exists():

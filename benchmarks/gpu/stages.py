@@ -30,6 +30,7 @@ BF16 = 'mmdet_ddpm_moco.Bf16OptimWrapper'
 # Of mmcv's operators in a detector none knows bfloat16.
 FP16 = 'AmpOptimWrapper'
 NO_FP16 = 'float16 needs a GPU'
+NO_PINNED = 'pinned memory needs a GPU'
 NO_COMPILE = 'one core would compile for minutes'
 
 
@@ -45,6 +46,9 @@ class Variant:
         compiled (str, optional): The part of the model to compile.
         benchmark (bool): Let cuDNN choose its algorithms by timing.
         workers (int, optional): Of the data loader; None as shipped.
+        pinned (bool): Batches in pinned memory, which a copy does not wait
+            for.
+        fused (bool): The optimizer in one kernel.
         needs_gpu (str): Why it does not run on a CPU.
         seconds (float): What it may take, on a GPU.
     """
@@ -55,6 +59,8 @@ class Variant:
     compiled: str | None = None
     benchmark: bool = False
     workers: int | None = None
+    pinned: bool = False
+    fused: bool = False
     needs_gpu: str = ''
     seconds: float = 10
 
@@ -82,6 +88,14 @@ class Stage:
 UNET_VARIANTS = (
     Variant('as shipped'),
     Variant('bf16, channels last', BF16, channels_last=True),
+    Variant(
+        'bf16, channels last, fused AdamW, pinned',
+        BF16,
+        channels_last=True,
+        pinned=True,
+        fused=True,
+        needs_gpu=NO_PINNED,
+    ),
     Variant('fp32', 'OptimWrapper'),
 )
 SMALL_UNET = {
@@ -130,10 +144,13 @@ STAGES = (
             Variant('bf16, channels last', BF16, channels_last=True),
             Variant('bf16', BF16, channels_last=False),
             Variant(
-                'bf16, channels last, cuDNN benchmark',
+                'bf16, channels last, cuDNN benchmark, pinned, 14 workers',
                 BF16,
                 channels_last=True,
                 benchmark=True,
+                workers=14,
+                pinned=True,
+                needs_gpu=NO_PINNED,
                 seconds=20,
             ),
             Variant(
@@ -343,6 +360,10 @@ def short_config(
     ]
     if variant.wrapper is not None:
         cfg.optim_wrapper.type = variant.wrapper
+    if variant.pinned:
+        cfg.train_dataloader.pin_memory = True
+    if variant.fused:
+        cfg.optim_wrapper.optimizer.fused = True
     if variant.workers is not None:
         cfg.train_dataloader.num_workers = variant.workers
     if variant.channels_last is not None and stage.part == 'contrast':

@@ -74,3 +74,24 @@ def test_lite0(device):
     for one, other in zip(results[1], results[0]):
         assert one.device.type == device
         close(one, other, 1e-3)
+
+
+def test_roi_align_by_table(device):
+    """The CPU's table against mmcv's operator of the device."""
+    from mmdet_ddpm_moco.models.table_roi_extractor import TableRoIAlign
+
+    torch.manual_seed(0)
+    maps = torch.randn(2, 8, 30, 40)
+    corner = torch.rand(20, 2) * 200
+    boxes = torch.cat([corner, corner + 8 + torch.rand(20, 2) * 90], 1)
+    rois = torch.cat([torch.arange(20.0)[:, None] % 2, boxes], 1)
+    results = []
+    for place in ('cpu', device):
+        layer = TableRoIAlign((7, 7), 0.125, sampling_ratio=2)
+        values = maps.to(place, copy=True).requires_grad_()
+        out = layer(values, rois.to(place))
+        out.square().sum().backward()
+        assert out.device.type == place
+        results.append((out, values.grad))
+    close(results[1][0], results[0][0], 1e-5)
+    close(results[1][1], results[0][1], 1e-5)

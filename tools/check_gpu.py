@@ -28,9 +28,12 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-# Seconds planned for each part on a GPU.
+# Seconds planned for each part, on a GPU and on one core.
 PLAN = dict(
-    stack=40, tests=70, generator=90, contrast=90, synthesis=90, detector=70
+    stack=40, tests=90, generator=90, contrast=85, synthesis=90, detector=75
+)
+CPU_PLAN = dict(
+    stack=30, tests=150, generator=80, contrast=60, synthesis=100, detector=60
 )
 FULL = 'full'
 NEEDS_DATA = ('generator', 'contrast', 'synthesis', 'detector', FULL)
@@ -218,15 +221,16 @@ def main() -> int:
         work = args.out / 'work'
         what = prepare_data(ROOT, args.data, work)
         results.say(f'data: {what} ({time.time() - begun:.0f} s)')
+    plan = CPU_PLAN if args.device == 'cpu' else PLAN
     for index, part in enumerate(todo):
         left = begun + args.budget - time.time()
-        planned = sum(PLAN.get(p, 0) for p in todo[index:])
+        planned = sum(plan.get(p, 0) for p in todo[index:])
         seconds = None
         if part != FULL:
             # Time that others did not need is shared.
-            share = left * PLAN[part] / planned
-            seconds = min(left, max(PLAN[part], share)) - GRACE
-            if seconds < min(30, PLAN[part]):
+            share = left * plan[part] / planned
+            seconds = min(left, max(plan[part], share)) - GRACE
+            if seconds < min(30, plan[part]):
                 results.end_part(part, NOT_RUN, 0, 'no time left')
                 print(f'{part}: not run, no time left', flush=True)
                 continue

@@ -85,13 +85,26 @@ def run_tests(results: Results, clock: Clock, root: Path) -> bool:
     report.unlink(missing_ok=True)
     command = [
         sys.executable,
-        *('-m', 'pytest', '-q', '-m', 'gpu', 'tests/gpu'),
+        *('-m', 'pytest', '-v', '-m', 'gpu', 'tests/gpu'),
         *('-p', 'no:cacheprovider', f'--junitxml={report.resolve()}'),
     ]
+    log = results.folder / 'logs' / 'pytest.log'
+    log.parent.mkdir(exist_ok=True)
     try:
-        subprocess.run(command, cwd=root, timeout=max(clock.left, 1))
+        with log.open('w') as file:
+            subprocess.run(
+                command,
+                cwd=root,
+                timeout=max(clock.left, 1),
+                stdout=file,
+                stderr=subprocess.STDOUT,
+            )
     except subprocess.TimeoutExpired:
-        how = 'stopped: no time left'
+        text = log.read_text(errors='replace')
+        how = (
+            f'stopped, no time left: {text.count(" PASSED")} passed, '
+            f'{text.count(" FAILED")} failed up to then, see {log}'
+        )
         results.add(Row('tests', 'pytest', None, how=how, ok=False))
         return False
     return junit_rows(results, report)

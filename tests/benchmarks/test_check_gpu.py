@@ -216,7 +216,7 @@ check_gpu.run_child = dies
 (open({str(tmp_path / 'logs/tests.log')!r}, 'w')).write('Segmentation fault')
 sys.argv = ['x', '--device', 'cpu', '--out', {str(tmp_path)!r}, '--only',
             'tests', 'stack']
-check_gpu.PLAN = dict(tests=70, stack=40)
+check_gpu.PLAN = check_gpu.CPU_PLAN = dict(tests=70, stack=40)
 sys.exit(check_gpu.main())
 """
     done = subprocess.run(

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from scipy.cluster.hierarchy import DisjointSet
 
 from ..utils.cli import progress_bar
 from .layout import natural_key
@@ -75,21 +74,20 @@ def group_near_duplicates(
     order = sorted(
         range(len(images)), key=lambda index: natural_key(sort_keys[index])
     )
-    groups = DisjointSet(range(len(images)))
+    groups = _Groups(len(images))
     seen: dict[tuple, int] = {}
     for index, image in enumerate(small):
         key = (image.shape, image.tobytes())
-        groups.merge(index, seen.setdefault(key, index))
+        groups.join(index, seen.setdefault(key, index))
     # Sure pairs first: most of the others are then in one group already.
     candidates = sorted([*_shifted(small, order), *_copies(small)])
     for pair in progress_bar(candidates, 'checking overlaps'):
         first, second = pair.first, pair.second
-        if not groups.connected(first, second):
+        if groups.find(first) != groups.find(second):
             found = fine_correlation(small[first], small[second], pair.shift)
             if found > pair.needed:
-                groups.merge(first, second)
-    root = {i: min(group) for group in groups.subsets() for i in group}
-    return [root[index] for index in range(len(images))]
+                groups.join(first, second)
+    return [groups.find(index) for index in range(len(images))]
 
 
 class _Candidate(NamedTuple):
@@ -159,3 +157,23 @@ def _tiny(image: np.ndarray) -> np.ndarray:
         image, (_TINY_SIDE, _TINY_SIDE), interpolation=cv2.INTER_AREA
     )
     return flatten(square, _TINY_SIDE, detail=2, spread=4).ravel()
+
+
+class _Groups:
+    """Union-find; the root of a group is its smallest index.
+
+    Not scipy's: the conversion starts fast, without heavy libraries.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._parent = list(range(size))
+
+    def find(self, index: int) -> int:
+        while self._parent[index] != index:
+            self._parent[index] = self._parent[self._parent[index]]
+            index = self._parent[index]
+        return index
+
+    def join(self, first: int, second: int) -> None:
+        low, high = sorted((self.find(first), self.find(second)))
+        self._parent[high] = low

@@ -37,17 +37,19 @@ class ExportGeneratorHook(Hook):
         """Checks that the model has the classes and channels of its data."""
         dataset = runner.train_dataloader.dataset
         model = unwrap_model(runner.model)
-        for key, found, what in (
-            ('num_classes', len(dataset.data.classes), 'categories'),
-            ('channels', dataset.data.channels, 'channels'),
-        ):
-            if getattr(model, key) != found:
-                msg = (
-                    f'the model has {key}={getattr(model, key)}, but its '
-                    f'windows from {dataset.ann_file} have {found} {what}; '
-                    'set both the same'
-                )
-                raise InputError(msg)
+        if model.num_classes != len(dataset.data.classes):
+            msg = (
+                f'the model has num_classes={model.num_classes}, but '
+                f'{dataset.ann_file} has {len(dataset.data.classes)} '
+                'categories; set model.num_classes to that'
+            )
+            raise InputError(msg)
+        if model.channels != dataset.data.channels:
+            msg = (
+                f'the model has channels={model.channels}, its training '
+                f'windows channels={dataset.data.channels}; set both the same'
+            )
+            raise InputError(msg)
 
     @master_only
     def after_train(self, runner: Runner) -> None:

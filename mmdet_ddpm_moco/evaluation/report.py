@@ -95,17 +95,11 @@ def _distributions(report: Mapping, real: str) -> list[str]:
     ]
     head = [distance, '1000 KID', 'precision', 'recall', 'IS']
     for kind, found in report['distributions'].items():
-        counts = [
-            [name, *(str(row['counts'][side]) for side in ('bank', 'real'))]
-            for name, row in found.items()
-        ]
-        rows = [
-            [*start, *_all_windows(row['all'])]
-            for start, row in zip(counts, found.values())
-        ]
-        matched = [
-            [name, *_matched(row['matched'])] for name, row in found.items()
-        ]
+        rows, matched = [], []
+        for name, row in found.items():
+            counts = [str(row['counts'][side]) for side in ('bank', 'real')]
+            rows.append([name, *counts, *_all_windows(row['all'])])
+            matched.append([name, *_matched(row['matched'])])
         parts += [
             f'### {_TITLES[kind]}',
             _table(['', 'N bank', 'N real', *head], rows),
@@ -214,28 +208,18 @@ def _label_agreement(found: Mapping, real: str) -> list[str]:
             cells += [str(row['n']), *(_number(row[key]) for key in keys)]
         rows.append(cells)
     null = found['null']
-    columns = ['recall', 'relative', 'in host']
+    recalls = ['recall', 'relative', 'in host']
+    head = ['', 'N real', 'recall', 'N add', *recalls, 'N replaces', *recalls]
+    own = ' (too high if it was trained on them)' * (real == 'training')
     return [
         '## Label agreement',
         'Recall of the judge on the labels of the bank (right class, IoU ≥ '
         f'{found["iou"]:g}, score ≥ {found["score"]:g}), in the host with the '
         f'window pasted, beside its recall on the boxes of {real} images'
-        + (
-            ' (too high if it was trained on them)'
-            if real == 'training'
-            else ''
-        )
-        + '. Relative: divided by that recall. In host: its recall at the '
+        f'{own}. Relative: divided by that recall. In host: its recall at the '
         'same places of the original hosts, for replaced defects on the real '
         'ones (again too high if it was trained on them).',
-        _table(
-            [
-                *('', 'N real', 'recall'),
-                *('N add', *columns),
-                *('N replaces', *columns),
-            ],
-            rows,
-        ),
+        _table(head, rows),
         'Windows without a defect: false positive rate '
         f'{_number(null["false_positive_rate"])} of {null["n"]}, at the same '
         'places of the original hosts '
@@ -244,22 +228,13 @@ def _label_agreement(found: Mapping, real: str) -> list[str]:
 
 
 def _trained_on_bank(found: Mapping) -> list[str]:
-    sides = found['judge'], found['bank']
-    groups = {
-        name: [side['classes'][name] for side in sides]
-        for name in found['judge']['classes']
-    }
-    rows = [
-        [
-            name,
-            *(
-                _number(side[key], 1)
-                for key in ('AP50', 'AP')
-                for side in pair
-            ),
-        ]
-        for name, pair in (*groups.items(), (OVERALL, sides))
-    ]
+    rows = []
+    for name in (*found['judge']['classes'], OVERALL):
+        sides = [found['judge'], found['bank']]
+        if name != OVERALL:
+            sides = [side['classes'][name] for side in sides]
+        cells = [_number(s[key], 1) for key in ('AP50', 'AP') for s in sides]
+        rows.append([name, *cells])
     return [
         '## Train on synthetic, test on real',
         f"The judge's config trained on the bank alone: {found['boxes']} "

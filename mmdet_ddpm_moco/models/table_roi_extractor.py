@@ -29,15 +29,7 @@ class TableRoIExtractor(SingleRoIExtractor):
     def build_roi_layers(
         self, layer_cfg: dict, featmap_strides: list[int]
     ) -> nn.ModuleList:
-        """Builds a layer for each map.
-
-        Args:
-            layer_cfg (dict): ``roi_layer``.
-            featmap_strides (list[int]): Strides of the maps.
-
-        Returns:
-            nn.ModuleList: ``TableRoIAlign`` for each.
-        """
+        """Builds a ``TableRoIAlign`` for each map."""
         cfg = dict(layer_cfg)
         kind = cfg.pop('type')
         if kind != 'RoIAlign':
@@ -53,11 +45,7 @@ class TableRoIAlign(RoIAlign):
 
     An output cell is a sum of ``4 * sampling_ratio ** 2`` rows with the
     weights of bilinear interpolation, for which torch has fast kernels in
-    both directions.
-
-    Args:
-        *args: Of mmcv's ``RoIAlign``.
-        **kwargs: Of mmcv's ``RoIAlign``.
+    both directions. Takes the arguments of mmcv's.
 
     Raises:
         ValueError: It is to take maxima, to sample as many points as there
@@ -120,11 +108,8 @@ class TableRoIAlign(RoIAlign):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Interpolation along one axis.
 
-        Args:
-            start (torch.Tensor): Of the boxes, in cells of the map, (N, ).
-            end (torch.Tensor): Of the boxes, (N, ).
-            cells (int): Of the output.
-            size (int): Of the map.
+        Boxes reach from ``start`` to ``end``, each (N, ), in cells of the map,
+        which has ``size`` of them; the output has ``cells``.
 
         Returns:
             tuple[torch.Tensor, torch.Tensor]: Positions, int64, and weights,

@@ -20,13 +20,7 @@ class SamePaddingConv2d(nn.Conv2d):
     convolution takes rows for images, because torch computes those of 16
     images and more with oneDNN, which is twice as fast.
 
-    Args:
-        in_channels (int): Channels of the input.
-        out_channels (int): Channels of the output.
-        kernel_size (int | tuple): Size of the kernel.
-        stride (int | tuple): Defaults to 1.
-        padding (int | tuple): Ignored, as in mmcv. Defaults to 0.
-        **kwargs: Of ``nn.Conv2d``.
+    Takes the arguments of ``nn.Conv2d``; ``padding`` is ignored, as in mmcv.
     """
 
     def __init__(
@@ -43,10 +37,7 @@ class SamePaddingConv2d(nn.Conv2d):
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Convolves.
-
-        Args:
-            x (torch.Tensor): Maps, float (B, C, H, W).
+        """Convolves maps, float (B, C, H, W).
 
         Returns:
             torch.Tensor: Maps, float (B, out_channels, ceil(H / stride),
@@ -55,25 +46,18 @@ class SamePaddingConv2d(nn.Conv2d):
         if self._is_better_by_rows(x):
             return self._by_rows(x)
         height, width = map(self._zeros, range(2), x.shape[2:])
+        left, top = width // 2, height // 2
         if height % 2 == 0 and width % 2 == 0:
             return F.conv2d(
                 x,
                 self.weight,
                 self.bias,
                 self.stride,
-                (height // 2, width // 2),
+                (top, left),
                 self.dilation,
                 self.groups,
             )
-        x = F.pad(
-            x,
-            [
-                width // 2,
-                width - width // 2,
-                height // 2,
-                height - height // 2,
-            ],
-        )
+        x = F.pad(x, [left, width - left, top, height - top])
         return self._conv_forward(x, self.weight, self.bias)
 
     def _zeros(self, axis: int, size: int) -> int:

@@ -72,13 +72,7 @@ class SampleGridHook(Hook):
             )
             raise InputError(msg)
 
-    def after_train_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: dict | None = None,
-        outputs: dict | None = None,
-    ) -> None:
+    def after_train_iter(self, runner: Runner, *_: Any, **__: Any) -> None:
         """Draws the grid every ``interval`` iterations, and at the end."""
         done = runner.iter + 1
         if done % self.interval == 0 or done == runner.max_iters:

@@ -44,15 +44,10 @@ SAFE_GLOBALS = hasattr(torch.serialization, 'add_safe_globals')
 
 
 class Unread:
-    """Replaces an object of a checkpoint that is not weights.
+    """Replaces an object of a checkpoint that is not weights."""
 
-    Attributes:
-        args (tuple): Arguments of its constructor.
-        state (Any): Its state, None without one.
-    """
-
-    args: tuple
-    state: Any
+    args: tuple  # of its constructor
+    state: Any  # None without one
 
     def __new__(cls, *args: Any) -> 'Unread':
         made = super().__new__(cls)

@@ -48,25 +48,20 @@ KINDS = dict(
 
 @dataclass
 class Report:
-    """Findings and results of a conversion.
+    """Findings and results of a conversion."""
 
-    Attributes:
-        options (dict[str, Any]): Options that decide the outcome.
-        counts (dict[str, Any]): For each list ``classes`` (images with the
-            class and its boxes), ``without_boxes``, ``images``, ``boxes``.
-        groups (dict[str, Any]): Near-duplicate groups of two and more: how
-            many ``groups``, how many ``images`` they hold, the five
-            ``largest`` with their size, splits and members. If they were
-            searched for, also how many groups the splits separate
-            (``parted``) and, for each pair of splits, how many images of val
-            or test are in a group with one of the other split (``across``).
-        findings (dict[str, list[tuple[str, str]]]): File and detail of each
-            finding, by kind.
-    """
-
+    # Options that decide the outcome.
     options: dict[str, Any] = field(default_factory=dict)
+    # For each list `classes` (images with the class and its boxes),
+    # `without_boxes`, `images` and `boxes`.
     counts: dict[str, Any] = field(default_factory=dict)
+    # Near-duplicate groups of two and more: how many `groups`, how many
+    # `images` they hold, the five `largest` with their size, splits and
+    # members. If they were searched for, also how many groups the splits
+    # separate (`parted`) and, for each pair of splits, how many images of val
+    # or test are in a group with one of the other split (`across`).
     groups: dict[str, Any] = field(default_factory=dict)
+    # File and detail of each finding, by kind.
     findings: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
 
     def add(self, kind: str, file: str, detail: str = '') -> None:

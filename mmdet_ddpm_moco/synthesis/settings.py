@@ -16,32 +16,20 @@ DEFAULT_MIX = dict(add=0.4, replaces=0.5, null=0.1)
 
 @dataclass(frozen=True)
 class BankOptions:
-    """What a user may choose about the windows of a bank.
-
-    Attributes:
-        sampler (str): One of ``SAMPLERS``. Defaults to 'dpmsolver++'.
-        num_inference_steps (int): Denoising steps from pure noise. Defaults
-            to 20.
-        strength (float): How far ``replaces`` windows depart from their
-            source, in (0, 1]. Others start from pure noise. Defaults to 0.6.
-        guidance_scale (float): Weight of the class, see
-            :func:`sample_windows`. Defaults to 1.0.
-        max_window (int): Side in pixels of the largest square window, see
-            :func:`window_size`. Defaults to 128.
-        mix (Mapping[str, float]): Share of ``add``, ``replaces`` and
-            ``null`` windows. Defaults to 0.4, 0.5 and 0.1.
-        seed (int): Seed, >= 0. Defaults to 0.
-        per_class (Mapping[str, float]): Weights of classes, 1 for those not
-            named. Defaults to none, all alike.
-    """
+    """What a user may choose about the windows of a bank."""
 
     sampler: str = SAMPLERS[0]
-    num_inference_steps: int = 20
+    num_inference_steps: int = 20  # denoising steps from pure noise
+    # How far `replaces` windows depart from their source, in (0, 1]. Others
+    # start from pure noise.
     strength: float = 0.6
-    guidance_scale: float = 1.0
+    guidance_scale: float = 1.0  # weight of the class, see sample_windows()
+    # Side in pixels of the largest square window, see window_size().
     max_window: int = 128
+    # Shares of `add`, `replaces` and `null` windows.
     mix: Mapping[str, float] = field(default_factory=lambda: {**DEFAULT_MIX})
-    seed: int = 0
+    seed: int = 0  # >= 0
+    # Weights of classes, 1 for those not named.
     per_class: Mapping[str, float] = field(default_factory=dict)
 
 

@@ -13,18 +13,11 @@ from . import voc
 
 
 class AnnotationFormat(Protocol):
-    """A format with one annotation file per image, of the same stem.
+    """A format with one annotation file per image, of the same stem."""
 
-    Attributes:
-        NAME (str): The format's name, for the ``info`` of the COCO json.
-        SUFFIX (str): Of annotation files, in lower case, with the dot.
-        FOLDERS (frozenset[str]): Names, in lower case, of the folders that
-            annotation files are in.
-    """
-
-    NAME: str
-    SUFFIX: str
-    FOLDERS: frozenset[str]
+    NAME: str  # the format's, for the `info` of the COCO json
+    SUFFIX: str  # of annotation files, in lower case, with the dot
+    FOLDERS: frozenset[str]  # that annotation files are in, in lower case
 
     def parse(self, data: bytes) -> AnnotationFile:
         """Parses an annotation file.

@@ -12,10 +12,6 @@ class Stopwatch:
     """Adds up the wall time of each stage, also across restarts of a run.
 
     Times of stages that runs share are kept in the stages' folder.
-
-    Args:
-        folder (Path): The run's.
-        cfg (Config): Its detector.
     """
 
     def __init__(self, folder: Path, cfg: Config) -> None:

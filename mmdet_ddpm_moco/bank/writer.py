@@ -33,12 +33,8 @@ class BankWriter:
     """Writes a bank block by block, and closes it.
 
     Several ranks may write blocks, while the main process holds the
-    :func:`~.lock.bank_lock`; one closes it.
-
-    Args:
-        root (str | Path): Folder of the bank.
-        settings (dict): All that the windows depend on; JSON types. They
-            become part of the manifest.
+    :func:`~.lock.bank_lock`; one closes it. ``settings`` are all that the
+    windows depend on, in JSON types, and become part of the manifest.
     """
 
     def __init__(self, root: str | Path, settings: dict) -> None:

@@ -60,9 +60,6 @@ def unfreeze_backbone(runner: Runner) -> None:
     gradients again. The optimizer has them already: MMEngine gives it frozen
     parameters, too.
 
-    Args:
-        runner (Runner): About to train a model with a ``backbone``.
-
     Raises:
         ValueError: The model is in a wrapper that cannot be rebuilt.
     """

@@ -76,11 +76,7 @@ def training_fingerprint(cfg: Config) -> str:
 
 
 def stage_state(work_dir: str | Path) -> dict:
-    """State of the run in a work folder.
-
-    Returns:
-        dict: ``fingerprint`` (str or None) and ``finished`` (bool).
-    """
+    """State of a run: ``fingerprint`` (str or None), ``finished`` (bool)."""
     nothing = dict(fingerprint=None, finished=False)
     return read_json(Path(work_dir) / STAGE_FILE, nothing)
 

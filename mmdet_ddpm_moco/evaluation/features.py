@@ -84,11 +84,7 @@ class InceptionFeatures(nn.Module):
 
     torch-fidelity has it, but would download the weights, and unpickles a
     given file without checks. So it gets a copy of weights that were read
-    safely.
-
-    Args:
-        weights (Mapping[str, Tensor]): Its state dict.
-        path (str): Its file, for messages.
+    safely, its state dict; ``path`` is their file, for messages.
 
     Raises:
         ValueError: The weights are those of another Inception.
@@ -134,9 +130,8 @@ Extractor = FeatureExtractor | InceptionFeatures
 def choose_extractor(source: str) -> Extractor:
     """Builds the extractor of a name or file.
 
-    Args:
-        source (str): ``'lite0'``, the weights of FID's Inception network, or
-            a ``backbone.pth`` of this package.
+    ``source`` is ``'lite0'``, the weights of FID's Inception network, or a
+    ``backbone.pth`` of this package.
 
     Returns:
         nn.Module: From RGB uint8 (N, 3, size, size) to float32 (N, D), with
@@ -174,12 +169,9 @@ def backbone_features(
 ) -> FeatureExtractor:
     """A backbone that contrastive training of this package exported.
 
-    Inputs are normalized as in the shipped configs of its architecture.
-
-    Args:
-        checkpoint (Mapping): Loaded ``backbone.pth``: ``state_dict`` with
-            keys ``backbone.*`` and ``meta`` with ``arch``.
-        path (str): Its file, for messages.
+    Inputs are normalized as in the shipped configs of its architecture. The
+    loaded file has a ``state_dict`` with keys ``backbone.*`` and ``meta``
+    with ``arch``.
 
     Raises:
         ValueError: It is no such file, or its weights do not fit.

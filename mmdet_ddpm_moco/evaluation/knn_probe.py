@@ -37,10 +37,6 @@ class LabeledProbe:
         image_size (tuple[int, int]): ``(height, width)`` in pixels that
             windows are scaled to.
 
-    Attributes:
-        windows (list[Sample]): The windows.
-        classes (int): Number of evaluated classes: those in two images.
-
     Raises:
         FileNotFoundError: A labeled file is missing.
         ValueError: There are fewer than two such classes.
@@ -57,6 +53,7 @@ class LabeledProbe:
         self._labels = torch.tensor([names.index(c) for c in classes])
         self._images = torch.tensor([numbers[file] for file in files])
         self._evaluated = found_elsewhere(self._labels, self._images)
+        # Number of evaluated classes: those in two images.
         self.classes = len(self._labels[self._evaluated].unique())
         if self.classes < 2:
             msg = (
@@ -95,11 +92,9 @@ class LabeledProbe:
 def fixed_views(
     dataset: Sequence[Mapping[str, Any]], number: int
 ) -> list[Tensor]:
-    """Draws two views of some training images, the same at each call.
+    """Draws two views of at most ``number`` images, the same at each call.
 
-    Args:
-        dataset (Sequence): Of dicts with ``inputs``, at least two views.
-        number (int): Number of images, at most.
+    The dataset has dicts with ``inputs``, at least two views.
 
     Returns:
         list[Tensor]: The first and the second views, each uint8

@@ -136,14 +136,9 @@ def seam(pixels: np.ndarray, alpha: np.ndarray) -> float:
     """Measures the step in tone between the fading rim and the background.
 
     At every pixel of the rim the mean tones of rim and background in its
-    neighborhood are compared; the mean difference is divided by the standard
-    deviation of the background.
-
-    0 is returned where there is no rim or no background.
-
-    Args:
-        pixels (np.ndarray): uint8 (H, W, C).
-        alpha (np.ndarray): uint8 (H, W).
+    neighborhood are compared, of pixels uint8 (H, W, C); the mean difference
+    is divided by the standard deviation of the background. 0 is returned
+    where there is no rim or no background.
     """
     rim = (alpha > 0) & (alpha < 255)
     near = cv2.dilate(
@@ -177,14 +172,11 @@ def _local_mean(
 
 
 class SeenDefects:
-    """The defects of a training set, to recognize copies of them.
+    """The defects of the training images, to recognize copies of them.
 
     A defect is a copy if its distance to one of its class is smaller than
     those between real defects of that class, except for one in a hundred.
     Real defects of one image are not compared: they may overlap.
-
-    Args:
-        data (LabeledImages): The training images.
     """
 
     def __init__(self, data: LabeledImages) -> None:

@@ -14,7 +14,8 @@ from typing import Any
 from mmengine.config import Config
 
 from ..engine.inputs import ann_files
-from ..utils.errors import InputError, MissingFileError
+from ..utils.checks import check_annotations
+from ..utils.errors import InputError
 from ..utils.fileio import atomic_write_bytes
 from ..utils.paths import find_config
 from .experiment import Experiment, Run
@@ -153,11 +154,6 @@ def _fingerprint(settings: list[dict], files: list[Path]) -> str:
         json.dumps(settings, sort_keys=True, default=str).encode()
     )
     for file in files:
-        if not file.is_file():
-            msg = (
-                f'no annotations at {file}; make them with '
-                'tools/prepare_dataset.py'
-            )
-            raise MissingFileError(msg)
+        check_annotations(file)
         digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()[:16]

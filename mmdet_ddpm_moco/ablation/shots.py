@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ..conversion.boxes import main_classes
 from ..conversion.splits import few_shot_subsets
-from ..utils.errors import MissingFileError
+from ..utils.checks import check_annotations
 from ..utils.fileio import atomic_write_bytes
 from .experiment import Experiment
 
@@ -28,12 +28,7 @@ def write_shots(experiment: Experiment, shots: int, seed: int) -> Path:
         FileNotFoundError: There are no annotations to draw from.
         ValueError: A class has too few images.
     """
-    if not experiment.pool.is_file():
-        msg = (
-            f'no annotations at {experiment.pool}, from which the shots are '
-            'drawn; make them with tools/prepare_dataset.py'
-        )
-        raise MissingFileError(msg)
+    check_annotations(experiment.pool, ', from which the shots are drawn')
     coco = json.loads(experiment.pool.read_bytes())
     classes = [c['name'] for c in coco['categories']]
     names = few_shot_subsets(main_classes(coco), classes, [shots], seed)

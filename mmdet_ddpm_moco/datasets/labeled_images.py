@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from ..bank.compositing import Box
+from ..utils.checks import check_annotations
 from ..utils.errors import InputError, MissingFileError
 from .window_geometry import outer_box
 
@@ -79,14 +80,8 @@ class LabeledImages:
     def __init__(
         self, ann_file: str | Path, img_prefix: str | Path, channels: int = 1
     ) -> None:
-        ann_file = Path(ann_file)
-        if not ann_file.is_file():
-            msg = (
-                f'no annotations at {ann_file}; '
-                'make them with tools/prepare_dataset.py'
-            )
-            raise MissingFileError(msg)
-        data = json.loads(ann_file.read_text(encoding='utf-8'))
+        check_annotations(ann_file)
+        data = json.loads(Path(ann_file).read_text(encoding='utf-8'))
         categories = sorted(data['categories'], key=lambda c: c['id'])
         self.classes = tuple(c['name'] for c in categories)
         self.channels = channels

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..bank.compositing import Box
-from ..utils.checks import check_arguments
+from ..utils.checks import check_annotations, check_arguments
 from ..utils.errors import InputError, MissingFileError
 from ..utils.fileio import IMAGE_SUFFIXES
 from .labeled_images import BACKGROUND, LabeledImage, LabeledImages
@@ -45,9 +45,7 @@ def list_annotated(
     """Lists the images of a COCO json, or with 'class' its boxes."""
     if dataset_ids == 'class':
         return _by_class(ann_file, img_prefix, **options)
-    if not Path(ann_file).is_file():
-        msg = f'no annotations at {ann_file}, a source of images'
-        raise MissingFileError(msg)
+    check_annotations(ann_file, ', a source of images')
     images = json.loads(Path(ann_file).read_text(encoding='utf-8'))['images']
     paths = [Path(img_prefix) / image['file_name'] for image in images]
     _check_files(paths, ann_file, img_prefix)

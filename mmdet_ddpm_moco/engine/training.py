@@ -13,7 +13,8 @@ from mmengine.runner import Runner, find_latest_checkpoint
 
 from ..bank.scenes import ANNOTATIONS
 from ..checkpoints.weights_only import weights_file
-from ..utils.errors import InputError, MissingFileError
+from ..utils.checks import check_annotations
+from ..utils.errors import InputError
 from ..utils.fileio import read_json, write_json
 from ..utils.provenance import read_record
 from .inputs import (
@@ -57,12 +58,7 @@ def training_fingerprint(cfg: Config) -> str:
         json.dumps(parts, sort_keys=True, default=str).encode()
     )
     for name in ann_files(cfg.get('train_dataloader')):
-        if not Path(name).is_file():
-            msg = (
-                f'no annotations at {name}, named in {cfg.filename}; make '
-                'them with tools/prepare_dataset.py'
-            )
-            raise MissingFileError(msg)
+        check_annotations(name, f', named in {cfg.filename}')
         digest.update(Path(name).read_bytes())
     banks, checkpoints = inputs_of(cfg)
     for file in (

@@ -1,9 +1,10 @@
-"""Checks of arguments, in the place where they enter."""
+"""Checks of arguments and files, in the place where they enter."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from .errors import InputError
+from .errors import InputError, MissingFileError
 
 
 def check_arguments(
@@ -25,3 +26,16 @@ def check_arguments(
         if not valid:
             msg = f'{name} must be {requirement}, got {values[name]!r}'
             raise InputError(msg)
+
+
+def check_annotations(file: str | Path, what: str = '') -> None:
+    """Raises ``MissingFileError`` where a file of annotations is missing.
+
+    ``what`` continues the message after its name.
+    """
+    if not Path(file).is_file():
+        msg = (
+            f'no annotations at {file}{what}; make them with '
+            'tools/prepare_dataset.py'
+        )
+        raise MissingFileError(msg)

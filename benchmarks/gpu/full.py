@@ -67,7 +67,8 @@ def ablate(results: Results, root: Path, work: Path, logs: Path) -> None:
     data = work / 'data' / 'NEU-DET-benchmark'
     if not data.exists():
         source = Path(read_note(work)['source'])
-        convert(root, source, data, ('--lists', str(lists)))
+        options = ('--lists', str(lists), '--few-shot', '20')
+        convert(root, source, data, options)
     folder = work / 'benchmarks' / 'neu_det'
     if not folder.exists():
         shutil.copytree(lists, folder)

@@ -9,6 +9,7 @@ import time
 import pytest
 import torch
 
+from benchmarks.gpu import full
 from benchmarks.gpu.clock import Clock
 from benchmarks.gpu.data import draw_images, prepare_data, read_note
 from benchmarks.gpu.parts import average_precision, junit_rows
@@ -230,3 +231,44 @@ sys.exit(check_gpu.main())
     assert 'Segmentation fault' in parts['tests']['error']
     assert 'ended with -9' in parts['tests']['error']
     assert parts['stack']['state'] == PASSED
+
+
+def test_the_full_part_on_a_gpu(monkeypatch, tmp_path):
+    """Which tools it calls, with what: the tools themselves are not run."""
+    root, work = shipped('tools').parent, tmp_path / 'work'
+    runs = work / 'work_dirs' / 'faster_rcnn_ddpm_moco'
+    runs.mkdir(parents=True)
+    (runs / 'best_coco_bbox_mAP_epoch_30.pth').touch()
+    (work / 'data.json').write_text(
+        json.dumps(dict(what='NEU-DET', source='somewhere'))
+    )
+    called, converted = [], []
+
+    class Started:
+        def __init__(self, command, **_):
+            called.append([str(word) for word in command[1:]])
+
+        def wait(self):
+            return 0
+
+    def run(command, log):
+        called.append([str(word) for word in command])
+        return 5.0, 'coco/bbox_mAP: 0.4210  coco/bbox_mAP_50: 0.7770'
+
+    monkeypatch.setattr(full, 'run', run)
+    monkeypatch.setattr(full, 'convert', lambda *args: converted.append(args))
+    monkeypatch.setattr(full.subprocess, 'Popen', Started)
+    monkeypatch.setattr(full.time, 'sleep', lambda seconds: None)
+    (tmp_path / 'logs').mkdir()
+    results = Results(tmp_path)
+    assert full.run_full(results, 'cuda', root, work)
+    tools = [command[0].rsplit('/', 1)[1] for command in called]
+    assert tools == ['train.py', 'test.py', *['ablation.py'] * 4]
+    assert called[1][2].endswith('best_coco_bbox_mAP_epoch_30.pth')
+    assert (work / 'benchmarks/neu_det/from_scratch.py').is_file()
+    assert [str(x) for x in converted[0][1:3]] == [
+        'somewhere',
+        str(work / 'data/NEU-DET-benchmark'),
+    ]
+    values = {row['name']: row['value'] for row in results.rows('full')}
+    assert values['recipe: AP of the test split'] == pytest.approx(42.1)

@@ -71,6 +71,8 @@ def ablate(results: Results, root: Path, work: Path, logs: Path) -> None:
         convert(root, source, data, options)
     folder = work / 'benchmarks' / 'neu_det'
     if not folder.exists():
+        # Its variants name the configs by paths from here.
+        shutil.copytree(root / 'configs', work / 'configs')
         shutil.copytree(lists, folder)
     begun = time.time()
     command = [sys.executable, root / 'tools/ablation.py', folder / EXPERIMENT]

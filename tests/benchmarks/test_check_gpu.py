@@ -8,6 +8,7 @@ import time
 
 import pytest
 import torch
+from mmengine.config import Config
 
 from benchmarks.gpu import full
 from benchmarks.gpu.clock import Clock
@@ -266,6 +267,8 @@ def test_the_full_part_on_a_gpu(monkeypatch, tmp_path):
     assert tools == ['train.py', 'test.py', *['ablation.py'] * 4]
     assert called[1][2].endswith('best_coco_bbox_mAP_epoch_30.pth')
     assert (work / 'benchmarks/neu_det/from_scratch.py').is_file()
+    variants = (work / 'benchmarks/neu_det/variants').glob('scratch_*.py')
+    assert all('model' in Config.fromfile(file) for file in variants)
     assert [str(x) for x in converted[0][1:3]] == [
         'somewhere',
         str(work / 'data/NEU-DET-benchmark'),

@@ -77,15 +77,16 @@ def match_detections(
             a detection is malformed or of an image or category that
             ``ann_file`` lacks.
     """
-    truth = _load_truth(ann_file)
-    # Not COCO.loadRes, which changes what it is given and fails on no
-    # detections at all.
-    annotations = [
-        _annotation(number, detection, truth, ann_file)
-        for number, detection in enumerate(_load_detections(detections))
-    ]
-    found = _index(dict(truth.dataset, annotations=annotations))
+    # pycocotools prints how long it took.
     with contextlib.redirect_stdout(io.StringIO()):
+        truth = _load_truth(ann_file)
+        # Not COCO.loadRes, which changes what it is given and fails on no
+        # detections at all.
+        annotations = [
+            _annotation(number, detection, truth, ann_file)
+            for number, detection in enumerate(_load_detections(detections))
+        ]
+        found = _index(dict(truth.dataset, annotations=annotations))
         evaluation = COCOeval(truth, found, 'bbox')
         evaluation.params.iouThrs = IOU_THRESHOLDS
         evaluation.params.maxDets = [MAX_DETECTIONS]
@@ -138,11 +139,10 @@ def _join(name: str, images: Sequence[dict | None]) -> ClassMatches:
 
 
 def _index(dataset: dict) -> COCO:
-    """A COCO data set from memory; pycocotools prints how long it took."""
+    """A COCO data set from memory."""
     coco = COCO()
     coco.dataset = dataset
-    with contextlib.redirect_stdout(io.StringIO()):
-        coco.createIndex()
+    coco.createIndex()
     return coco
 
 

@@ -102,8 +102,10 @@ class WindowPainter:
         for number in numbers:
             plan = plans[number]
             image = to_tensor(crop(self.data.read(plan.image), plan.window))
-            seed = _noise_seed(self.options.seed, number)
-            generator = torch.Generator().manual_seed(seed)
+            # Plans have the same seeds; the 1 keeps noise independent of them.
+            seeds = np.random.SeedSequence([self.options.seed, number, 1])
+            state = int(seeds.generate_state(1)[0])
+            generator = torch.Generator().manual_seed(state)
             images.append(image)
             masks.append(alpha_to_tensor(plan.alpha))
             noises.append(torch.randn(image.shape, generator=generator))
@@ -132,9 +134,3 @@ class WindowPainter:
         )[..., :h, :w]
         pixels = ((sampled.cpu() + 1) * 127.5).round().to(torch.uint8)
         return dict(zip(numbers, pixels.permute(0, 2, 3, 1).numpy()))
-
-
-def _noise_seed(seed: int, number: int) -> int:
-    # The 1 keeps the noise independent of the plan, which has the same seeds.
-    state = np.random.SeedSequence([seed, number, 1]).generate_state(1)
-    return int(state[0])

@@ -2,6 +2,7 @@
 
 import math
 from collections import deque
+from typing import Any
 
 import torch.nn.functional as F
 from mmengine.dist import barrier, get_world_size, is_main_process
@@ -112,14 +113,9 @@ knn_predictions`. Defaults to 0.07.
             self._report(runner)
 
     def after_train_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: dict | None = None,
-        outputs: dict | None = None,
+        self, runner: Runner, *, data_batch: dict, **_: Any
     ) -> None:
         """Counts the keys that were enqueued, and reports at intervals."""
-        assert data_batch is not None
         number = len(data_batch['data_samples'])
         self._written.appendleft(self._keys(self._model, number))
         done = runner.iter + 1

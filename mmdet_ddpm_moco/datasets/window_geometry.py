@@ -137,9 +137,7 @@ def defect_alpha(
 def outer_box(corners: Sequence[float], image_size: tuple[int, int]) -> Box:
     """A box in whole pixels, rounded outwards and clipped to the image.
 
-    Args:
-        corners (Sequence[float]): ``(x1, y1, x2, y2)`` in pixels.
-        image_size (tuple[int, int]): ``(width, height)`` of the image.
+    Corners are ``(x1, y1, x2, y2)``, the size is ``(width, height)``.
 
     Returns:
         tuple: ``(x, y, w, h)``; width or height is 0 outside the image.

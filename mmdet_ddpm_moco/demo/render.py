@@ -119,9 +119,7 @@ def visible_mask(change: np.ndarray) -> np.ndarray:
 def is_distinct(change: np.ndarray, mask: np.ndarray) -> bool:
     """Whether a defect is large enough and clearly visible.
 
-    Args:
-        change (np.ndarray): int16 (H, W), gray levels.
-        mask (np.ndarray): bool (H, W), its visible pixels.
+    See :func:`visible_mask`.
     """
     if mask.sum() < MIN_AREA or min(tight_box(mask)[2:]) < MIN_SIDE:
         return False

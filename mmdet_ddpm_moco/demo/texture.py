@@ -38,14 +38,10 @@ def draw_noise(rng: np.random.Generator, size: int) -> np.ndarray:
 
 
 def develop(surface: np.ndarray, noise: np.ndarray) -> np.ndarray:
-    """Makes the image that the camera stores.
+    """Makes the image that the camera stores, uint8 (H, W).
 
-    Args:
-        surface (np.ndarray): float32 (H, W), brightness in 0 to 1.
-        noise (np.ndarray): float32 (H, W), gray levels.
-
-    Returns:
-        np.ndarray: uint8 (H, W).
+    ``surface`` is brightness in 0 to 1, ``noise`` in gray levels, both
+    float32 (H, W).
     """
     levels = np.rint(surface * 255 + noise)
     return np.clip(levels, 0, 255).astype(np.uint8)
@@ -84,12 +80,7 @@ def cloud(
 def soft_step(height: np.ndarray, width: float) -> np.ndarray:
     """0 where ``height`` is negative, 1 where it is positive, smoothly.
 
-    Args:
-        height (np.ndarray): float32 (H, W).
-        width (float): Height over which it rises, above 0.
-
-    Returns:
-        np.ndarray: float32 (H, W), 0 to 1.
+    Both are float32 (H, W); ``width`` is the height over which it rises.
     """
     return 0.5 + 0.5 * np.tanh(height / (2 * width))
 

@@ -205,15 +205,11 @@ def backbone_features(
 
 
 def square(pixels: np.ndarray, size: int) -> np.ndarray:
-    """Resizes a window to a fixed square.
+    """Resizes a window, BGR uint8 (h, w, 3), to a square.
 
     Padding would show the extractor an edge that is in no image; resizing
     loses the aspect ratio, of real and synthesized windows alike. Nearly all
     are enlarged; where one shrinks, pixels are averaged.
-
-    Args:
-        pixels (np.ndarray): BGR uint8 (h, w, 3).
-        size (int): Side of the square in pixels.
 
     Returns:
         np.ndarray: RGB uint8 (3, size, size).

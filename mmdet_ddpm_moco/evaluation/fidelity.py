@@ -22,11 +22,9 @@ NEIGHBORHOOD = 3  # of precision and recall, as in their paper
 
 
 def compare(generated: Tensor, real: Tensor) -> dict[str, float]:
-    """Compares two sets of features.
+    """Compares two sets of features, float32 (N, D) and (M, D).
 
-    Args:
-        generated (torch.Tensor): float32 (N, D), N >= ``MIN_WINDOWS``.
-        real (torch.Tensor): float32 (M, D), M likewise.
+    N and M are at least ``MIN_WINDOWS``.
 
     Returns:
         dict[str, float]: ``n_generated``, ``n_real``; ``frechet_distance``
@@ -79,10 +77,7 @@ def frechet_distance(generated: Tensor, real: Tensor) -> float:
 
 
 def inception_score(logits: Tensor) -> dict[str, float]:
-    """Inception score (Salimans et al., 2016).
-
-    Args:
-        logits (torch.Tensor): float32 (N, classes), N at least 1.
+    """Inception score (Salimans et al., 2016) of logits (N, classes).
 
     Returns:
         dict[str, float]: ``inception_score``, from 1 to the number of

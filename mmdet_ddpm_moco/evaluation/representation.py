@@ -80,26 +80,22 @@ def alignment(first: Tensor, second: Tensor) -> float:
 
 
 def uniformity(vectors: Tensor) -> float:
-    r"""Uniformity of vectors on the sphere; lower is better.
+    r"""Uniformity of unit vectors, float (N, D); lower is better.
 
     :math:`\log E \exp(-2 \lVert x - y \rVert_2^2)` over pairs of different
     vectors, section 4.1.2 with :math:`t = 2` of Wang and Isola, see
-    :func:`alignment`. In [-8, 0]; 0 is collapse to one point.
-
-    Args:
-        vectors (Tensor): Unit vectors, float (N, D), N at least 2.
+    :func:`alignment`. In [-8, 0]; 0 is collapse to one point. N is at least
+    2.
     """
     squared = torch.pdist(vectors.double()).square()  # (N (N - 1) / 2, )
     return float(squared.mul(-2).exp().mean().log())
 
 
 def queue_ages(fill: int, written: Iterable[int]) -> tuple[float, int]:
-    """Ages of the keys in a queue, in training steps.
+    """Ages of the ``fill`` keys in a queue, in training steps.
 
-    Args:
-        fill (int): Keys in the queue.
-        written (Iterable[int]): Keys that each step added, the last step,
-            whose keys have age 0, first.
+    ``written`` are the keys that each step added, the last step, whose keys
+    have age 0, first.
 
     Returns:
         tuple[float, int]: Mean and largest age; 0 for an empty queue.

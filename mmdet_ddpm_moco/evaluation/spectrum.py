@@ -30,11 +30,8 @@ COLUMNS = 4
 def band_powers(pixels: np.ndarray) -> np.ndarray:
     """Radially averaged power spectrum of a window, at native resolution.
 
-    The mean is subtracted and a Hann window applied, so that the step between
-    opposite edges adds nothing.
-
-    Args:
-        pixels (np.ndarray): uint8 (h, w) or BGR (h, w, 3).
+    The window is uint8 (h, w) or BGR (h, w, 3). The mean is subtracted and a
+    Hann window applied, so that the step between opposite edges adds nothing.
 
     Returns:
         np.ndarray: float64 (8, ), power density in dB of gray levels

@@ -21,9 +21,6 @@ def shrinkable_size(encoded: bytes) -> tuple[int, int] | None:
 
     Not by PIL, which takes as long as a whole view.
 
-    Args:
-        encoded (bytes): A whole image file.
-
     Returns:
         tuple[int, int] | None: ``(width, height)``; None if it is not a
         JPEG, has Exif data, which may rotate it, or cannot be parsed.

@@ -61,14 +61,14 @@ def record_in(checkpoint: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def images_seen_by(
-    record: Mapping[str, Any] | None, where: str | Path
+    checkpoint: Mapping[str, Any], where: str | Path
 ) -> Record | None:
-    """The images of a backbone's record from the file ``where``, if any.
+    """The images in the record of a checkpoint from ``where``, if any.
 
     Raises:
         ValueError: The record is damaged.
     """
-    found = None if record is None else record.get(KEY)
+    found = (record_in(checkpoint) or {}).get(KEY)
     return None if found is None else checked_record(found, where)
 
 
@@ -128,7 +128,7 @@ def read_backbone(
             'its training diverged; give an earlier checkpoint'
         )
         raise InputError(msg)
-    seen = images_seen_by(record_in(loaded), checkpoint)
+    seen = images_seen_by(loaded, checkpoint)
     return BackboneSource(weights, report, seen)
 
 

@@ -13,7 +13,6 @@ from ...checkpoints.backbone_file import (
     backbone_file,
     images_seen_by,
     plain,
-    record_in,
 )
 from ...checkpoints.weights_only import load_weights_only
 from ...utils.checks import check_arguments
@@ -67,7 +66,7 @@ class ExportBackboneHook(Hook):
         # Others, such as torchvision://, have no record.
         return merge_records(
             *(
-                images_seen_by(record_in(load_weights_only(file)), file)
+                images_seen_by(load_weights_only(file), file)
                 for file in files
                 if file.is_file()
             )

@@ -16,7 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..utils.fileio import atomic_write_bytes, json_bytes
+from ..utils.fileio import atomic_write_bytes, write_json
 from .coco_export import coco_files
 from .format import (
     ANNOTATIONS,
@@ -135,9 +135,7 @@ class BankWriter:
                 atomic_write_bytes(self.root / IMAGES / name, png)
                 hashes[name] = _hash(png)
             record = dict(windows=records, hashes=hashes)
-            atomic_write_bytes(
-                self.record_path(block), json_bytes(record, indent=1)
-            )
+            write_json(self.record_path(block), record, indent=1)
 
     def is_derived(self, num: int) -> bool:
         """Whether a run was killed when only the clean-up was left."""

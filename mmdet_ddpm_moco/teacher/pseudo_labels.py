@@ -12,8 +12,8 @@ import numpy as np
 from .fusion import FusedDetections
 from .thresholds import Threshold, by_label
 
-# What of an uncertain place is done: see :func:`label_image`.
-PLACES = ('keep', 'ignore')
+# Share of a box inside a kept one from which on it is the same defect.
+INSIDE = 0.7
 
 
 def label_image(
@@ -37,8 +37,25 @@ def label_image(
     high, low = by_label(thresholds)
     kept = found.scores >= high[found.labels]
     seen = found.scores >= low[found.labels]
-    sure = found.agreement >= min_agreement
-    return np.flatnonzero(kept & sure), np.flatnonzero(seen & ~(kept & sure))
+    kept &= found.agreement >= min_agreement
+    seen &= ~kept & ~_explained(found, kept)
+    return np.flatnonzero(kept), np.flatnonzero(seen)
+
+
+def _explained(found: FusedDetections, kept: np.ndarray) -> np.ndarray:
+    """Boxes that are mostly inside a kept box of their class, bool (N, ).
+
+    They are the same defect once more, and no region to ignore: that would
+    take anchors of the kept box out of the loss.
+    """
+    boxes = found.boxes
+    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
+    shared = np.clip(high - low, 0, None).prod(axis=2)
+    area = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+    inside = shared >= INSIDE * np.maximum(area, 1e-6)[:, None]
+    same = found.labels[:, None] == found.labels[None]
+    return (inside & same & kept[None]).any(axis=1)
 
 
 def pseudo_coco(

@@ -32,7 +32,7 @@ from mmdet_ddpm_moco.engine.pipelines import config_pipelines
 def test_neither_bank_nor_checkpoint(tmp_path, data, stages):
     cfg = detector_config(data, tmp_path / 'run', [hook(prob=0.3)])
     cfg.stages = stages
-    with pytest.raises(ValueError, match='neither') as error:
+    with pytest.raises(ValueError, match='got none') as error:
         run(cfg)
     assert 'bank' in str(error.value)
     assert 'checkpoint' in str(error.value)

@@ -16,7 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..utils.fileio import atomic_write_bytes, write_json
+from ..utils.fileio import atomic_write_bytes, json_bytes
 from .coco_export import coco_files
 from .format import (
     ANNOTATIONS,
@@ -135,7 +135,9 @@ class BankWriter:
                 atomic_write_bytes(self.root / IMAGES / name, png)
                 hashes[name] = _hash(png)
             record = dict(windows=records, hashes=hashes)
-            write_json(self.record_path(block), record, indent=1)
+            atomic_write_bytes(
+                self.record_path(block), json_bytes(record, indent=1)
+            )
 
     def is_derived(self, num: int) -> bool:
         """Whether a run was killed when only the clean-up was left."""

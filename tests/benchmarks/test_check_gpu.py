@@ -275,3 +275,15 @@ def test_the_full_part_on_a_gpu(monkeypatch, tmp_path):
     ]
     values = {row['name']: row['value'] for row in results.rows('full')}
     assert values['recipe: AP of the test split'] == pytest.approx(42.1)
+
+
+@pytest.mark.parametrize('device', ['cpu', 'cuda'])
+def test_the_default_budget_has_room_for_all_parts(device, monkeypatch):
+    """Each begins if all before it take what is planned for them."""
+    monkeypatch.syspath_prepend(TOOL.parent)
+    import check_gpu
+
+    plan = check_gpu.CPU_PLAN if device == 'cpu' else check_gpu.PLAN
+    assert plan.keys() == check_gpu.PLAN.keys()
+    assert sum(plan.values()) <= 480
+    assert min(plan.values()) - check_gpu.GRACE >= check_gpu.LEAST

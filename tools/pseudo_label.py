@@ -83,7 +83,7 @@ def main() -> None:
     import torch
     from mmengine.config import Config
 
-    from mmdet_ddpm_moco.engine.pseudo_label import (
+    from mmdet_ddpm_moco.engine.teachers import (
         TeacherOptions,
         labeled_images,
         make_pseudo_labels,

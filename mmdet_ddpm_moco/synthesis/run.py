@@ -28,12 +28,12 @@ from ..utils.fileio import atomic_write_bytes
 from ..utils.provenance import FILE, merge_records, record_bytes, record_images
 from ..utils.rng import THREADS_PER_BLOCK, deterministic, device_kind
 from ..visualization.sample_grid import draw_bank
+from .block_scheduling import next_round
 from .gates import JudgeGate, QualityGates
 from .generator import Generator
 from .painter import WindowPainter
 from .planner import WindowPlanner
 from .samplers import build_sampler, check_sampling
-from .scheduling import next_round
 from .settings import BankOptions
 
 # Windows per block: the unit that is written, seeded and lost at once.

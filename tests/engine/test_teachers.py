@@ -21,8 +21,8 @@ from helpers.tiny_detection import (
     write_images,
 )
 from mmdet_ddpm_moco.bank.scenes import Scenes
-from mmdet_ddpm_moco.engine import pseudo_label
-from mmdet_ddpm_moco.engine.pseudo_label import (
+from mmdet_ddpm_moco.engine import teachers
+from mmdet_ddpm_moco.engine.teachers import (
     ImageSet,
     TeacherOptions,
     labeled_images,
@@ -167,7 +167,7 @@ def test_every_teacher_leaves_its_fold_out_and_all_label(config, data):
 
     before = (out / 'annotations.json').read_bytes()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pseudo_label, '_predict', not_again)
+        patch.setattr(teachers, '_predict', not_again)
         make_pseudo_labels(
             config, labeled, unlabeled, out, OPTIONS, command=not_again
         )

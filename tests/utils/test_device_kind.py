@@ -106,6 +106,7 @@ def sampled(folder, limit):
 
 
 @x86
+@pytest.mark.slow
 def test_a_kind_samples_the_same_bits(tmp_path):
     """And kinds that do not are told apart: this is why banks keep it."""
     kinds = {}

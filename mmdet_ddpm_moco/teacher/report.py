@@ -90,8 +90,7 @@ def report_text(
         f'{folds} teachers labeled {total} images; {len(with_box)} have a '
         f'kept box, {total - len(with_box)} have none and teach nothing. '
         'Expected figures are those of teachers on labeled images they did '
-        'not see (IoU 0.5), which tend to be lower than those of all '
-        'teachers together.',
+        'not see (IoU 0.5).',
         '',
         '| ' + ' | '.join(heads) + ' |',
         '|' + ' --- |' * len(heads),

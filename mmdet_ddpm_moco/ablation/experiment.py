@@ -62,6 +62,9 @@ class Experiment:
     # Placeholder for the drawn shots in the configs of the variants.
     shots_ann_file: str = 'annotations/train_20.json'
     resamples: int = 200  # of the bootstrap
+    # How many of a run's last checkpoints are scored. Scores are their mean,
+    # which depends less on where the training stopped.
+    checkpoints: int = 1
 
     @property
     def results(self) -> Path:
@@ -116,7 +119,13 @@ class Experiment:
 
 
 _NEEDED = ('variants', 'reference', 'shots', 'seeds', 'data_root', 'work_dir')
-_OPTIONAL = ('pool_ann_file', 'test_ann_file', 'shots_ann_file', 'resamples')
+_OPTIONAL = (
+    'pool_ann_file',
+    'test_ann_file',
+    'shots_ann_file',
+    'resamples',
+    'checkpoints',
+)
 
 
 def read_experiment(path: str | Path) -> Experiment:
@@ -141,7 +150,8 @@ def read_experiment(path: str | Path) -> Experiment:
             data_root = 'data/NEU-DET-benchmark'
             work_dir = 'work_dirs/benchmarks/neu_det'
             # Optional: pool_ann_file, test_ann_file, shots_ann_file,
-            # resamples, see Experiment; fields of a variant, see Variant.
+            # resamples, checkpoints, see Experiment; fields of a variant,
+            # see Variant.
     """
     path = Path(path)
     if not path.is_file():
@@ -176,6 +186,8 @@ def read_experiment(path: str | Path) -> Experiment:
             f'variants {", ".join(given["variants"])}'
         )
         raise InputError(msg)
+    for name in {'resamples', 'checkpoints'} & given.keys():
+        (given[name],) = _integers(path, name, [given[name]], 1)
     return Experiment(
         path,
         variants,

@@ -176,6 +176,8 @@ def measure_run(
 ) -> dict:
     """Trains, tests and scores one run.
 
+    Scores are means over the last ``experiment.checkpoints`` checkpoints.
+
     Returns:
         dict: Its record, of JSON types.
 
@@ -191,13 +193,20 @@ def measure_run(
         with watch:
             return command(*args, **kwargs)
 
-    checkpoint = train_to_end(file, watched, watch.line)
-    detections = folder / 'detections.bbox.json'
-    detect(file, checkpoint, detections, command)
-    matches = match_detections(experiment.test_set, detections)
-    scores = summary(matches)
-    resampled = bootstrap(matches, experiment.resamples)
-    return dict(
+    last = train_to_end(file, watched, watch.line)
+    scored = []
+    for checkpoint in _last_checkpoints(last, experiment.checkpoints):
+        name = 'detections' if checkpoint == last else checkpoint.stem
+        detections = folder / f'{name}.bbox.json'
+        detect(file, checkpoint, detections, command)
+        matches = match_detections(experiment.test_set, detections)
+        scored.append(
+            dict(
+                summary(matches),
+                bootstrap=bootstrap(matches, experiment.resamples),
+            )
+        )
+    record = dict(
         run=run.name,
         variant=run.variant.name,
         shots=run.shots,
@@ -208,15 +217,45 @@ def measure_run(
         version=__version__,
         date=time.strftime('%Y-%m-%d'),
         seconds={k: round(v) for k, v in watch.seconds().items()},
-        AP=round(scores['AP'], 2),
-        AP50=round(scores['AP50'], 2),
-        AP75=round(scores['AP75'], 2),
-        classes={
-            name: {k: round(v, 2) for k, v in row.items()}
-            for name, row in scores['classes'].items()
-        },
-        bootstrap={k: np.round(v, 2).tolist() for k, v in resampled.items()},
+        **_mean(scored),
     )
+    if len(scored) > 1:
+        record['checkpoints'] = [
+            {k: round(s[k], 2) for k in ('AP50', 'AP')} for s in scored
+        ]
+    return record
+
+
+def _last_checkpoints(last: Path, number: int) -> list[Path]:
+    """The checkpoints before the last one and that itself, in order.
+
+    Raises:
+        ValueError: Fewer are kept.
+    """
+    if number == 1:
+        return [last]
+    kind = last.stem.partition('_')[0]  # iter or epoch
+    found = sorted(
+        last.parent.glob(f'{kind}_*.pth'),
+        key=lambda file: int(file.stem.partition('_')[2]),
+    )
+    if len(found) < number:
+        msg = (
+            f'{number} checkpoints are to be scored and {last.parent} has '
+            f'{len(found)}; set default_hooks.checkpoint.max_keep_ckpts and '
+            'interval in the config of the variant'
+        )
+        raise InputError(msg)
+    return found[-number:]
+
+
+def _mean(values: Sequence[Any]) -> Any:
+    """Means of numbers, leaf by leaf, in percent to two digits."""
+    first = values[0]
+    if isinstance(first, dict):
+        return {key: _mean([v[key] for v in values]) for key in first}
+    mean = np.round(np.mean(values, axis=0), 2)
+    return mean.tolist()
 
 
 def _check_duplicates(

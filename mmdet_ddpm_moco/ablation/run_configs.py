@@ -89,8 +89,11 @@ def run_configs(experiment: Experiment, run: Run) -> RunConfigs:
             f'{experiment.test_set}'
         )
         raise InputError(msg)
+    settings = [_settings(cfg) for cfg in (detector, *others)]
+    if experiment.checkpoints > 1:
+        settings.append(dict(checkpoints=experiment.checkpoints))
     fingerprint = _fingerprint(
-        [_settings(cfg) for cfg in (detector, *others)],
+        settings,
         [*trained, experiment.test_set, experiment.pool],
     )
     recipe = _fingerprint(

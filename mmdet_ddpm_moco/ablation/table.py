@@ -51,6 +51,12 @@ def table(experiment: Experiment, records: Sequence[dict]) -> str:
         took = [r['seconds'] for r in row[2].values()]
         return [_mean([t[s] / 60 for t in took if s in t]) for s in stages]
 
+    averaged = (
+        f' Scores are means over the last {experiment.checkpoints} '
+        'checkpoints of a run.'
+        if experiment.checkpoints > 1
+        else ''
+    )
     parts = [
         f'{len(records)} of {len(experiment.runs())} runs are measured, on '
         f'the {images} images of `{experiment.test_ann_file}`. Mean ± '
@@ -59,7 +65,7 @@ def table(experiment: Experiment, records: Sequence[dict]) -> str:
         "of Student's t over seeds and, for these trained detectors, of a "
         'bootstrap over test images. Generator and contrastive pretraining '
         'read labels of the shots only, except in variants with †; '
-        'pretraining may use all training images without labels.',
+        f'pretraining may use all training images without labels.{averaged}',
         _table(
             'seeds|AP50|AP|AP50 - reference|t over seeds|'
             'bootstrap over images',

@@ -301,6 +301,7 @@ def test_the_fingerprint_follows_settings_and_images(file):
         ('shots = [1]', 'shots = []', r'shots of .*\[\]'),
         ('seeds = [0, 1]', '', 'lacks seeds'),
         ('resamples', 'resample', 'unknown resample;'),
+        ('resamples = 20', 'checkpoints = 0', r'checkpoints of .*\[0\]'),
         ("='other.py'", "=dict(conf='other.py')", 'variant other'),
         ("data_root = 'data'", "data_root = 'gone'", r'prepare_dataset\.py'),
     ],

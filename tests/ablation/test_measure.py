@@ -47,6 +47,41 @@ def test_every_run_is_measured_once(experiment):
     assert len(tools.trained()) == 4
 
 
+def test_scores_are_means_over_the_last_checkpoints(experiment):
+    with experiment.file.open('a') as file:
+        file.write('checkpoints = 3\n')
+    one, experiment = experiment, read_experiment(experiment.file)
+    # By number, not by name: 80 comes before 720.
+    tools = FakeTools(other={80: 4, 360: 1, 640: 0, 720: 1})
+    tools.kept = 80, 360, 640, 720
+    run_experiment(experiment, command=tools)
+    half = 100 * (1 + 51 / 101) / 2
+    record = measured(experiment)['other_1_0']
+    mean = (half + 100 + half) / 3
+    assert record['AP50'] == pytest.approx(mean, abs=0.01)
+    assert record['classes']['dent']['AP50'] == pytest.approx(
+        (51 + 101 + 51) / 3 / 1.01, abs=0.01
+    )
+    of_each = [c['AP50'] for c in record['checkpoints']]
+    assert of_each == pytest.approx([half, 100, half], abs=0.01)
+    # A resample without a missed box has 100, and the mean keeps the pairs.
+    found = record['bootstrap']['AP50']
+    assert len(found) == 20
+    assert max(found) == 100 > min(found)
+    text = table(experiment, list(measured(experiment).values()))
+    assert 'means over the last 3 checkpoints' in text
+    # A record of single scores is not mistaken for one of means.
+    with pytest.raises(ValueError, match='measured with other settings'):
+        measured(one)
+
+
+def test_too_few_checkpoints_for_the_mean(experiment):
+    with experiment.file.open('a') as file:
+        file.write('checkpoints = 2\n')
+    with pytest.raises(ValueError, match=r'has 1; set .*max_keep_ckpts'):
+        run_experiment(read_experiment(experiment.file), command=FakeTools())
+
+
 class Killed(BaseException):
     pass
 
@@ -142,7 +177,7 @@ def test_variants_that_detect_nothing_may_be_equal(experiment):
 def test_detections_of_other_images_are_refused(experiment):
     tools = FakeTools()
 
-    def foreign(file, out):
+    def foreign(file, checkpoint, out):
         box = dict(image_id=99, category_id=1, bbox=[0, 0, 5, 5], score=1.0)
         out.write_text(json.dumps([box]))
 

@@ -90,11 +90,13 @@ class FakeTools:
     """Replaces ``run_logged`` and writes what the tools would write.
 
     Args:
-        wrong (dict): Number of missed test boxes by name of a variant.
+        wrong (dict): Number of missed test boxes by name of a variant, or
+            a dict of it by iteration.
     """
 
     def __init__(self, **wrong):
         self.wrong = wrong
+        self.kept = (720,)  # iterations of the checkpoints that are kept
         self.calls = []
         self.train = self._train
 
@@ -110,7 +112,8 @@ class FakeTools:
         if command[1].endswith('train.py'):
             self.train(file)
         else:
-            self._test(file, Path(command[command.index('--out') + 1]))
+            out = Path(command[command.index('--out') + 1])
+            self._test(file, Path(command[3]), out)
         return 1.0
 
     def _train(self, file, finished=True):
@@ -118,14 +121,18 @@ class FakeTools:
         state = dict(fingerprint=training_fingerprint(cfg), finished=finished)
         folder = Path(cfg.work_dir)
         (folder / STAGE_FILE).write_text(json.dumps(state))
-        checkpoint = folder / 'iter_720.pth'
-        checkpoint.touch()
+        for iteration in self.kept:
+            checkpoint = folder / f'iter_{iteration}.pth'
+            checkpoint.touch()
         (folder / 'last_checkpoint').write_text(str(checkpoint))
 
-    def _test(self, file, out):
+    def _test(self, file, checkpoint, out):
+        assert checkpoint.is_file()
         truth = json.loads(Path('data/annotations/test.json').read_bytes())
         variant = file.parent.name.split('_')[0]
         wrong = self.wrong.get(variant, 0)
+        if isinstance(wrong, dict):  # by iteration
+            wrong = wrong[int(checkpoint.stem.removeprefix('iter_'))]
         results = [
             dict(
                 image_id=a['image_id'],

@@ -56,9 +56,17 @@ def apply_options(cfg: Config, args: argparse.Namespace) -> Config:
             raise InputError(msg)
         cfg.auto_scale_lr.enable = True
     resume = getattr(args, 'resume', None)
-    if resume is not None:
-        cfg.resume = True
-        cfg.load_from = None if resume == 'auto' else resume
+    if resume == 'auto':
+        # With nothing to resume, mmdet's tool would forget load_from too.
+        cfg.resume = (Path(cfg.work_dir) / 'last_checkpoint').is_file()
+        if cfg.resume:
+            cfg.load_from = None
+        else:
+            start = cfg.get('load_from')
+            start = f', starting from {start}' if start else ''
+            print_log(f'nothing to resume in {cfg.work_dir}{start}')
+    elif resume is not None:
+        cfg.resume, cfg.load_from = True, resume
     # The stages before the detector are distributed, too.
     init_ranks(
         args.launcher, **((cfg.get('env_cfg') or {}).get('dist_cfg') or {})

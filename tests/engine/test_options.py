@@ -70,15 +70,19 @@ def test_settings_of_the_command_line_win():
 
 
 @pytest.mark.parametrize(
-    ('resume', 'expected'),
+    ('resume', 'begun', 'expected'),
     [
-        (None, (False, 'weights.pth')),
-        ('auto', (True, None)),
-        ('run/epoch_3.pth', (True, 'run/epoch_3.pth')),
+        (None, True, (False, 'weights.pth')),
+        ('auto', True, (True, None)),
+        # Not from nothing.
+        ('auto', False, (False, 'weights.pth')),
+        ('run/epoch_3.pth', False, (True, 'run/epoch_3.pth')),
     ],
 )
-def test_resume(resume, expected):
-    cfg = config(load_from='weights.pth', resume=False)
+def test_resume(tmp_path, resume, begun, expected):
+    if begun:
+        (tmp_path / 'last_checkpoint').write_text('epoch_2.pth')
+    cfg = config(load_from='weights.pth', resume=False, work_dir=str(tmp_path))
     apply_options(cfg, options(resume=resume))
     assert (cfg.resume, cfg.load_from) == expected
 

@@ -86,12 +86,12 @@ def main() -> None:
     from mmdet_ddpm_moco.utils.requirements import check_module
 
     check_module('ensemble_boxes')
-    from mmdet_ddpm_moco.engine.teachers import (
-        TeacherOptions,
+    from mmdet_ddpm_moco.engine.image_sets import (
         labeled_images,
-        make_pseudo_labels,
         unlabeled_images,
     )
+    from mmdet_ddpm_moco.engine.teachers import make_pseudo_labels
+    from mmdet_ddpm_moco.teacher.settings import TeacherOptions
     from mmdet_ddpm_moco.utils.paths import find_config
 
     options = TeacherOptions(

@@ -5,119 +5,32 @@ finds on its own fold, which it did not see, sets the thresholds of each
 class; what all of them find on the unlabeled images is merged.
 """
 
-import hashlib
-import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
 
 import cv2
-import numpy as np
 from mmengine.config import Config
-from PIL import Image
-from tqdm import tqdm
 
 from ..bank.scenes import write_scenes
 from ..conversion.boxes import main_classes
 from ..evaluation.detection_matches import Matches, match_detections
-from ..evaluation.judge import Detections, Judge, load_judge
+from ..evaluation.judge import Detections
 from ..teacher.folds import draw_folds
-from ..teacher.fusion import (
-    FLIPS,
-    FusedDetections,
-    flip_boxes,
-    flip_image,
-    fuse,
-)
+from ..teacher.fusion import FusedDetections, fuse
 from ..teacher.pseudo_labels import pseudo_coco
-from ..teacher.report import measured, report_rows, report_text
+from ..teacher.report import measure_kept, report_rows, report_text
+from ..teacher.settings import TeacherOptions
 from ..teacher.thresholds import calibrate
-from ..utils.errors import InputError, MissingFileError
-from ..utils.fileio import IMAGE_SUFFIXES, atomic_write_bytes
-from ..utils.provenance import fingerprints, record_images
+from ..utils.fileio import atomic_write_bytes
+from ..utils.provenance import record_images
 from ..utils.run_logged import run_logged
 from ..visualization.scene_grid import draw_scene_grid
 from .detector_runs import Command, train_to_end
+from .image_sets import ImageSet
 from .pipelines import config_dicts
-
-
-@dataclass(frozen=True)
-class ImageSet:
-    """Images and, where they are labeled, their boxes.
-
-    Attributes:
-        ann_file (Path): Where they come from.
-        coco (dict): COCO ``images``, ``annotations`` and ``categories``.
-        prefix (Path): Folder that the file names start from.
-    """
-
-    ann_file: Path
-    coco: dict
-    prefix: Path
-
-    @classmethod
-    def read(cls, ann_file: str | Path, prefix: str | Path) -> 'ImageSet':
-        """Reads a COCO json.
-
-        Raises:
-            FileNotFoundError: It is not there.
-        """
-        if not Path(ann_file).is_file():
-            msg = (
-                f'no annotations at {ann_file}; make them with '
-                'tools/prepare_dataset.py'
-            )
-            raise MissingFileError(msg)
-        coco = json.loads(Path(ann_file).read_bytes())
-        return cls(Path(ann_file), coco, Path(prefix))
-
-    def paths(self) -> Iterator[Path]:
-        """Files of the images."""
-        for image in self.coco['images']:
-            yield self.prefix / image['file_name']
-
-    def subset(self, names: set[str]) -> dict:
-        """COCO annotations of some of the images."""
-        images = [i for i in self.coco['images'] if i['file_name'] in names]
-        ids = {image['id'] for image in images}
-        kept = [a for a in self.coco['annotations'] if a['image_id'] in ids]
-        return dict(self.coco, images=images, annotations=kept)
-
-
-@dataclass(frozen=True)
-class TeacherOptions:
-    """How pseudo-labels are made.
-
-    Attributes:
-        folds (int): Teachers, each trained without one fold, at least 2.
-        flips (tuple[str, ...]): Of ``FLIPS``; views of each image that a
-            teacher is shown. Leave out those the surface does not have.
-        precision (float): Asked of the kept boxes of each class, out of
-            fold, in (0, 1].
-        low_precision (float): Boxes below it are background, in [0, 1).
-        min_agreement (float): Mean IoU below which a box is ignored because
-            its place is uncertain, in [0, 1].
-        seed (int): Draws the folds.
-    """
-
-    folds: int = 3
-    flips: tuple[str, ...] = FLIPS
-    precision: float = 0.7
-    low_precision: float = 0.2
-    min_agreement: float = 0.0
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        unknown = sorted(set(self.flips) - set(FLIPS))
-        if unknown or not self.flips:
-            msg = (
-                f'flips must be some of {", ".join(FLIPS)}, got '
-                f'{", ".join(self.flips) or "none"}'
-            )
-            raise InputError(msg)
+from .teacher_predictions import predictions, size_of
 
 
 def make_pseudo_labels(
@@ -178,7 +91,7 @@ def make_pseudo_labels(
             (own, labeled.prefix, 'held_out'),
             (unlabeled.coco['images'], unlabeled.prefix, 'unlabeled'),
         ):
-            found = _predictions(
+            found = predictions(
                 (file, checkpoint),
                 [c['name'] for c in categories],
                 images,
@@ -189,7 +102,7 @@ def make_pseudo_labels(
             )
             for image, here in zip(images, found, strict=True):
                 if images is own:
-                    held_out[image['id']] = fuse(here, _size(image))
+                    held_out[image['id']] = fuse(here, size_of(image))
                 else:
                     views.setdefault(image['id'], []).extend(here)
     by_name = {
@@ -205,14 +118,14 @@ def make_pseudo_labels(
         unlabeled.coco['images'],
         categories,
         {
-            i['id']: fuse(views[i['id']], _size(i))
+            i['id']: fuse(views[i['id']], size_of(i))
             for i in unlabeled.coco['images']
         },
         thresholds,
         options.min_agreement,
     )
     rows = report_rows(
-        coco, thresholds, None if truth is None else _truth(coco, truth)
+        coco, thresholds, None if truth is None else measure_kept(coco, truth)
     )
     text = report_text(rows, coco, options.folds)
     seen = record_images([*labeled.paths(), *unlabeled.paths()])
@@ -230,41 +143,6 @@ def make_pseudo_labels(
         out / 'report.json', (json.dumps(rows, indent=1) + '\n').encode()
     )
     return text
-
-
-def _truth(coco: dict, file: str | Path) -> list[dict[str, float]]:
-    """Measures the kept boxes against the true ones, image by file name."""
-    if not Path(file).is_file():
-        msg = f'no annotations at {file}'
-        raise MissingFileError(msg)
-    known = json.loads(Path(file).read_bytes())
-    ids = {image['file_name']: image['id'] for image in known['images']}
-    names = {image['id']: image['file_name'] for image in coco['images']}
-    category = {c['name']: c['id'] for c in known['categories']}
-    asked = {ids[name] for name in names.values() if name in ids}
-    shown = dict(
-        known,
-        images=[i for i in known['images'] if i['id'] in asked],
-        annotations=[
-            a for a in known['annotations'] if a['image_id'] in asked
-        ],
-    )
-    named = {c['id']: category[c['name']] for c in coco['categories']}
-    kept = [
-        dict(
-            image_id=ids[names[a['image_id']]],
-            category_id=named[a['category_id']],
-            bbox=a['bbox'],
-            score=a['score'],
-        )
-        for a in coco['annotations']
-        if not a['iscrowd'] and names[a['image_id']] in ids
-    ]
-    with TemporaryDirectory() as folder:
-        truth = Path(folder) / 'truth.json'
-        truth.write_text(json.dumps(shown))
-        found = {c.name: c for c in match_detections(truth, kept).classes}
-    return [measured(found[c['name']]) for c in coco['categories']]
 
 
 def out_of_fold(
@@ -322,179 +200,3 @@ def _train(
     file = folder / 'detector.py'
     atomic_write_bytes(file, cfg.pretty_text.encode())
     return file, train_to_end(file, command)
-
-
-def _size(image: Mapping[str, Any]) -> tuple[int, int]:
-    return image['height'], image['width']
-
-
-def _predictions(
-    detector: tuple[Path, Path],
-    classes: Sequence[str],
-    images: Sequence[Mapping[str, Any]],
-    prefix: Path,
-    flips: Sequence[str],
-    file: Path,
-    device: str,
-) -> list[list[Detections]]:
-    """Detections of each view of each image, kept in a file.
-
-    They are made once: the file holds a digest of the weights, the names of
-    the images and the flips.
-    """
-    digest = hashlib.sha256(detector[1].read_bytes())
-    digest.update(json.dumps([i['file_name'] for i in images]).encode())
-    digest.update(json.dumps(list(flips)).encode())
-    key = digest.hexdigest()
-    found = _read_predictions(file, key)
-    if found is None:
-        judge = load_judge(*detector, classes, device)
-        found = list(_predict(judge, images, prefix, flips, file))
-        _write_predictions(file, key, found)
-    step = len(flips)
-    return [found[i : i + step] for i in range(0, len(found), step)]
-
-
-def _read_predictions(file: Path, key: str) -> list[Detections] | None:
-    try:
-        with np.load(file, allow_pickle=False) as saved:
-            if str(saved['key']) != key:
-                return None
-            cuts = saved['cuts'][1:-1]
-            parts = (
-                np.split(saved[name], cuts)
-                for name in ('boxes', 'scores', 'labels')
-            )
-            return [Detections(*view) for view in zip(*parts, strict=True)]
-    except (OSError, ValueError, KeyError):
-        return None  # missing, or cut short by a kill
-
-
-def _write_predictions(
-    file: Path, key: str, found: Sequence[Detections]
-) -> None:
-    packed = io.BytesIO()
-    np.savez(
-        packed,
-        key=np.array(key),
-        cuts=np.cumsum([0, *(len(view.scores) for view in found)]),
-        boxes=np.concatenate([view.boxes for view in found]),
-        scores=np.concatenate([view.scores for view in found]),
-        labels=np.concatenate([view.labels for view in found]),
-    )
-    atomic_write_bytes(file, packed.getvalue())
-
-
-def _predict(
-    judge: Judge,
-    images: Sequence[Mapping[str, Any]],
-    prefix: Path,
-    flips: Sequence[str],
-    file: Path,
-) -> Iterator[Detections]:
-    """Detections of each view, in the coordinates of the unflipped image."""
-
-    def shown() -> Iterator[np.ndarray]:
-        for image in images:
-            path = prefix / image['file_name']
-            pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
-            if pixels is None or pixels.shape[:2] != _size(image):
-                msg = (
-                    f'{path} is missing, damaged or not of the size in its '
-                    'annotations; prepare the data set again'
-                )
-                raise InputError(msg)
-            for flip in flips:
-                yield flip_image(pixels, flip)
-
-    views = [(image, flip) for image in images for flip in flips]
-    label = f'teacher {file.parent.name}, {file.stem.replace("_", " ")}'
-    bar = tqdm(views, desc=label, unit='view')
-    for (image, flip), view in zip(bar, judge.detect(shown()), strict=True):
-        yield Detections(
-            flip_boxes(view.boxes, flip, *_size(image)),
-            view.scores,
-            view.labels,
-        )
-
-
-def labeled_images(cfg: Config) -> ImageSet:
-    """The training images of a detector config.
-
-    Args:
-        cfg (Config): With one COCO data set, however wrapped.
-
-    Returns:
-        ImageSet: Its images and boxes.
-
-    Raises:
-        FileNotFoundError: Its annotations are missing.
-        ValueError: It has none, or several data sets.
-    """
-    found = [
-        d for d in config_dicts(cfg.train_dataloader) if d.get('ann_file')
-    ]
-    if len(found) != 1:
-        msg = (
-            f'{cfg.filename} trains on {len(found)} annotation files, and '
-            'teachers need one; join them into one COCO json'
-        )
-        raise InputError(msg)
-    (dataset,) = found
-    root = Path(dataset.get('data_root') or '')
-    prefix = (dataset.get('data_prefix') or {}).get('img', '')
-    return ImageSet.read(root / dataset['ann_file'], root / prefix)
-
-
-def unlabeled_images(
-    source: str | Path, prefix: str | Path | None, labeled: ImageSet
-) -> ImageSet:
-    """Images to be labeled: those of a source that are not labeled yet.
-
-    Args:
-        source (str | Path): A COCO json, or a folder of images.
-        prefix (str | Path | None): Folder that the json's file names start
-            from; None takes that of the labeled images.
-        labeled (ImageSet): Images left out, by the contents of the files.
-
-    Returns:
-        ImageSet: Without annotations.
-
-    Raises:
-        FileNotFoundError: There is no such source.
-        ValueError: No image is left.
-    """
-    source = Path(source)
-    if source.is_dir():
-        images: list[dict] = []
-        for path in sorted(source.rglob('*')):
-            if path.suffix.lower() in IMAGE_SUFFIXES:
-                with Image.open(path) as opened:
-                    width, height = opened.size
-                images.append(
-                    dict(
-                        id=len(images) + 1,
-                        file_name=path.relative_to(source).as_posix(),
-                        width=width,
-                        height=height,
-                    )
-                )
-        found = ImageSet(source, dict(images=images), source)
-    else:
-        found = ImageSet.read(source, prefix or labeled.prefix)
-    known = {f.content for f in fingerprints(labeled.paths()).values()}
-    ours = fingerprints(found.paths())
-    kept = [
-        image
-        for image, path in zip(
-            found.coco['images'], map(str, found.paths()), strict=True
-        )
-        if path not in ours or ours[path].content not in known
-    ]
-    if not kept:
-        msg = f'{source} has no image that is not labeled already'
-        raise InputError(msg)
-    coco = dict(
-        images=kept, annotations=[], categories=labeled.coco['categories']
-    )
-    return ImageSet(source, coco, found.prefix)

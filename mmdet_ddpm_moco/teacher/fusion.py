@@ -10,8 +10,6 @@ from torchvision.ops import box_iou  # the library's, in float64
 
 from ..evaluation.judge import Detections
 
-FLIPS = ('none', 'horizontal', 'vertical', 'diagonal')
-
 
 @dataclass(frozen=True)
 class FusedDetections:
@@ -40,8 +38,8 @@ def flip_image(image: np.ndarray, flip: str) -> np.ndarray:
 
     Args:
         image (np.ndarray): (H, W) or (H, W, C).
-        flip (str): One of ``FLIPS``; ``'diagonal'`` is both ways, half a
-            turn, as in mmdet's ``RandomFlip``.
+        flip (str): One of ``settings.FLIPS``; ``'diagonal'`` is both ways,
+            half a turn, as in mmdet's ``RandomFlip``.
 
     Returns:
         np.ndarray: Same shape.
@@ -60,7 +58,7 @@ def flip_boxes(
 
     Args:
         boxes (np.ndarray): (N, 4), x0, y0, x1, y1 in pixels.
-        flip (str): One of ``FLIPS``.
+        flip (str): One of ``settings.FLIPS``.
         height (int): Of the image.
         width (int): Of the image.
 

@@ -1,10 +1,14 @@
 """What the teachers labeled, in numbers a person reads before training."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from ..evaluation.detection_matches import ClassMatches
+from ..evaluation.detection_matches import ClassMatches, match_detections
+from ..utils.errors import MissingFileError
 from .thresholds import Threshold
 
 
@@ -25,6 +29,55 @@ def measured(found: ClassMatches) -> dict[str, float]:
     )
 
 
+def measure_kept(
+    coco: Mapping[str, Any], file: str | Path
+) -> list[dict[str, float]]:
+    """Measures the kept boxes against the true ones, image by file name.
+
+    Args:
+        coco (Mapping): Pseudo-labels, from :func:`pseudo_coco`.
+        file (str | Path): COCO json of the true boxes; images that it lacks
+            are left out.
+
+    Returns:
+        list[dict]: From :func:`measured`, by class.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+    """
+    if not Path(file).is_file():
+        msg = f'no annotations at {file}'
+        raise MissingFileError(msg)
+    known = json.loads(Path(file).read_bytes())
+    ids = {image['file_name']: image['id'] for image in known['images']}
+    names = {image['id']: image['file_name'] for image in coco['images']}
+    category = {c['name']: c['id'] for c in known['categories']}
+    asked = {ids[name] for name in names.values() if name in ids}
+    shown = dict(
+        known,
+        images=[i for i in known['images'] if i['id'] in asked],
+        annotations=[
+            a for a in known['annotations'] if a['image_id'] in asked
+        ],
+    )
+    named = {c['id']: category[c['name']] for c in coco['categories']}
+    kept = [
+        dict(
+            image_id=ids[names[a['image_id']]],
+            category_id=named[a['category_id']],
+            bbox=a['bbox'],
+            score=a['score'],
+        )
+        for a in coco['annotations']
+        if not a['iscrowd'] and names[a['image_id']] in ids
+    ]
+    with TemporaryDirectory() as folder:
+        truth = Path(folder) / 'truth.json'
+        truth.write_text(json.dumps(shown))
+        found = {c.name: c for c in match_detections(truth, kept).classes}
+    return [measured(found[c['name']]) for c in coco['categories']]
+
+
 def report_rows(
     coco: Mapping[str, Any],
     thresholds: Sequence[Threshold],
@@ -35,8 +88,8 @@ def report_rows(
     Args:
         coco (Mapping): Pseudo-labels, from :func:`pseudo_coco`.
         thresholds (Sequence[Threshold]): By class.
-        truth (Sequence[Mapping], optional): From :func:`measured`. Defaults
-            to None.
+        truth (Sequence[Mapping], optional): From :func:`measure_kept`.
+            Defaults to None.
 
     Returns:
         list[dict]: JSON types.

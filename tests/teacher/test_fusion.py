@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmdet_ddpm_moco.evaluation.judge import Detections
-from mmdet_ddpm_moco.teacher.fusion import FLIPS, flip_boxes, flip_image, fuse
+from mmdet_ddpm_moco.teacher.fusion import flip_boxes, flip_image, fuse
+from mmdet_ddpm_moco.teacher.settings import FLIPS
 
 
 def detections(*rows):

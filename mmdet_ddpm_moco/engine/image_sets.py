@@ -1,0 +1,139 @@
+"""Sets of images: those that are labeled, and those that are not yet."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmengine.config import Config
+from PIL import Image
+
+from ..utils.errors import InputError, MissingFileError
+from ..utils.fileio import IMAGE_SUFFIXES
+from ..utils.provenance import fingerprints
+from .pipelines import config_dicts
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images and, where they are labeled, their boxes.
+
+    Attributes:
+        ann_file (Path): Where they come from.
+        coco (dict): COCO ``images``, ``annotations`` and ``categories``.
+        prefix (Path): Folder that the file names start from.
+    """
+
+    ann_file: Path
+    coco: dict
+    prefix: Path
+
+    @classmethod
+    def read(cls, ann_file: str | Path, prefix: str | Path) -> 'ImageSet':
+        """Reads a COCO json.
+
+        Raises:
+            FileNotFoundError: It is not there.
+        """
+        if not Path(ann_file).is_file():
+            msg = (
+                f'no annotations at {ann_file}; make them with '
+                'tools/prepare_dataset.py'
+            )
+            raise MissingFileError(msg)
+        coco = json.loads(Path(ann_file).read_bytes())
+        return cls(Path(ann_file), coco, Path(prefix))
+
+    def paths(self) -> Iterator[Path]:
+        """Files of the images."""
+        for image in self.coco['images']:
+            yield self.prefix / image['file_name']
+
+    def subset(self, names: set[str]) -> dict:
+        """COCO annotations of some of the images."""
+        images = [i for i in self.coco['images'] if i['file_name'] in names]
+        ids = {image['id'] for image in images}
+        kept = [a for a in self.coco['annotations'] if a['image_id'] in ids]
+        return dict(self.coco, images=images, annotations=kept)
+
+
+def labeled_images(cfg: Config) -> ImageSet:
+    """The training images of a detector config.
+
+    Args:
+        cfg (Config): With one COCO data set, however wrapped.
+
+    Returns:
+        ImageSet: Its images and boxes.
+
+    Raises:
+        FileNotFoundError: Its annotations are missing.
+        ValueError: It has none, or several data sets.
+    """
+    found = [
+        d for d in config_dicts(cfg.train_dataloader) if d.get('ann_file')
+    ]
+    if len(found) != 1:
+        msg = (
+            f'{cfg.filename} trains on {len(found)} annotation files, and '
+            'teachers need one; join them into one COCO json'
+        )
+        raise InputError(msg)
+    (dataset,) = found
+    root = Path(dataset.get('data_root') or '')
+    prefix = (dataset.get('data_prefix') or {}).get('img', '')
+    return ImageSet.read(root / dataset['ann_file'], root / prefix)
+
+
+def unlabeled_images(
+    source: str | Path, prefix: str | Path | None, labeled: ImageSet
+) -> ImageSet:
+    """Images to be labeled: those of a source that are not labeled yet.
+
+    Args:
+        source (str | Path): A COCO json, or a folder of images.
+        prefix (str | Path | None): Folder that the json's file names start
+            from; None takes that of the labeled images.
+        labeled (ImageSet): Images left out, by the contents of the files.
+
+    Returns:
+        ImageSet: Without annotations.
+
+    Raises:
+        FileNotFoundError: There is no such source.
+        ValueError: No image is left.
+    """
+    source = Path(source)
+    if source.is_dir():
+        images: list[dict] = []
+        for path in sorted(source.rglob('*')):
+            if path.suffix.lower() in IMAGE_SUFFIXES:
+                with Image.open(path) as opened:
+                    width, height = opened.size
+                images.append(
+                    dict(
+                        id=len(images) + 1,
+                        file_name=path.relative_to(source).as_posix(),
+                        width=width,
+                        height=height,
+                    )
+                )
+        found = ImageSet(source, dict(images=images), source)
+    else:
+        found = ImageSet.read(source, prefix or labeled.prefix)
+    known = {f.content for f in fingerprints(labeled.paths()).values()}
+    ours = fingerprints(found.paths())
+    kept = [
+        image
+        for image, path in zip(
+            found.coco['images'], map(str, found.paths()), strict=True
+        )
+        if path not in ours or ours[path].content not in known
+    ]
+    if not kept:
+        msg = f'{source} has no image that is not labeled already'
+        raise InputError(msg)
+    coco = dict(
+        images=kept, annotations=[], categories=labeled.coco['categories']
+    )
+    return ImageSet(source, coco, found.prefix)

@@ -1,0 +1,130 @@
+"""What a teacher finds in images, kept in a file: it is asked once."""
+
+import hashlib
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from ..evaluation.judge import Detections, Judge, load_judge
+from ..teacher.fusion import flip_boxes, flip_image
+from ..utils.errors import InputError
+from ..utils.fileio import atomic_write_bytes
+
+Image = Mapping[str, Any]
+
+
+def predictions(
+    detector: tuple[Path, Path],
+    classes: Sequence[str],
+    images: Sequence[Image],
+    prefix: Path,
+    flips: Sequence[str],
+    file: Path,
+    device: str,
+) -> list[list[Detections]]:
+    """Detections of each view of each image, kept in a file.
+
+    They are made once: the file holds a digest of the weights, the names of
+    the images and the flips.
+
+    Args:
+        detector (tuple[Path, Path]): Its config and its weights.
+        classes (Sequence[str]): Class names in the order of the labels.
+        images (Sequence[Mapping]): COCO ``images``.
+        prefix (Path): Folder that their file names start from.
+        flips (Sequence[str]): Of ``settings.FLIPS``, the views.
+        file (Path): Keeps them; its name says what the images are.
+        device (str): Where to predict.
+
+    Returns:
+        list[list[Detections]]: By image and flip, in the coordinates of the
+        unflipped image.
+
+    Raises:
+        ValueError: An image is missing or damaged.
+    """
+    digest = hashlib.sha256(detector[1].read_bytes())
+    digest.update(json.dumps([i['file_name'] for i in images]).encode())
+    digest.update(json.dumps(list(flips)).encode())
+    key = digest.hexdigest()
+    found = _read_predictions(file, key)
+    if found is None:
+        judge = load_judge(*detector, classes, device)
+        found = list(_predict(judge, images, prefix, flips, file))
+        _write_predictions(file, key, found)
+    step = len(flips)
+    return [found[i : i + step] for i in range(0, len(found), step)]
+
+
+def _read_predictions(file: Path, key: str) -> list[Detections] | None:
+    try:
+        with np.load(file, allow_pickle=False) as saved:
+            if str(saved['key']) != key:
+                return None
+            cuts = saved['cuts'][1:-1]
+            parts = (
+                np.split(saved[name], cuts)
+                for name in ('boxes', 'scores', 'labels')
+            )
+            return [Detections(*view) for view in zip(*parts, strict=True)]
+    except (OSError, ValueError, KeyError):
+        return None  # missing, or cut short by a kill
+
+
+def _write_predictions(
+    file: Path, key: str, found: Sequence[Detections]
+) -> None:
+    packed = io.BytesIO()
+    np.savez(
+        packed,
+        key=np.array(key),
+        cuts=np.cumsum([0, *(len(view.scores) for view in found)]),
+        boxes=np.concatenate([view.boxes for view in found]),
+        scores=np.concatenate([view.scores for view in found]),
+        labels=np.concatenate([view.labels for view in found]),
+    )
+    atomic_write_bytes(file, packed.getvalue())
+
+
+def size_of(image: Image) -> tuple[int, int]:
+    """Height and width in pixels of one of COCO's ``images``."""
+    return image['height'], image['width']
+
+
+def _predict(
+    judge: Judge,
+    images: Sequence[Image],
+    prefix: Path,
+    flips: Sequence[str],
+    file: Path,
+) -> Iterator[Detections]:
+    """Detections of each view, in the coordinates of the unflipped image."""
+
+    def shown() -> Iterator[np.ndarray]:
+        for image in images:
+            path = prefix / image['file_name']
+            pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
+            if pixels is None or pixels.shape[:2] != size_of(image):
+                msg = (
+                    f'{path} is missing, damaged or not of the size in its '
+                    'annotations; prepare the data set again'
+                )
+                raise InputError(msg)
+            for flip in flips:
+                yield flip_image(pixels, flip)
+
+    views = [(image, flip) for image in images for flip in flips]
+    label = f'teacher {file.parent.name}, {file.stem.replace("_", " ")}'
+    bar = tqdm(views, desc=label, unit='view')
+    for (image, flip), view in zip(bar, judge.detect(shown()), strict=True):
+        yield Detections(
+            flip_boxes(view.boxes, flip, *size_of(image)),
+            view.scores,
+            view.labels,
+        )

@@ -1,0 +1,11 @@
+"""What a user may ask of pseudo-labels."""
+
+import pytest
+
+from mmdet_ddpm_moco.teacher.settings import TeacherOptions
+
+
+@pytest.mark.parametrize('flips', [(), ('none', 'turned')])
+def test_unknown_flips_are_told(flips):
+    with pytest.raises(ValueError, match='flips must be some of none'):
+        TeacherOptions(flips=flips)

@@ -100,7 +100,7 @@ def unlabeled_images(
         ImageSet: Without annotations.
 
     Raises:
-        FileNotFoundError: There is no such source.
+        FileNotFoundError: There is no such source, or an image is missing.
         ValueError: No image is left.
     """
     source = Path(source)
@@ -123,12 +123,20 @@ def unlabeled_images(
         found = ImageSet.read(source, prefix or labeled.prefix)
     known = {f.content for f in fingerprints(labeled.paths()).values()}
     ours = fingerprints(found.paths())
+    paths = [str(path) for path in found.paths()]
+    missing = [path for path in paths if path not in ours]
+    if missing:
+        # Not after days of training.
+        msg = (
+            f'{missing[0]} is missing, one of {len(missing)} of '
+            f'{len(paths)} images of {source}; prepare the data set again, '
+            'or give the folder that the file names start from'
+        )
+        raise MissingFileError(msg)
     kept = [
         image
-        for image, path in zip(
-            found.coco['images'], map(str, found.paths()), strict=True
-        )
-        if path not in ours or ours[path].content not in known
+        for image, path in zip(found.coco['images'], paths, strict=True)
+        if ours[path].content not in known
     ]
     if not kept:
         msg = f'{source} has no image that is not labeled already'

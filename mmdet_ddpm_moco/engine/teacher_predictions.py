@@ -9,12 +9,15 @@ from typing import Any
 
 import cv2
 import numpy as np
+from mmdet.utils import get_test_pipeline_cfg
+from mmengine.config import Config
 from tqdm import tqdm
 
 from ..evaluation.judge import Detections, Judge, load_judge
 from ..teacher.fusion import flip_boxes, flip_image
 from ..utils.errors import InputError
 from ..utils.fileio import atomic_write_bytes
+from ..utils.provenance import fingerprints
 
 Image = Mapping[str, Any]
 
@@ -30,8 +33,8 @@ def predictions(
 ) -> list[list[Detections]]:
     """Detections of each view of each image, kept in a file.
 
-    They are made once: the file holds a digest of the weights, the names of
-    the images and the flips.
+    They are made once: the file holds a digest of the weights, the settings
+    of the detector, the images and the flips.
 
     Args:
         detector (tuple[Path, Path]): Its config and its weights.
@@ -50,8 +53,16 @@ def predictions(
         ValueError: An image is missing or damaged.
     """
     digest = hashlib.sha256(detector[1].read_bytes())
-    digest.update(json.dumps([i['file_name'] for i in images]).encode())
-    digest.update(json.dumps(list(flips)).encode())
+    cfg = Config.fromfile(detector[0])
+    contents = fingerprints(prefix / i['file_name'] for i in images)
+    asked = [
+        cfg.model,
+        get_test_pipeline_cfg(cfg),
+        [i['file_name'] for i in images],
+        [found.content for found in contents.values()],
+        list(flips),
+    ]
+    digest.update(json.dumps(asked, default=str).encode())
     key = digest.hexdigest()
     found = _read_predictions(file, key)
     if found is None:

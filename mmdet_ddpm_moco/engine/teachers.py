@@ -5,8 +5,9 @@ finds on its own fold, which it did not see, sets the thresholds of each
 class; what all of them find on the unlabeled images is merged.
 """
 
+import copy
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from ..visualization.scene_grid import draw_scene_grid
 from .detector_runs import Command, train_to_end
 from .image_sets import ImageSet
 from .pipelines import config_dicts
+from .teacher_costs import TimeLeft, cost_line
 from .teacher_predictions import predictions, size_of
 
 
@@ -79,12 +81,15 @@ def make_pseudo_labels(
     kinds = {i['file_name']: '' for i in labeled.coco['images']}
     kinds |= main_classes(labeled.coco)
     folds = draw_folds(kinds, groups or {}, options.folds, options.seed)
+    print(cost_line(teacher, labeled, unlabeled, options), flush=True)
+    clock = TimeLeft(len(folds))
     held_out: dict[int, FusedDetections] = {}
     views: dict[int, list[Detections]] = {}
     for number, names in enumerate(folds):
         folder = out / 'teachers' / str(number)
+        clock.begin()
         file, checkpoint = _train(
-            teacher, labeled, set(names), folder, command
+            teacher, labeled, set(names), folder, command, clock.hear
         )
         own = labeled.subset(set(names))['images']
         for images, prefix, name in (
@@ -182,13 +187,14 @@ def _train(
     left_out: set[str],
     folder: Path,
     command: Command,
+    on_line: Callable[[str], None],
 ) -> tuple[Path, Path]:
     """Trains, or finds trained, the teacher that did not see one fold."""
     names = {i['file_name'] for i in labeled.coco['images']} - left_out
     text = json.dumps(labeled.subset(names), ensure_ascii=False)
     ann_file = folder.resolve() / 'train.json'
     atomic_write_bytes(ann_file, text.encode())
-    cfg = cfg.copy()
+    cfg = copy.deepcopy(cfg)
     for dataset in config_dicts(cfg.train_dataloader):
         if 'ann_file' in dataset:
             dataset['ann_file'] = str(ann_file)
@@ -199,4 +205,4 @@ def _train(
     cfg.pop('stages', None)
     file = folder / 'detector.py'
     atomic_write_bytes(file, cfg.pretty_text.encode())
-    return file, train_to_end(file, command)
+    return file, train_to_end(file, command, on_line)

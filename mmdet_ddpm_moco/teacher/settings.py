@@ -6,6 +6,7 @@ starts fast, and a detector whose scenes are finished needs neither.
 
 from dataclasses import dataclass
 
+from ..utils.checks import check_arguments
 from ..utils.errors import InputError
 
 FLIPS = ('none', 'horizontal', 'vertical', 'diagonal')
@@ -42,3 +43,15 @@ class TeacherOptions:
                 f'{", ".join(self.flips) or "none"}'
             )
             raise InputError(msg)
+        # Here, because some are read after the teachers are trained.
+        low, high = self.low_precision, self.precision
+        check_arguments(
+            vars(self),
+            folds=(self.folds >= 2, 'at least 2'),
+            precision=(0 < high <= 1, 'in (0, 1]'),
+            low_precision=(
+                0 <= low < 1 and low <= high,
+                'in [0, 1) and at most precision',
+            ),
+            min_agreement=(0 <= self.min_agreement <= 1, 'in [0, 1]'),
+        )

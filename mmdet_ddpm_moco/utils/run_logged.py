@@ -2,9 +2,9 @@
 
 What is shown is a contract with the tools' log lines: :data:`SHOWN` lists how
 the lines begin that report a step (``engine.stages``, ``engine.options``,
-``utils.cli``), ``ablation.stopwatch`` reads the ones of stages;
-:func:`progress` recognizes the progress lines of MMEngine's LoggerHook and of
-the bar of ``synthesis.run``.
+``engine.teacher_costs``, ``utils.cli``), ``ablation.stopwatch`` reads the ones
+of stages; :func:`progress` recognizes the progress lines of MMEngine's
+LoggerHook, of the bar of ``synthesis.run`` and of a tool inside the tool.
 """
 
 import re
@@ -17,19 +17,41 @@ from pathlib import Path
 from .errors import ToolFailedError
 
 # What lines begin with that are shown as they are.
-SHOWN = ('stage ', 'all stages ', 'making ', 'resuming', 'error')
+SHOWN = (
+    'stage ',
+    'all stages ',
+    'making ',
+    'resuming',
+    'teachers: ',
+    'error',
+)
 
 _PROGRESS = re.compile(
     r'(?P<what>Iter|Epoch)\((?P<mode>train|test|val)\)\s+'
-    r'(?P<at>[\[\d/ \]]+).*?eta: (?P<eta>[\d:]+)'
+    r'(?P<at>[\[\d/ \]]+).*?'
+    r'eta: (?P<eta>(?:(?P<days>\d+) days?, )?(?P<clock>\d+:\d\d:\d\d))'
 )
+# What a tool that runs another tool shows of it.
+_INNER = re.compile(r'\s*((train|test|val) \[.* left)\s*$')
 
 
 def progress(line: str) -> str | None:
     """Progress and time left, if a log line reports them."""
     if found := _PROGRESS.search(line):
         return f'{found["mode"]} {found["at"]} {found["eta"]} left'
+    if found := _INNER.match(line):
+        return found[1]
     return line.strip() if line.startswith('synthesizing') else None
+
+
+def time_left(line: str) -> float | None:
+    """Seconds left, if a log line of a training reports them."""
+    found = _PROGRESS.search(line)
+    if found is None or found['mode'] != 'train':
+        return None
+    hours, minutes, seconds = map(int, found['clock'].split(':'))
+    days = int(found['days'] or 0)
+    return float(seconds + 60 * (minutes + 60 * (hours + 24 * days)))
 
 
 def run_logged(

@@ -47,6 +47,14 @@ def test_nothing_left_to_label_is_told(labeled, data):
         unlabeled_images(data / 'labeled/images', None, labeled)
 
 
+def test_an_image_that_is_missing_is_told_before_any_training(labeled, data):
+    (data / 'all/images/7.png').unlink()
+    with pytest.raises(
+        FileNotFoundError, match=r'7\.png is missing, one of 1'
+    ):
+        unlabeled_images(data / 'all/train.json', data / 'all/images', labeled)
+
+
 def test_missing_annotations_are_told(tmp_path):
     with pytest.raises(FileNotFoundError, match=r'prepare_dataset\.py'):
         ImageSet.read(tmp_path / 'none.json', tmp_path)

@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import cv2
 import numpy as np
 import pytest
 
@@ -88,6 +89,22 @@ def test_every_teacher_leaves_its_fold_out_and_all_label(config, data):
             config, labeled, unlabeled, out, OPTIONS, command=not_again
         )
     assert (out / 'annotations.json').read_bytes() == before
+
+    # An image that has changed is looked at again, by both.
+    views = []
+    predict = teacher_predictions._predict
+    path = data / 'all/images/5.png'
+    cv2.imwrite(str(path), cv2.imread(str(path))[::-1])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            teacher_predictions,
+            '_predict',
+            lambda *args: views.append(args[-1].stem) or predict(*args),
+        )
+        make_pseudo_labels(
+            config, labeled, unlabeled, out, OPTIONS, command=not_again
+        )
+    assert views == ['unlabeled', 'unlabeled']
 
     # A teacher that is gone is trained again, the other one is not.
     shutil.rmtree(out / 'teachers/1')

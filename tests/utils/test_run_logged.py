@@ -1,6 +1,6 @@
 import pytest
 
-from mmdet_ddpm_moco.utils.run_logged import progress, run_logged
+from mmdet_ddpm_moco.utils.run_logged import progress, run_logged, time_left
 
 
 def test_the_log_has_everything_the_screen_what_matters(tmp_path, capsys):
@@ -47,10 +47,47 @@ def test_a_command_that_fails_names_its_log(tmp_path):
             'Epoch(train)  [7][20/20]  lr: 1  eta: 0:03:28  time: 0.4',
             '0:03:28',
         ),
+        (
+            'Iter(train) [ 50/100]  eta: 1 day, 0:03:28  time: 0.4',
+            ' 1 day, 0:03:28 left',
+        ),
         ('synthesizing:  10%| | 20/200', 'synthesizing:  10%| | 20/200'),
+        (
+            '  train [ 50/100] 0:02:32 left      ',
+            'train [ 50/100] 0:02:32 left',
+        ),
         ('loss: 1.0', None),
+        ('  12 s     ', None),
     ],
 )
 def test_progress(line, said):
     found = progress(line)
     assert found is None if said is None else said in found
+
+
+@pytest.mark.parametrize(
+    'line, seconds',
+    [
+        ('Iter(train) [ 50/100]  lr: 1e-4  eta: 0:02:32  x', 152),
+        ('Epoch(train)  [7][20/20]  eta: 1 day, 10:00:01  x', 122401),
+        ('Iter(train) [ 50/100]  eta: 2 days, 0:00:00  x', 172800),
+        ('Iter(test) [ 50/100]    eta: 0:00:05  x', None),
+        ('stage 1 of 2, generator: making x', None),
+    ],
+)
+def test_time_left(line, seconds):
+    assert time_left(line) == seconds
+
+
+def test_progress_of_a_tool_inside_a_tool_is_shown(tmp_path, capsys):
+    line = 'Iter(train) [ 50/100]  lr: 1e-4  eta: 0:02:32  x'
+    inner = tmp_path / 'inner.py'
+    inner.write_text(
+        'from mmdet_ddpm_moco.utils.run_logged import run_logged\n'
+        f'run_logged(["python", "-c", "print({line!r})"], {str(tmp_path)!r} '
+        '+ "/inner.log")\n'
+    )
+    run_logged(['python', str(inner)], tmp_path / 'outer.log')
+    shown = capsys.readouterr().out
+    assert 'train [ 50/100] ' in shown
+    assert '0:02:32 left' in shown

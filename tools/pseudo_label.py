@@ -1,8 +1,12 @@
 """Has detectors trained on the labeled images label the unlabeled ones."""
 
 import argparse
+from dataclasses import fields
 from pathlib import Path
 
+from mmengine.config import Config, DictAction
+
+from mmdet_ddpm_moco.teacher.settings import FLIPS, TeacherOptions
 from mmdet_ddpm_moco.utils.cli import one_line_errors
 
 
@@ -16,7 +20,9 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         'config',
-        help='config of a detector; its training set is the labeled images',
+        help='config of a detector; its training set is the labeled images. A '
+        'bank and scenes in it are left out, because they were made from the '
+        'labels of all folds; contrastive weights are not',
     )
     parser.add_argument(
         '--unlabeled',
@@ -35,38 +41,34 @@ def parse_args() -> argparse.Namespace:
         '--out', required=True, metavar='DIR', help='folder to write'
     )
     parser.add_argument(
-        '--folds', type=int, default=3, help='teachers (default: 3)'
+        '--folds', type=int, help='teachers (default: %(default)s)'
     )
     parser.add_argument(
         '--flips',
         nargs='+',
-        default=['none', 'horizontal', 'vertical', 'diagonal'],
-        choices=['none', 'horizontal', 'vertical', 'diagonal'],
+        choices=FLIPS,
         help='views of an image that each teacher is shown (default: all)',
     )
     parser.add_argument(
         '--precision',
         type=float,
-        default=0.7,
         help='share of the kept boxes of each class that is to be right '
-        '(default: 0.7)',
+        '(default: %(default)s)',
     )
     parser.add_argument(
         '--low-precision',
         type=float,
-        default=0.2,
         help='a box that is less likely right is background; between both it '
-        'is ignored (default: 0.2)',
+        'is ignored (default: %(default)s)',
     )
     parser.add_argument(
         '--min-agreement',
         type=float,
-        default=0.0,
         help='a box is ignored if the teachers agree on its place by less '
-        'than this mean IoU (default: 0)',
+        'than this mean IoU (default: %(default)s)',
     )
     parser.add_argument(
-        '--seed', type=int, default=0, help='draws the folds (default: 0)'
+        '--seed', type=int, help='draws the folds (default: %(default)s)'
     )
     parser.add_argument(
         '--truth',
@@ -74,14 +76,23 @@ def parse_args() -> argparse.Namespace:
         help='true boxes of the unlabeled images, for the report alone',
     )
     parser.add_argument('--device', help='cuda where there is a GPU')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help="override settings of the teachers' config, such as "
+        'train_cfg.max_iters=100',
+    )
+    parser.set_defaults(**vars(TeacherOptions()))
     return parser.parse_args()
 
 
 @one_line_errors
 def main() -> None:
     args = parse_args()
+    # Not at the top: --help should not wait for torch.
     import torch
-    from mmengine.config import Config
 
     from mmdet_ddpm_moco.utils.requirements import check_module
 
@@ -90,19 +101,15 @@ def main() -> None:
         labeled_images,
         unlabeled_images,
     )
+    from mmdet_ddpm_moco.engine.teacher_config import teacher_config
     from mmdet_ddpm_moco.engine.teachers import make_pseudo_labels
-    from mmdet_ddpm_moco.teacher.settings import TeacherOptions
     from mmdet_ddpm_moco.utils.paths import find_config
 
-    options = TeacherOptions(
-        folds=args.folds,
-        flips=tuple(args.flips),
-        precision=args.precision,
-        low_precision=args.low_precision,
-        min_agreement=args.min_agreement,
-        seed=args.seed,
-    )
+    given = {f.name: getattr(args, f.name) for f in fields(TeacherOptions)}
+    options = TeacherOptions(**dict(given, flips=tuple(args.flips)))
     cfg = Config.fromfile(find_config(args.config))
+    cfg.merge_from_dict(args.cfg_options or {})
+    cfg = teacher_config(cfg)
     labeled = labeled_images(cfg)
     unlabeled = unlabeled_images(
         args.unlabeled, args.unlabeled_prefix, labeled

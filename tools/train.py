@@ -1,7 +1,7 @@
 """Trains a detector, generator (configs/ddpm) or backbone (configs/mocov2).
 
 For a detector whose config has `stages`, what it reads and is missing or stale
-is made first: generator, defect bank, contrastive backbone.
+is made first: generator, defect bank, contrastive backbone, scenes.
 
 Local files of --resume, of load_from and of Pretrained are read as weights
 only, and refused if they hold code. A URL (https://...) in load_from is left

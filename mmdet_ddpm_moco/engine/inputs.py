@@ -23,8 +23,8 @@ def stage_outputs(cfg: Config) -> dict[str, str]:
     """The arguments of :class:`DDPMMoCoHook` that the stages make.
 
     Returns:
-        dict[str, str]: ``bank`` and ``checkpoint``, where the config has
-        the stage that makes it.
+        dict[str, str]: ``bank``, ``checkpoint`` and ``scenes``, where the
+        config has the stage that makes it.
     """
     stages, root = cfg.get('stages') or {}, stages_root(cfg)
     made = {}
@@ -32,11 +32,13 @@ def stage_outputs(cfg: Config) -> dict[str, str]:
         made['bank'] = str(root / 'bank')
     if stages.get('backbone'):
         made['checkpoint'] = str(root / 'moco' / 'backbone.pth')
+    if stages.get('teacher'):
+        made['scenes'] = str(root / 'scenes')
     return made
 
 
 def fill_hooks(cfg: Config) -> Config:
-    """Gives a hook without ``bank`` and ``checkpoint`` what the stages make.
+    """Gives a hook without inputs of its own what the stages make.
 
     Returns:
         Config: The same, changed.

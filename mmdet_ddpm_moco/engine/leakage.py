@@ -3,7 +3,8 @@
 The metrics of such a detector are too high without any other sign of it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
@@ -51,8 +52,15 @@ def check_leakage(
     main_process_first(lambda: _check(runner, records, allow))
 
 
-def check_planned_leakage(cfg: Config, stages: Mapping[str, Config]) -> None:
+def check_planned_leakage(
+    cfg: Config, stages: Mapping[str, Callable[[], Iterable[Path]]]
+) -> None:
     """Checks a detector's stages before they are trained.
+
+    Args:
+        cfg (Config): Of the detector.
+        stages (Mapping[str, Callable]): By name, what lists the images that
+            a stage would be made from.
 
     Raises:
         ValueError: A stage would be trained on validation or test images.
@@ -62,16 +70,18 @@ def check_planned_leakage(cfg: Config, stages: Mapping[str, Config]) -> None:
         main_process_first(lambda: _check_planned(cfg, stages))
 
 
-def _check_planned(cfg: Config, stages: Mapping[str, Config]) -> None:
+def _check_planned(
+    cfg: Config, stages: Mapping[str, Callable[[], Iterable[Path]]]
+) -> None:
     parts = {
         part: [str(path) for path in images_of(cfg.get(f'{part}_dataloader'))]
         for part in PARTS
     }
     images = fingerprints(p for paths in parts.values() for p in paths)
-    for name, stage in stages.items():
+    for name, images_of_stage in stages.items():
         if not images:
             return
-        record = record_images(images_of(stage.train_dataloader))
+        record = record_images(images_of_stage())
         copies = find_copies(images, record)
         if copies:
             what = f'the {name} that {cfg.filename} asks for'

@@ -1,4 +1,4 @@
-"""The stages before a detector: generator, defect bank, backbone.
+"""The stages before a detector: generator, bank, backbone, teachers.
 
 A detector config says in ``stages`` how they are made::
 
@@ -6,17 +6,21 @@ A detector config says in ``stages`` how they are made::
         root='work_dirs/neu_det',
         generator=dict(config='ddpm/ddpm_unet64_1xb64-20ki_neu-det.py'),
         bank=dict(num=2000),
-        backbone=dict(config='mocov2/mocov2_r50_1xb128-coslr-200e_neu-det.py'))
+        backbone=dict(config='mocov2/mocov2_r50_1xb128-coslr-200e_neu-det.py'),
+        teacher=dict(unlabeled='data/NEU-DET/annotations/unlabeled.json'))
 
-Their outputs are ``root/ddpm/generator``, ``root/bank`` and
-``root/moco/backbone.pth``. A stage is made only if the detector reads its
-output, None is one that the config does not have. A ``DDPMMoCoHook`` without
-``bank`` and ``checkpoint`` reads the outputs of all of them.
+Their outputs are ``root/ddpm/generator``, ``root/bank``,
+``root/moco/backbone.pth`` and ``root/scenes``. A stage is made only if the
+detector reads its output, None is one that the config does not have. A
+``DDPMMoCoHook`` without ``bank``, ``checkpoint`` and ``scenes`` reads the
+outputs of all of them. ``options`` of a stage replace settings of its
+config; teachers without a ``config`` have the detector's, see
+:mod:`~mmdet_ddpm_moco.engine.teacher_stage`.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 
 from mmengine.config import Config
@@ -28,36 +32,38 @@ from ..utils.dist import all_ranks, main_process_first
 from ..utils.errors import InputError, MissingFileError
 from ..utils.fileio import read_json
 from ..utils.paths import find_config
-from .inputs import ann_files, inputs_of, stage_outputs, stages_root
+from .inputs import (
+    ann_files,
+    images_of,
+    inputs_of,
+    scenes_of,
+    stage_outputs,
+    stages_root,
+)
 from .leakage import check_planned_leakage
-from .training import can_resume, is_finished, set_aside, train
-
-
-@dataclass
-class Stage:
-    """One stage."""
-
-    name: str  # generator, bank or backbone
-    output: Path  # what later stages read
-    fresh: Callable[[], bool]  # whether `output` exists and is up to date
-    make: Callable[[], None]  # makes it
-    command: str  # the command line that does the same
-    # What is trained; None of the bank, which is made from the images of its
-    # generator.
-    config: Config | None = None
+from .stage import Stage, clear_away, flags
+from .teacher_stage import read_teacher, teacher_stage
+from .training import can_resume, is_finished, train
 
 
 def stages_of(cfg: Config, launcher: str = 'none') -> list[Stage]:
     """The stages that a detector needs and its config can make, in order.
 
     Raises:
-        FileNotFoundError: A bank or checkpoint is missing that no stage
-            makes, or a stage's config is.
+        FileNotFoundError: A bank, checkpoint or scenes are missing that no
+            stage makes, or a stage's config is.
     """
     root, outputs = stages_root(cfg), stage_outputs(cfg)
     bank, checkpoint = outputs.get('bank'), outputs.get('checkpoint')
+    scenes = outputs.get('scenes')
     banks, checkpoints = inputs_of(cfg)
+    all_scenes = scenes_of(cfg)
     stages: list[Stage] = []
+    last: list[Stage] = []
+    if scenes and _among(scenes, all_scenes):
+        teacher = read_teacher(cfg)
+        checkpoints |= inputs_of(teacher)[1]
+        last = [teacher_stage(cfg, teacher, Path(scenes))]
     if checkpoint and _among(checkpoint, checkpoints):
         moco = _stage_config(cfg, 'backbone', root / 'moco', launcher)
         stages = [_training_stage(cfg, 'backbone', moco, Path(checkpoint))]
@@ -72,14 +78,17 @@ def stages_of(cfg: Config, launcher: str = 'none') -> list[Stage]:
             _bank_stage(ddpm, generator, Path(bank), cfg.stages.bank),
             *stages,
         ]
+    stages += last
     made = {stage.output for stage in stages}
-    for path in sorted(banks | checkpoints):
+    tools = {
+        **dict.fromkeys(
+            checkpoints, 'tools/train.py and a config of configs/mocov2'
+        ),
+        **dict.fromkeys(all_scenes, 'tools/pseudo_label.py'),
+        **dict.fromkeys(banks, 'tools/synthesize.py'),
+    }
+    for path, tool in sorted(tools.items()):
         if not _among(path, made) and not Path(path).exists():
-            tool = (
-                'tools/synthesize.py'
-                if path in banks
-                else 'tools/train.py and a config of configs/mocov2'
-            )
             msg = (
                 f'{path}, which {cfg.filename} reads, does not exist and '
                 f'its `stages` do not make it; make it with {tool}'
@@ -101,7 +110,7 @@ def prepare(cfg: Config, launcher: str = 'none') -> None:
             test images, or leaves no output.
     """
     stages = stages_of(cfg, launcher)
-    check_planned_leakage(cfg, {s.name: s.config for s in stages if s.config})
+    check_planned_leakage(cfg, {s.name: s.images for s in stages if s.images})
     for number, stage in enumerate(stages, 1):
         head = f'stage {number} of {len(stages)}, {stage.name}: '
         # Another rank might check while this one already works.
@@ -165,15 +174,22 @@ def _training_stage(
         if resume:
             print_log(f'resuming the unfinished run in {cfg.work_dir}')
         elif is_main_process():
-            _log_set_aside(set_aside(cfg.work_dir))
+            clear_away(Path(cfg.work_dir))
         barrier()
         train(cfg, resume=resume)
 
     command = f'python tools/train.py {cfg.filename} --work-dir {cfg.work_dir}'
     options = detector.stages[name].get('options')
     if options:
-        command += f' --cfg-options {_flag(options)}'
-    return Stage(name, output, fresh, make, command, cfg)
+        command += f' {flags(dict(cfg_options=options))}'
+    return Stage(
+        name,
+        output,
+        fresh,
+        make,
+        command,
+        lambda: images_of(cfg.train_dataloader),
+    )
 
 
 def _bank_stage(
@@ -219,7 +235,7 @@ def _bank_stage(
             if is_begun():
                 # Another run may be writing what is to be moved.
                 held.enter_context(locked(out))
-            _log_set_aside(set_aside(out))
+            clear_away(out)
 
     def make() -> None:
         from ..synthesis.generator import load_generator
@@ -235,23 +251,8 @@ def _bank_stage(
             **options,
         )
 
-    flags = ' '.join(
-        f'--{key.replace("_", "-")} {_flag(value)}'
-        for key, value in options.items()
-    )
     command = (
         f'python tools/synthesize.py {ddpm.filename} --generator {generator} '
-        f'--out {out} --num {num} {flags}'
+        f'--out {out} --num {num} {flags(options)}'
     )
     return Stage('bank', out, fresh, make, command.rstrip())
-
-
-def _flag(value: object) -> str:
-    if isinstance(value, dict):
-        return ' '.join(f'{k}={v}' for k, v in value.items())
-    return str(value)
-
-
-def _log_set_aside(aside: Path | None) -> None:
-    if aside is not None:
-        print_log(f'older output of other settings kept as {aside}')

@@ -24,15 +24,17 @@ from ..teacher.pseudo_labels import pseudo_coco
 from ..teacher.report import measure_kept, report_rows, report_text
 from ..teacher.settings import TeacherOptions
 from ..teacher.thresholds import calibrate
-from ..utils.fileio import atomic_write_bytes
+from ..utils.fileio import atomic_write_bytes, write_json
 from ..utils.provenance import record_images
 from ..utils.run_logged import run_logged
 from ..visualization.scene_grid import draw_scene_grid
 from .detector_runs import Command, train_to_end
 from .image_sets import ImageSet
 from .pipelines import config_dicts
+from .scenes_state import scenes_state
 from .teacher_costs import TimeLeft, cost_line
 from .teacher_predictions import predictions, size_of
+from .training import STAGE_FILE
 
 
 def make_pseudo_labels(
@@ -54,7 +56,7 @@ def make_pseudo_labels(
     ``samples.png``.
 
     Args:
-        teacher (Config): An ordinary detector config; its training data set
+        teacher (Config): From :func:`teacher_config`; its training data set
             is replaced by the folds, all else is taken as it is.
         labeled (ImageSet): The labeled images.
         unlabeled (ImageSet): The others; their annotations are not read.
@@ -81,6 +83,8 @@ def make_pseudo_labels(
     kinds = {i['file_name']: '' for i in labeled.coco['images']}
     kinds |= main_classes(labeled.coco)
     folds = draw_folds(kinds, groups or {}, options.folds, options.seed)
+    begun = scenes_state(teacher, unlabeled, options, finished=False)
+    write_json(out / STAGE_FILE, begun)
     print(cost_line(teacher, labeled, unlabeled, options), flush=True)
     clock = TimeLeft(len(folds))
     held_out: dict[int, FusedDetections] = {}
@@ -147,6 +151,7 @@ def make_pseudo_labels(
     atomic_write_bytes(
         out / 'report.json', (json.dumps(rows, indent=1) + '\n').encode()
     )
+    write_json(out / STAGE_FILE, dict(begun, finished=True))
     return text
 
 
@@ -202,7 +207,6 @@ def _train(
     for part in ('val_dataloader', 'val_cfg', 'val_evaluator'):
         cfg[part] = None
     cfg.work_dir = str(folder)
-    cfg.pop('stages', None)
     file = folder / 'detector.py'
     atomic_write_bytes(file, cfg.pretty_text.encode())
     return file, train_to_end(file, command, on_line)

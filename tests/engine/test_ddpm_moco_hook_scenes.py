@@ -97,6 +97,14 @@ def test_the_end_of_the_training_sees_true_labels(
     assert 'true labels alone from iteration 8' in log_of(runner)
 
 
+def test_the_scenes_of_the_stages_are_used(tmp_path, data, scenes):
+    cfg = config(data, tmp_path / 'run', None, scene_prob=1.0)
+    cfg.stages = dict(root=str(tmp_path), teacher=dict(unlabeled='u.json'))
+    runner = run(cfg)
+    assert KeepBoxesHook.all() == [3] * 8
+    assert f'training uses {scenes}: 2 of 2' in log_of(runner)
+
+
 def test_assigners_are_told_to_ignore(tmp_path, data, scenes):
     cfg = config(data, tmp_path / 'run', scenes, scene_prob=1.0)
     cfg.model = faster_rcnn()

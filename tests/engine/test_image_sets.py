@@ -3,7 +3,7 @@
 import pytest
 
 from helpers.tiny_detection import SIZE
-from helpers.tiny_teachers import teacher_config, write_data
+from helpers.tiny_teachers import detector_of, write_data
 from mmdet_ddpm_moco.engine.image_sets import (
     ImageSet,
     labeled_images,
@@ -18,7 +18,7 @@ def data(tmp_path):
 
 @pytest.fixture
 def labeled(data):
-    return labeled_images(teacher_config(data))
+    return labeled_images(detector_of(data))
 
 
 def test_labeled_images_are_left_out_by_their_contents(labeled, data):

@@ -3,9 +3,10 @@
 import pytest
 from mmengine.config import Config
 
-from mmdet_ddpm_moco.engine.inputs import fill_hooks, inputs_of
+from mmdet_ddpm_moco.engine.inputs import fill_hooks, inputs_of, scenes_of
 
 BANK, BACKBONE = 'run/bank', 'run/moco/backbone.pth'
+SCENES = 'run/scenes'
 
 
 def config(hook, **stages):
@@ -28,6 +29,8 @@ def config(hook, **stages):
             dict(generator=None, bank=None, backbone=dict(config='m.py')),
             dict(checkpoint=BACKBONE),
         ),
+        (dict(teacher=dict(unlabeled='u.json')), dict(scenes=SCENES)),
+        (dict(teacher=None, bank=dict(num=1)), dict(bank=BANK)),
         (dict(), dict()),
     ],
 )
@@ -42,6 +45,7 @@ def test_a_hook_takes_what_the_stages_make(stages, taken):
         {taken['bank']} if 'bank' in taken else set(),
         {taken['checkpoint']} if 'checkpoint' in taken else set(),
     )
+    assert scenes_of(cfg) == ({SCENES} if 'scenes' in taken else set())
 
 
 @pytest.mark.parametrize(
@@ -49,12 +53,17 @@ def test_a_hook_takes_what_the_stages_make(stages, taken):
     [
         dict(type='DDPMMoCoHook', bank='mine'),
         dict(type='DDPMMoCoHook', checkpoint='mine.pth'),
+        dict(type='DDPMMoCoHook', scenes='mine'),
         dict(type='DDPMMoCoHook', bank=None, checkpoint='mine.pth'),
         dict(type='ContrastiveInitHook', checkpoint='mine.pth'),
     ],
 )
 def test_a_hook_that_names_one_of_them_is_left_as_it_is(hook):
-    stages = dict(bank=dict(num=1), backbone=dict(config='m.py'))
+    stages = dict(
+        bank=dict(num=1),
+        backbone=dict(config='m.py'),
+        teacher=dict(unlabeled='u.json'),
+    )
     cfg = config(hook, root='run', **stages)
     before = cfg.to_dict()
     assert fill_hooks(cfg).to_dict() == before

@@ -20,7 +20,7 @@ from helpers.tiny_stages import (
 )
 from mmdet_ddpm_moco.bank.lock import bank_lock
 from mmdet_ddpm_moco.bank.writer import BankWriter
-from mmdet_ddpm_moco.engine import stages
+from mmdet_ddpm_moco.engine import stage
 from mmdet_ddpm_moco.engine.stages import prepare, stages_of
 from mmdet_ddpm_moco.engine.training import set_aside
 
@@ -48,7 +48,7 @@ def prepare_as(rank, detector, folder):
         return set_aside(path)
 
     BankWriter.write_block = noted
-    stages.set_aside = slow
+    stage.set_aside = slow
     prepare(reads(detector, bank=True))
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from helpers.tiny_teachers import teacher_config, write_data
+from helpers.tiny_teachers import detector_of, write_data
 from mmdet_ddpm_moco.engine import teacher_costs
 from mmdet_ddpm_moco.engine.image_sets import labeled_images, unlabeled_images
 from mmdet_ddpm_moco.engine.teacher_costs import TimeLeft, cost_line
@@ -17,7 +17,7 @@ from mmdet_ddpm_moco.teacher.settings import TeacherOptions
     ],
 )
 def test_the_work_is_told(tmp_path, loop, length):
-    cfg = teacher_config(write_data(tmp_path))
+    cfg = detector_of(write_data(tmp_path))
     cfg.train_cfg = loop
     labeled = labeled_images(cfg)
     unlabeled = unlabeled_images(tmp_path / 'all/images', None, labeled)

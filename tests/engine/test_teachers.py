@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from helpers.tiny_detection import CLASSES, SIZE
-from helpers.tiny_teachers import Tools, teacher_config, write_data
+from helpers.tiny_teachers import Tools, detector_of, write_data
 from mmdet_ddpm_moco.bank.scenes import Scenes
 from mmdet_ddpm_moco.engine import teacher_predictions
 from mmdet_ddpm_moco.engine.image_sets import labeled_images, unlabeled_images
@@ -28,7 +28,7 @@ def data(tmp_path):
 
 @pytest.fixture
 def config(data):
-    return teacher_config(data)
+    return detector_of(data)
 
 
 def sets(config, data):

@@ -13,7 +13,7 @@ import pytest
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from mmdet_ddpm_moco.engine import stages, training
+from mmdet_ddpm_moco.engine import stage, stages, teacher_stage, training
 from mmdet_ddpm_moco.engine.stages import check_prepared, stages_of
 from mmdet_ddpm_moco.synthesis import painter, run
 
@@ -101,9 +101,10 @@ def make_stages_quick(monkeypatch):
     log = []
     name_runs_apart(monkeypatch)
     monkeypatch.setattr(run, 'BLOCK', 4)
-    monkeypatch.setattr(
-        stages, 'print_log', lambda text, *_, **__: log.append(text)
-    )
+    for module in (stages, stage, teacher_stage):
+        monkeypatch.setattr(
+            module, 'print_log', lambda text, *_, **__: log.append(text)
+        )
 
     def noise_itself(unet, scheduler, image, mask, label, noise, **_):
         return noise.clamp(-1, 1)

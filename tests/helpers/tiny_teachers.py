@@ -6,8 +6,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from mmengine.config import Config
+
+from mmdet_ddpm_moco.engine.inputs import fill_hooks
 
 from .tiny_detection import (
+    HOOK,
     LOAD,
     PACK,
     SIZE,
@@ -35,28 +39,30 @@ class Tools:
 
 
 def write_data(root):
-    """Six labeled images and nine others, of which three are labeled too."""
+    """Six labeled images and nine others, of which three are labeled too.
+
+    And two to test on.
+    """
     write_images(root / 'labeled', 6)
     write_images(root / 'all', 9)
-    for path in (root / 'all/images').iterdir():
-        if int(path.stem) >= 3:
-            pixels = np.random.RandomState(50 + int(path.stem))
-            shape = (SIZE, SIZE)
-            cv2.imwrite(
-                str(path), pixels.randint(0, 255, shape).astype(np.uint8)
-            )
+    write_images(root / 'test', 2)
+    others = [root / f'all/images/{i}.png' for i in range(3, 9)]
+    others += (root / 'test/images').iterdir()
+    for seed, path in enumerate(sorted(others)):
+        pixels = np.random.RandomState(50 + seed).randint(0, 255, (SIZE, SIZE))
+        cv2.imwrite(str(path), pixels.astype(np.uint8))
     return root
 
 
-def teacher_config(root):
+def detector_of(root):
     """A detector's config as its file would give it."""
-    data = root / 'labeled'
+    data, test = root / 'labeled', root / 'test'
     pipeline = [*LOAD[:1], dict(type='Resize', scale=(SIZE, SIZE)), PACK]
     loader = dict(
         batch_size=2,
         num_workers=0,
         sampler=dict(type='DefaultSampler', shuffle=False),
-        dataset=dict(coco(data, [PACK]), test_mode=True, pipeline=pipeline),
+        dataset=dict(coco(test), test_mode=True, pipeline=pipeline),
     )
     return detector_config(
         data,
@@ -65,6 +71,33 @@ def teacher_config(root):
         test_dataloader=loader,
         test_cfg=dict(),
         test_evaluator=dict(
-            type='CocoMetric', ann_file=str(data / 'train.json')
+            type='CocoMetric', ann_file=str(test / 'train.json')
         ),
     )
+
+
+def write_detector(root, **stages):
+    """A detector's file with a hook without arguments; returns it."""
+    cfg = detector_of(root)
+    cfg.custom_hooks = [dict(type=HOOK)]
+    cfg.stages = dict(
+        root=str(root / 'root'),
+        teacher=dict(
+            unlabeled=str(root / 'all/train.json'),
+            unlabeled_prefix=str(root / 'all/images'),
+            folds=2,
+            flips=['none'],
+        ),
+        **stages,
+    )
+    file = root / 'detector.py'
+    file.write_text(cfg.pretty_text)
+    return file
+
+
+def read_detector(file, **options):
+    """As tools/train.py does."""
+    cfg = Config.fromfile(file)
+    cfg.merge_from_dict(options)
+    cfg.work_dir = str(file.parent / 'work')
+    return fill_hooks(cfg)

@@ -105,7 +105,6 @@ class DDPMMoCoHook(Hook):
             scene_end=(0 < scene_end <= 1, 'in (0, 1]'),
         )
         self.augment = dict(prob=prob, max_windows=max_windows)
-        self.scenes = scenes
         self.scene_prob = scene_prob
         self.scene_end = scene_end
         self._swaps: list[SceneSwap] = []
@@ -116,12 +115,16 @@ class DDPMMoCoHook(Hook):
             unfreeze=unfreeze,
             allow_leakage=allow_leakage,
         )
-        self._use(bank, checkpoint)
+        self._use(bank, checkpoint, scenes)
 
     def _use(
-        self, bank: str | None = None, checkpoint: str | None = None
+        self,
+        bank: str | None = None,
+        checkpoint: str | None = None,
+        scenes: str | None = None,
     ) -> None:
         self.bank = bank
+        self.scenes = scenes
         self.contrastive = (
             None if checkpoint is None else self._contrastive_init(checkpoint)
         )

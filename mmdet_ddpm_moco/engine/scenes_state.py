@@ -1,0 +1,61 @@
+"""What scenes are made from, recorded beside them.
+
+It says whether they are up to date, and whether their teachers are: other
+thresholds need no other teachers.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict
+from typing import Any
+
+from mmdet.utils import get_test_pipeline_cfg
+from mmengine.config import Config
+
+from ..teacher.settings import TeacherOptions
+from ..utils.provenance import fingerprints
+from .image_sets import ImageSet
+from .training import training_fingerprint
+
+
+def scenes_state(
+    teacher: Config,
+    unlabeled: ImageSet,
+    options: TeacherOptions,
+    *,
+    finished: bool,
+) -> dict[str, Any]:
+    """The record, kept in ``training.STAGE_FILE`` of the scenes' folder.
+
+    Args:
+        teacher (Config): From :func:`teacher_config`.
+        unlabeled (ImageSet): What is labeled.
+        options (TeacherOptions): How.
+        finished (bool): Whether the scenes are written.
+
+    Returns:
+        dict: ``teachers`` (str), a hash of what they are trained from: their
+        config, labels and initial weights; ``fingerprint`` (str), of all
+        that the scenes depend on; ``finished`` (bool).
+
+    Raises:
+        FileNotFoundError: The labels are missing.
+    """
+    teachers = _digest(
+        training_fingerprint(teacher), options.folds, options.seed
+    )
+    contents = fingerprints(unlabeled.paths())
+    fingerprint = _digest(
+        teachers,
+        asdict(options),
+        get_test_pipeline_cfg(teacher),
+        str(unlabeled.prefix.resolve()),
+        unlabeled.coco['images'],
+        {path: found.content for path, found in contents.items()},
+    )
+    return dict(teachers=teachers, fingerprint=fingerprint, finished=finished)
+
+
+def _digest(*parts: Any) -> str:
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,46 @@
+"""A stage, and what all kinds of stages need."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmengine.logging import print_log
+
+from .training import set_aside
+
+
+@dataclass
+class Stage:
+    """One stage."""
+
+    name: str  # generator, bank, backbone or teacher
+    output: Path  # what later stages read
+    fresh: Callable[[], bool]  # whether `output` exists and is up to date
+    make: Callable[[], None]  # makes it
+    command: str  # the command line that does the same
+    # Images that it is made from; None of the bank, which is made from those
+    # of its generator.
+    images: Callable[[], Iterable[Path]] | None = None
+
+
+def clear_away(folder: Path) -> None:
+    """Sets a folder of other settings aside, if there is one."""
+    aside = set_aside(folder)
+    if aside is not None:
+        print_log(f'older output of other settings kept as {aside}')
+
+
+def flags(options: dict) -> str:
+    """Options of a command line tool, from its keyword arguments."""
+    return ' '.join(
+        f'--{key.replace("_", "-")} {_flag(value)}'
+        for key, value in options.items()
+    )
+
+
+def _flag(value: object) -> str:
+    if isinstance(value, dict):
+        return ' '.join(f'{k}={v}' for k, v in value.items())
+    if isinstance(value, (list, tuple)):
+        return ' '.join(map(str, value))
+    return str(value)

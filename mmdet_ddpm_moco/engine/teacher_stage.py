@@ -1,0 +1,170 @@
+"""The stage of the teachers, whose output are scenes."""
+
+import copy
+import gc
+from collections.abc import Iterator
+from dataclasses import fields
+from functools import cache
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.logging import print_log
+
+from ..bank.scenes import MANIFEST
+from ..teacher.settings import TeacherOptions
+from ..utils.dist import long_timeout_group, main_process_first
+from ..utils.errors import InputError, MissingFileError
+from ..utils.paths import find_config
+from ..utils.requirements import check_module
+from ..utils.run_logged import run_logged
+from .image_sets import ImageSet, labeled_images, unlabeled_images
+from .inputs import stages_root
+from .scenes_state import scenes_state
+from .stage import Stage, clear_away, flags
+from .teacher_config import teacher_config
+from .training import stage_state
+
+_OWN = ('config', 'options', 'unlabeled', 'unlabeled_prefix')
+
+
+def read_teacher(detector: Config) -> Config:
+    """The config of a detector's teachers: ``stages.teacher``.
+
+    Without a config of its own it is the detector's, from its file: what is
+    changed for one training of the detector alone, such as its seed on the
+    command line, does not make its teachers stale.
+
+    Returns:
+        Config: From :func:`teacher_config`.
+
+    Raises:
+        FileNotFoundError: There is no such config.
+    """
+    recipe = detector.stages.teacher
+    if recipe.get('config'):
+        path = find_config(recipe.config, detector.filename)
+        cfg = Config.fromfile(path)
+    else:
+        cfg = Config.fromfile(detector.filename)
+        cfg.stages = copy.deepcopy(detector.stages)
+        cfg.stages.root = str(stages_root(detector))
+    cfg.merge_from_dict(dict(recipe.get('options') or {}))
+    return teacher_config(cfg)
+
+
+def teacher_images(recipe: dict, teacher: Config) -> tuple[ImageSet, ImageSet]:
+    """Labeled and unlabeled images of ``stages.teacher``.
+
+    Raises:
+        FileNotFoundError: Some are missing.
+        ValueError: No image is left to be labeled.
+    """
+    labeled = labeled_images(teacher)
+    prefix = recipe.get('unlabeled_prefix')
+    return labeled, unlabeled_images(recipe['unlabeled'], prefix, labeled)
+
+
+def teacher_stage(detector: Config, teacher: Config, out: Path) -> Stage:
+    """The stage that makes scenes.
+
+    Args:
+        detector (Config): With ``stages.teacher``.
+        teacher (Config): From :func:`read_teacher`.
+        out (Path): Folder of the scenes.
+
+    Returns:
+        Stage: Its teachers are trained by the main process alone, each as
+        its config says: the scenes do not depend on the number of ranks.
+
+    Raises:
+        FileNotFoundError: There are no unlabeled images.
+        ValueError: An option is unknown or out of range.
+        StackError: ensemble-boxes is missing.
+    """
+    recipe = detector.stages.teacher
+    options = _options(detector)
+    if not (out / MANIFEST).is_file():
+        # Not after the stages before it, which may take days.
+        check_module('ensemble_boxes')
+
+    @cache
+    def images() -> tuple[ImageSet, ImageSet]:
+        return teacher_images(recipe, teacher)
+
+    def all_images() -> Iterator[Path]:
+        for found in images():
+            yield from found.paths()
+
+    def state() -> dict:
+        return scenes_state(teacher, images()[1], options, finished=True)
+
+    def fresh() -> bool:
+        return (out / MANIFEST).is_file() and stage_state(out) == state()
+
+    def make_here() -> None:
+        from .teachers import make_pseudo_labels
+
+        begun = stage_state(out).get('teachers')
+        if begun == state()['teachers']:
+            print_log(f'resuming in {out}, whose teachers are the same')
+        else:
+            clear_away(out)
+        # The stages before trained in this process, teachers train in their
+        # own: what is left on the GPU is theirs.
+        gc.collect()
+        torch.cuda.empty_cache()
+        make_pseudo_labels(
+            teacher,
+            *images(),
+            out,
+            options,
+            device=get_device(),
+            command=run_logged,
+        )
+
+    def make() -> None:
+        with long_timeout_group() as group:
+            main_process_first(make_here, group)
+
+    command = _command(detector, out)
+    return Stage('teacher', out, fresh, make, command, all_images)
+
+
+def _options(detector: Config) -> TeacherOptions:
+    given = dict(detector.stages.teacher)
+    known = [field.name for field in fields(TeacherOptions)]
+    unknown = sorted(set(given) - {*known, *_OWN})
+    source = given.get('unlabeled')
+    if not source or unknown:
+        wrong = 'needs unlabeled'
+        if unknown:
+            wrong = f'has no {", ".join(unknown)}'
+        msg = f'stages.teacher {wrong}; it takes {", ".join((*_OWN, *known))}'
+        raise InputError(msg)
+    if not Path(source).exists():
+        msg = (
+            f'no unlabeled images at {source}, which stages.teacher of '
+            f'{detector.filename} names; give a COCO json or a folder'
+        )
+        raise MissingFileError(msg)
+    chosen = {k: given[k] for k in known if given.get(k) is not None}
+    if 'flips' in chosen:
+        chosen['flips'] = tuple(chosen['flips'])
+    return TeacherOptions(**chosen)
+
+
+def _command(detector: Config, out: Path) -> str:
+    recipe = dict(detector.stages.teacher)
+    changes = dict(recipe.pop('options', None) or {})
+    config = recipe.pop('config', None)
+    if config:
+        config = find_config(config, detector.filename)
+    else:
+        config, root = detector.filename, str(stages_root(detector))
+        if str(stages_root(Config.fromfile(config))) != root:
+            changes['stages.root'] = root
+    given = dict(recipe, out=out, cfg_options=changes or None)
+    chosen = {k: v for k, v in given.items() if v is not None}
+    return f'python tools/pseudo_label.py {config} {flags(chosen)}'

@@ -1,0 +1,340 @@
+"""Teachers as a stage: when they are trained, again, or not at all."""
+
+import json
+import runpy
+import shutil
+import sys
+from pathlib import Path
+
+import cv2
+import pytest
+from mmengine.config import Config
+
+from helpers.tiny_stages import (
+    BACKBONE,
+    edit,
+    files_of,
+    make_stages_quick,
+    refusal,
+)
+from helpers.tiny_teachers import (
+    Tools,
+    read_detector,
+    write_data,
+    write_detector,
+)
+from mmdet_ddpm_moco.bank.scenes import Scenes
+from mmdet_ddpm_moco.checkpoints.weights_only import load_weights_only
+from mmdet_ddpm_moco.engine import teacher_stage
+from mmdet_ddpm_moco.engine.stages import check_prepared, prepare, stages_of
+from mmdet_ddpm_moco.engine.teachers import make_pseudo_labels
+from mmdet_ddpm_moco.utils.paths import shipped
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.fixture(autouse=True)
+def log(monkeypatch):
+    return make_stages_quick(monkeypatch)
+
+
+@pytest.fixture
+def tools(monkeypatch):
+    tools = Tools()
+    monkeypatch.setattr(teacher_stage, 'run_logged', tools)
+    return tools
+
+
+@pytest.fixture(scope='module')
+def prepared_once(tmp_path_factory):
+    """Scenes, made once; tests work on copies."""
+    root = write_data(tmp_path_factory.mktemp('teachers'))
+    file = write_detector(root)
+    with pytest.MonkeyPatch.context() as patch:
+        make_stages_quick(patch)
+        patch.setattr(teacher_stage, 'run_logged', Tools())
+        prepare(read_detector(file))
+    return root
+
+
+@pytest.fixture
+def prepared(tmp_path, prepared_once):
+    """A detector whose scenes are up to date, in its place: see
+    test_stage_freshness."""
+    kept = tmp_path / 'kept'
+    shutil.copytree(prepared_once, kept)
+    yield prepared_once / 'detector.py'
+    shutil.rmtree(prepared_once)
+    shutil.copytree(kept, prepared_once)
+
+
+@pytest.fixture
+def new(tmp_path):
+    """A detector of which nothing is made yet."""
+    return write_detector(write_data(tmp_path))
+
+
+def fresh(file, **options):
+    (stage,) = stages_of(read_detector(file, **options))
+    return stage.fresh()
+
+
+def test_the_hook_has_the_teachers_made(new):
+    cfg = read_detector(new)
+    root = new.parent / 'root'
+    assert cfg.custom_hooks[0].scenes == str(root / 'scenes')
+    (stage,) = stages_of(cfg)
+    assert (stage.name, stage.output) == ('teacher', root / 'scenes')
+    assert not stage.fresh()
+
+
+def test_scenes_that_nothing_reads_are_not_made(new):
+    cfg = read_detector(new)
+    cfg.custom_hooks = []
+    assert stages_of(cfg) == []
+
+
+def test_what_is_made_is_made_once(prepared, tools, log):
+    scenes = Scenes(prepared.parent / 'root/scenes')
+    assert len(scenes) == 6
+    assert fresh(prepared)
+    before = files_of(prepared.parent)
+    prepare(read_detector(prepared))
+    check_prepared(read_detector(prepared))
+    assert files_of(prepared.parent) == before
+    assert tools.trained == []
+    assert log[0].endswith('root/scenes is up to date, reused')
+
+
+def change_labels(root):
+    edit(root / 'labeled/train.json', '[4, 6, 12, 10]', '[4, 6, 12, 11]')
+
+
+def change_config(root):
+    edit(root / 'detector.py', 'lr=0.0001', 'lr=0.0002')
+
+
+def change_folds(root):
+    edit(root / 'detector.py', 'folds=2', 'folds=3')
+
+
+def change_seed(root):
+    edit(root / 'detector.py', 'folds=2', 'folds=2, seed=1')
+
+
+def change_options(root):
+    edit(
+        root / 'detector.py',
+        'folds=2',
+        "folds=2, options={'train_cfg.max_epochs': 2}",
+    )
+
+
+def change_precision(root):
+    edit(root / 'detector.py', 'folds=2', 'folds=2, precision=0.5')
+
+
+def change_flips(root):
+    edit(root / 'detector.py', "'none',", "'none', 'vertical',")
+
+
+def change_unlabeled_images(root):
+    path = root / 'all/train.json'
+    coco = json.loads(path.read_text())
+    coco['images'].pop()
+    path.write_text(json.dumps(coco))
+
+
+def change_an_unlabeled_image(root):
+    path = str(root / 'all/images/5.png')
+    cv2.imwrite(path, cv2.imread(path)[::-1])
+
+
+def lose_the_manifest(root):
+    (root / 'root/scenes/scenes.json').unlink()
+
+
+TEACHERS = [change_labels, change_config, change_folds, change_seed]
+TEACHERS += [change_options]
+SCENES = [change_precision, change_flips, change_unlabeled_images]
+SCENES += [change_an_unlabeled_image, lose_the_manifest]
+
+
+@pytest.mark.parametrize('change', [*TEACHERS, *SCENES])
+def test_what_is_stale_is_detected(prepared, change):
+    change(prepared.parent)
+    assert not fresh(prepared)
+
+
+def test_what_is_not_read_makes_nothing_stale(prepared):
+    """Annotations of unlabeled images, and how the detector is trained."""
+    edit(prepared.parent / 'all/train.json', '[4, 6, 12, 10]', '[1, 1, 2, 2]')
+    assert fresh(prepared)
+    assert fresh(prepared, **{'train_cfg.max_epochs': 7, 'randomness.seed': 3})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('change', [change_config, change_labels])
+def test_teachers_of_other_settings_are_set_aside(
+    prepared, tools, log, change
+):
+    root = prepared.parent / 'root'
+    before = files_of(root / 'scenes')
+    change(prepared.parent)
+    prepare(read_detector(prepared))
+    assert fresh(prepared)
+    assert tools.trained == ['0', '1']
+    assert files_of(root / 'scenes.old-1') == before
+    assert any('kept as' in line for line in log)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('change', SCENES)
+def test_scenes_are_made_again_by_the_teachers_that_are_there(
+    prepared, tools, change
+):
+    root = prepared.parent / 'root'
+    weights = (root / 'scenes/teachers/0/epoch_1.pth').read_bytes()
+    change(prepared.parent)
+    prepare(read_detector(prepared))
+    assert fresh(prepared)
+    assert tools.trained == []
+    assert not (root / 'scenes.old-1').exists()
+    assert (root / 'scenes/teachers/0/epoch_1.pth').read_bytes() == weights
+
+
+@pytest.mark.slow
+def test_a_run_that_was_killed_goes_on(new, tools, monkeypatch, log):
+    def killed(command, log, on_line=None):
+        if command[2].endswith('teachers/1/detector.py'):
+            raise Killed
+        return tools(command, log, on_line)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(teacher_stage, 'run_logged', killed)
+        with pytest.raises(Killed):
+            prepare(read_detector(new))
+    assert not fresh(new)
+    assert tools.trained == ['0']
+    prepare(read_detector(new))
+    assert fresh(new)
+    assert tools.trained == ['0', '1']
+    assert any('resuming in' in line for line in log)
+    assert not list((new.parent / 'root').glob('*.old-*'))
+
+
+def run_tool(command, monkeypatch, tools):
+    """tools/pseudo_label.py with the arguments of a printed command."""
+    assert command[:2] == ['python', 'tools/pseudo_label.py']
+    tool = str(shipped('tools') / 'pseudo_label.py')
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, 'argv', [tool, *command[2:]])
+        patch.setitem(make_pseudo_labels.__kwdefaults__, 'command', tools)
+        runpy.run_path(tool)['main']()
+
+
+@pytest.mark.parametrize('way', ['own', 'root', 'other'])
+def test_the_command_does_what_the_stage_does(new, tools, monkeypatch, way):
+    """Also for another root, and for a config of their own."""
+    root, options = new.parent / 'root', {}
+    if way == 'root':
+        root = new.parent / 'elsewhere'
+        options['stages.root'] = str(root)
+    if way == 'other':
+        shutil.copy(new, new.parent / 'teacher.py')
+        edit(new.parent / 'teacher.py', 'lr=0.0001', 'lr=0.0003')
+        options['stages.teacher.config'] = 'teacher.py'
+        options['stages.teacher.options'] = {'train_cfg.max_epochs': 2}
+    head, (command,) = refusal(read_detector(new, **options))
+    assert str(root / 'scenes') in head
+    assert not root.exists()
+    run_tool(command, monkeypatch, tools)
+    assert tools.trained == ['0', '1']
+    assert fresh(new, **options)
+    teacher = Config.fromfile(root / 'scenes/teachers/0/detector.py')
+    lr, epochs = (3e-4, 2) if way == 'other' else (1e-4, 1)
+    assert teacher.optim_wrapper.optimizer.lr == lr
+    assert teacher.train_cfg.max_epochs == epochs
+
+
+@pytest.mark.slow
+def test_teachers_start_from_the_weights_of_the_backbone(new, tools):
+    data = new.parent / 'labeled'
+    moco = BACKBONE.replace('{data!r}', repr(str(data)))
+    (new.parent / 'moco.py').write_text(moco)
+    write_detector(new.parent, backbone=dict(config='moco.py'))
+    cfg = read_detector(new)
+    assert [s.name for s in stages_of(cfg)] == ['backbone', 'teacher']
+    prepare(cfg)
+    root = new.parent / 'root'
+    made = load_weights_only(root / 'moco/backbone.pth')['state_dict']
+    begun = load_weights_only(root / 'scenes/teachers/0/backbone_init.pth')
+    weights = {k.removeprefix('backbone.'): v for k, v in made.items()}
+    assert len(weights) > 100
+    for key, value in begun['state_dict'].items():
+        assert value.equal(weights[key.removeprefix('backbone.')]), key
+    assert all(stage.fresh() for stage in stages_of(cfg))
+    # Other weights want other teachers.
+    edit(new.parent / 'moco.py', 'seed=0', 'seed=1')
+    stages_of(cfg)[0].make()
+    assert [s.fresh() for s in stages_of(cfg)] == [True, False]
+
+
+def test_a_backbone_for_the_teachers_alone_is_made_too(new):
+    (new.parent / 'moco.py').write_text(
+        BACKBONE.replace('{data!r}', repr(str(new.parent / 'labeled')))
+    )
+    write_detector(new.parent, backbone=dict(config='moco.py'))
+    shutil.copy(new, new.parent / 'teacher.py')
+    cfg = read_detector(
+        new, **{'stages.teacher.config': str(new.parent / 'teacher.py')}
+    )
+    cfg.custom_hooks = [
+        dict(type='DDPMMoCoHook', scenes=str(new.parent / 'root/scenes'))
+    ]
+    names = [stage.name for stage in stages_of(cfg)]
+    assert names == ['backbone', 'teacher']
+
+
+def test_teachers_must_not_see_test_images(new, tools):
+    images = new.parent / 'test/images'
+    shutil.copy(new.parent / 'all/images/7.png', images / '1.png')
+    with pytest.raises(ValueError, match='1 of the 2 validation') as error:
+        prepare(read_detector(new))
+    message = str(error.value)
+    assert message.startswith(f'the teacher that {new} asks for would be made')
+    assert f'test image {images}/1.png is 7.png there' in message
+    assert not (new.parent / 'root').exists()
+    assert tools.trained == []
+
+
+@pytest.mark.parametrize(
+    ('options', 'named'),
+    [
+        ({'presicion': 0.5}, 'stages.teacher has no presicion; it takes con'),
+        ({'unlabeled': None}, 'stages.teacher needs unlabeled'),
+        ({'unlabeled': 'nowhere.json'}, 'no unlabeled images at nowhere.json'),
+        ({'precision': 2}, r'precision must be in \(0, 1\], got 2'),
+        ({'flips': ['up']}, 'flips must be some of none'),
+        ({'config': 'nowhere.py'}, r'no config nowhere\.py'),
+    ],
+)
+def test_wrong_options_are_told_first(new, options, named):
+    cfg = read_detector(
+        new, **{f'stages.teacher.{k}': v for k, v in options.items()}
+    )
+    with pytest.raises((ValueError, FileNotFoundError), match=named) as error:
+        stages_of(cfg)
+    assert '\n' not in str(error.value)
+
+
+def test_scenes_that_no_stage_makes_must_be_there(new):
+    cfg = read_detector(new)
+    cfg.custom_hooks = [dict(type='DDPMMoCoHook', scenes='theirs')]
+    with pytest.raises(FileNotFoundError, match=r'theirs, .*pseudo_label\.py'):
+        stages_of(cfg)
+    Path(new.parent / 'theirs').mkdir()
+    cfg.custom_hooks[0].scenes = str(new.parent / 'theirs')
+    assert stages_of(cfg) == []

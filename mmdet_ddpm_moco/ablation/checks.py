@@ -9,6 +9,7 @@ from mmengine.config import Config
 
 from ..engine.inputs import ann_files, images_of
 from ..engine.pipelines import TRANSFORM, type_name
+from ..engine.teacher_stage import teacher_images
 from ..utils.errors import InputError
 from .experiment import Variant
 from .run_configs import RunConfigs
@@ -87,7 +88,7 @@ def _difference(a: Any, b: Any, where: str) -> str | None:
 
 
 def check_labels(name: str, configs: RunConfigs, shots: Path) -> None:
-    """Checks that generator and contrast read the labels of the shots only.
+    """Checks that the stages read the labels of the shots only.
 
     Labels of a source with ``dataset_ids='image'`` are not read, and files
     in the stages' folder were made from the shots, whose annotations are
@@ -143,6 +144,20 @@ def check_no_leak(name: str, configs: RunConfigs, test_set: Path) -> None:
                     f'which is one of the images of {test_set}'
                 )
                 raise InputError(msg)
+    for path in _labeled_by_teachers(configs):
+        if path.name in names or _content(path) in contents:
+            msg = (
+                f'variant {name} leaks: its teachers label {path}, which is '
+                f'one of the images of {test_set}'
+            )
+            raise InputError(msg)
+
+
+def _labeled_by_teachers(configs: RunConfigs) -> Iterator[Path]:
+    teacher = configs.stages.get('teacher')
+    if teacher is not None:
+        recipe = configs.detector.stages.teacher
+        yield from teacher_images(recipe, teacher)[1].paths()
 
 
 def _content(path: Path) -> str | None:

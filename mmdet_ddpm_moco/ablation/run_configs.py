@@ -4,6 +4,7 @@ They are written as files, so that a run can be trained, inspected and
 repeated with ``tools/train.py`` like any other config.
 """
 
+import copy
 import hashlib
 import json
 from collections.abc import Callable, Sequence
@@ -13,7 +14,9 @@ from typing import Any
 
 from mmengine.config import Config
 
+from ..engine.image_sets import image_files
 from ..engine.inputs import ann_files
+from ..engine.teacher_config import teacher_config
 from ..utils.checks import check_annotations
 from ..utils.errors import InputError
 from ..utils.fileio import atomic_write_bytes
@@ -21,7 +24,7 @@ from ..utils.paths import find_config
 from .experiment import Experiment, Run
 from .shots import shots_name
 
-STAGES = ('generator', 'backbone')
+STAGES = ('generator', 'backbone', 'teacher')
 
 
 @dataclass
@@ -29,7 +32,7 @@ class RunConfigs:
     """The configs of a run."""
 
     detector: Config  # its work_dir is the run's folder
-    # Of generator and backbone, those that the detector's `stages` name.
+    # Of STAGES, those that the detector's `stages` name.
     stages: dict[str, Config]
     # 16 hexadecimal digits of a hash of all that the result depends on:
     # settings, shots and test images.
@@ -54,9 +57,7 @@ def run_configs(experiment: Experiment, run: Run) -> RunConfigs:
     for name in STAGES:
         recipe = detector.get('stages', {}).get(name)
         if recipe is not None:
-            stage = Config.fromfile(find_config(recipe.config, variant.config))
-            stage.merge_from_dict(dict(recipe.pop('options', {})))
-            stages[name] = stage
+            stages[name] = _stage_config(detector, name, recipe)
     placeholder = experiment.shots_ann_file
     drawn = shots_name(experiment, run.shots, run.seed)
 
@@ -70,8 +71,9 @@ def run_configs(experiment: Experiment, run: Run) -> RunConfigs:
     )
     for cfg in (detector, *others):
         cfg.randomness = dict(cfg.get('randomness', {}), seed=run.seed)
-    if detector.get('stages', {}).get('bank'):
-        detector.stages.bank.seed = run.seed
+    for name in ('bank', 'teacher'):
+        if detector.get('stages', {}).get(name):
+            detector.stages[name].seed = run.seed
     shots = experiment.data_root / drawn
     trained = [Path(f) for f in ann_files(detector.train_dataloader)]
     if trained != [shots] and not variant.own_labels:
@@ -92,19 +94,20 @@ def run_configs(experiment: Experiment, run: Run) -> RunConfigs:
     settings = [_settings(cfg) for cfg in (detector, *others)]
     if experiment.checkpoints > 1:
         settings.append(dict(checkpoints=experiment.checkpoints))
+    unlabeled = _unlabeled_files(detector)
     fingerprint = _fingerprint(
         settings,
-        [*trained, experiment.test_set, experiment.pool],
+        [*trained, experiment.test_set, experiment.pool, *unlabeled],
     )
     recipe = _fingerprint(
         [
             *map(_settings, others),
             _settings(detector.get('stages', {}), without=('root',)),
         ],
-        [shots, experiment.pool],
+        [shots, experiment.pool, *unlabeled],
     )
     if 'stages' in detector:
-        # Variants with one recipe share a generator, a bank and a backbone.
+        # Variants with one recipe share what their stages make.
         old = str(detector.stages.root)
         name = f'{run.shots}_{run.seed}_{recipe}'
         new = str(experiment.work_dir / 'stages' / name)
@@ -118,6 +121,26 @@ def run_configs(experiment: Experiment, run: Run) -> RunConfigs:
         )
     detector.work_dir = str(experiment.work_dir / 'runs' / run.name)
     return RunConfigs(detector, dict(zip(stages, others)), fingerprint)
+
+
+def _stage_config(detector: Config, name: str, recipe: Any) -> Config:
+    own = name != 'teacher' or recipe.get('config')
+    if own:
+        path = find_config(recipe.config, detector.filename)
+        cfg = Config.fromfile(path)
+    else:
+        cfg = copy.deepcopy(detector)
+    cfg.merge_from_dict(dict(recipe.pop('options', {})))
+    return teacher_config(cfg) if name == 'teacher' else cfg
+
+
+def _unlabeled_files(detector: Config) -> list[Path]:
+    """The json of the images that teachers label, or those of a folder."""
+    teacher = detector.get('stages', {}).get('teacher')
+    if not teacher:
+        return []
+    source = Path(teacher.unlabeled)
+    return image_files(source) if source.is_dir() else [source]
 
 
 def write_run(configs: RunConfigs) -> Path:

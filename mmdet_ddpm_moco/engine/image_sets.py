@@ -85,6 +85,15 @@ def labeled_images(cfg: Config) -> ImageSet:
     return ImageSet.read(root / dataset['ann_file'], root / prefix)
 
 
+def image_files(folder: Path) -> list[Path]:
+    """All images in a folder and those below it, sorted."""
+    return [
+        path
+        for path in sorted(folder.rglob('*'))
+        if path.suffix.lower() in IMAGE_SUFFIXES
+    ]
+
+
 def unlabeled_images(
     source: str | Path, prefix: str | Path | None, labeled: ImageSet
 ) -> ImageSet:
@@ -106,18 +115,17 @@ def unlabeled_images(
     source = Path(source)
     if source.is_dir():
         images: list[dict] = []
-        for path in sorted(source.rglob('*')):
-            if path.suffix.lower() in IMAGE_SUFFIXES:
-                with Image.open(path) as opened:
-                    width, height = opened.size
-                images.append(
-                    dict(
-                        id=len(images) + 1,
-                        file_name=path.relative_to(source).as_posix(),
-                        width=width,
-                        height=height,
-                    )
+        for path in image_files(source):
+            with Image.open(path) as opened:
+                width, height = opened.size
+            images.append(
+                dict(
+                    id=len(images) + 1,
+                    file_name=path.relative_to(source).as_posix(),
+                    width=width,
+                    height=height,
                 )
+            )
         found = ImageSet(source, dict(images=images), source)
     else:
         found = ImageSet.read(source, prefix or labeled.prefix)

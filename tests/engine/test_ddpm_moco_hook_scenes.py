@@ -1,14 +1,11 @@
 """The one line with scenes: who swaps, until when, and what is ignored."""
 
-import cv2
 import numpy as np
 import pytest
 
 from helpers.tiny_detection import (
-    CLASSES,
     LOAD,
     PACK,
-    SIZE,
     KeepBoxesHook,
     detector_config,
     dumped_config,
@@ -17,47 +14,13 @@ from helpers.tiny_detection import (
     run,
 )
 from helpers.tiny_runs import log_of
-from mmdet_ddpm_moco.bank.scenes import write_scenes
+from helpers.tiny_scenes import make_scenes
 from mmdet_ddpm_moco.engine.pipelines import config_pipelines
-from mmdet_ddpm_moco.utils.provenance import record_images
 
 
 @pytest.fixture
 def scenes(tmp_path):
-    """Two scenes with four boxes each, of which one is to be ignored."""
-    (tmp_path / 'img').mkdir()
-    for i in range(2):
-        pixels = np.random.RandomState(90 + i).randint(0, 255, (SIZE, SIZE))
-        cv2.imwrite(str(tmp_path / f'img/{i}.png'), pixels.astype(np.uint8))
-    write_scenes(
-        tmp_path / 'scenes',
-        dict(
-            images=[
-                dict(id=i, file_name=f'{i}.png', width=SIZE, height=SIZE)
-                for i in range(2)
-            ],
-            annotations=[
-                dict(
-                    id=10 * i + k + 1,
-                    area=100,
-                    image_id=i,
-                    category_id=1,
-                    bbox=[4 + 14 * k, 8, 10, 10],
-                    iscrowd=int(k == 3),
-                    score=0.9,
-                )
-                for i in range(2)
-                for k in range(4)
-            ],
-            categories=[
-                dict(id=i + 1, name=name) for i, name in enumerate(CLASSES)
-            ],
-        ),
-        tmp_path / 'img',
-        {},
-        record_images((tmp_path / 'img').iterdir()),
-    )
-    return str(tmp_path / 'scenes')
+    return make_scenes(tmp_path)
 
 
 def config(data, work_dir, scenes, **settings):

@@ -11,7 +11,8 @@ from mmengine.config import Config
 from mmengine.registry import HOOKS, MODELS, DefaultScope
 
 from mmdet_ddpm_moco.ablation.experiment import read_experiment
-from mmdet_ddpm_moco.engine.inputs import fill_hooks
+from mmdet_ddpm_moco.engine.inputs import ann_files, fill_hooks
+from mmdet_ddpm_moco.engine.teacher_stage import read_teacher
 from mmdet_ddpm_moco.utils.paths import find_config
 
 ROOT = Path(__file__).parents[1]
@@ -67,6 +68,36 @@ def test_config_builds(path):
     for stage in ('generator', 'backbone'):
         if (cfg.get('stages') or {}).get(stage):
             assert find_config(cfg.stages[stage].config, path).is_file()
+
+
+SCENES = 'faster-rcnn_r50_fpn_ddpm-moco-scenes_1xb16-36e_neu-det-20shot.py'
+
+
+def test_teachers_are_the_detector_without_what_knows_all_labels():
+    path = ROOT / 'configs/ddpm_moco' / SCENES
+    cfg = fill_hooks(Config.fromfile(path))
+    root = cfg.stages.root
+    assert cfg.custom_hooks[0].scenes == f'{root}/scenes'
+    teacher = read_teacher(cfg)
+    assert teacher.custom_hooks == [
+        dict(
+            type='mmdet_ddpm_moco.DDPMMoCoHook',
+            checkpoint=f'{root}/moco/backbone.pth',
+        )
+    ]
+    assert teacher.train_dataloader == cfg.train_dataloader
+    # What is labeled here is unlabeled there, and the generator reads no more
+    # labels than the detector.
+    generator = Config.fromfile(find_config(cfg.stages.generator.config, path))
+    generator.merge_from_dict(dict(cfg.stages.generator.options))
+    (few,) = set(ann_files(cfg.train_dataloader))
+    assert few == 'data/NEU-DET/annotations/train_20.json'
+    assert set(ann_files(generator.train_dataloader)) == {few}
+    held_out = {
+        *ann_files(cfg.val_dataloader),
+        *ann_files(cfg.test_dataloader),
+    }
+    assert cfg.stages.teacher.unlabeled not in {few, *held_out}
 
 
 def differences(first, second):

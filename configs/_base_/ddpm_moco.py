@@ -1,8 +1,11 @@
 # Synthesized defects and contrastive weights. The hook takes the bank and the
 # backbone that `stages` make, in root/bank and root/moco/backbone.pth; a hook
-# with a `bank` or a `checkpoint` of its own takes that alone.
+# with a `bank`, a `checkpoint` or `scenes` of its own takes those alone.
 custom_hooks = [dict(type='mmdet_ddpm_moco.DDPMMoCoHook')]
-# How tools/train.py makes them, sized for one GPU.
+# How tools/train.py makes them, sized for one GPU. With unlabeled images,
+# teacher=dict(unlabeled=<COCO json or folder>) adds scenes, in root/scenes.
+# NEU-DET has none where the detector has all labels; with few, see
+# ddpm_moco/faster-rcnn_r50_fpn_ddpm-moco-scenes_1xb16-36e_neu-det-20shot.py.
 stages = dict(
     root='work_dirs/neu_det',
     generator=dict(config='ddpm/ddpm_unet64_1xb64-20ki_neu-det.py'),

@@ -50,24 +50,6 @@ def parse_args() -> argparse.Namespace:
         help='views of an image that each teacher is shown (default: all)',
     )
     parser.add_argument(
-        '--precision',
-        type=float,
-        help='share of the kept boxes of each class that is to be right '
-        '(default: %(default)s)',
-    )
-    parser.add_argument(
-        '--low-precision',
-        type=float,
-        help='a box that is less likely right is background; between both it '
-        'is ignored (default: %(default)s)',
-    )
-    parser.add_argument(
-        '--min-agreement',
-        type=float,
-        help='a box is ignored if the teachers agree on its place by less '
-        'than this mean IoU (default: %(default)s)',
-    )
-    parser.add_argument(
         '--seed', type=int, help='draws the folds (default: %(default)s)'
     )
     parser.add_argument(

@@ -21,6 +21,5 @@ stages = dict(
     teacher=dict(
         unlabeled=_base_.data_root + 'annotations/train.json',
         folds=3,
-        precision=0.7,
     ),
 )

@@ -2,7 +2,7 @@
 
 A set of scenes is a COCO data set by reference: ``annotations.json`` names
 images that stay where they are, ``scenes.json`` says where that is and how
-the labels were made. An annotation with ``iscrowd=1`` is a region to ignore.
+the labels were made. Each box has the ``probability`` that it is right.
 ``scenes.npz``, derived from both, is what workers read: flat arrays that a
 fork shares, so that memory does not grow with workers.
 """
@@ -24,6 +24,9 @@ FORMAT_VERSION = 1
 MANIFEST = 'scenes.json'
 ANNOTATIONS = 'annotations.json'
 INDEX = 'scenes.npz'
+# Defects that teachers expect in a scene, from which on it is used. Where they
+# see next to nothing it is more likely that they missed something.
+MIN_DEFECTS = 0.5
 
 
 @dataclass(frozen=True)
@@ -34,16 +37,14 @@ class Scene:
         path (Path): The image.
         boxes (np.ndarray): float32 (N, 4), x0, y0, x1, y1 in pixels.
         labels (np.ndarray): int64 (N, ), index into the classes.
-        ignore (np.ndarray): bool (N, ), regions that are neither defect nor
-            background.
-        scores (np.ndarray): float32 (N, ), in [0, 1].
+        probabilities (np.ndarray): float32 (N, ), that a box is right, in
+            [0, 1].
     """
 
     path: Path
     boxes: np.ndarray
     labels: np.ndarray
-    ignore: np.ndarray
-    scores: np.ndarray
+    probabilities: np.ndarray
 
 
 class Scenes:
@@ -76,6 +77,7 @@ class Scenes:
                 self._index = {key: index[key] for key in index.files}
             self._names = self._index['names']
             self._first = self._index['first']
+            self._probabilities = self._index['probabilities']
         except (ValueError, KeyError, TypeError, OSError, EOFError) as error:
             msg = (
                 f'the scenes {self.root} cannot be read, make them again: '
@@ -102,23 +104,23 @@ class Scenes:
             self.img_prefix / str(self._names[index]),
             self._index['boxes'][part],
             self._index['labels'][part],
-            self._index['ignore'][part],
-            self._index['scores'][part],
+            self._probabilities[part],
         )
 
     def usable(self) -> np.ndarray:
         """Indices of scenes that teach something.
 
         Returns:
-            np.ndarray: int64; scenes with a kept box, and those that are
-            declared free of defects (no annotation at all).
+            np.ndarray: int64; scenes with at least ``MIN_DEFECTS`` expected
+            defects, and those that are declared free of defects (no
+            annotation at all).
         """
-        kept = np.add.reduceat(
-            np.append(~self._index['ignore'], False), self._first[:-1]
+        expected = np.add.reduceat(
+            np.append(self._probabilities, 0), self._first[:-1]
         ) * (np.diff(self._first) > 0)
         free = self.manifest.get('defect_free', False)
         return np.flatnonzero(
-            (kept > 0) | (free & (np.diff(self._first) == 0))
+            (expected >= MIN_DEFECTS) | (free & (np.diff(self._first) == 0))
         )
 
 
@@ -159,8 +161,9 @@ def write_scenes(
         first=np.cumsum([0, *(len(rows[i['id']]) for i in coco['images'])]),
         boxes=np.hstack([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]]),
         labels=np.array([place[a['category_id']] for a in ordered], np.int64),
-        ignore=np.array([a.get('iscrowd', 0) for a in ordered], bool),
-        scores=np.array([a.get('score', 1) for a in ordered], np.float32),
+        probabilities=np.array(
+            [a.get('probability', 1) for a in ordered], np.float32
+        ),
     )
     packed = io.BytesIO()
     np.savez(packed, **index)

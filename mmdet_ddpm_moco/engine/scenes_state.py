@@ -1,7 +1,7 @@
 """What scenes are made from, recorded beside them.
 
 It says whether they are up to date, and whether their teachers are: other
-thresholds need no other teachers.
+flips need no other teachers.
 """
 
 import hashlib

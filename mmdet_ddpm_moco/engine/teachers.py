@@ -1,8 +1,8 @@
 """Teachers: detectors of folds of the labels that label other images.
 
 Each teacher is trained on all folds but one, by the ordinary tool. What it
-finds on its own fold, which it did not see, sets the thresholds of each
-class; what all of them find on the unlabeled images is merged.
+finds on its own fold, which it did not see, tells how likely its boxes are
+right; what all of them find on the unlabeled images is merged.
 """
 
 import copy
@@ -18,12 +18,12 @@ from ..bank.scenes import write_scenes
 from ..conversion.boxes import main_classes
 from ..evaluation.detection_matches import Matches, match_detections
 from ..evaluation.judge import Detections
+from ..teacher.calibration import calibrate
 from ..teacher.folds import draw_folds
 from ..teacher.fusion import FusedDetections, fuse
 from ..teacher.pseudo_labels import pseudo_coco
-from ..teacher.report import measure_kept, report_rows, report_text
+from ..teacher.report import measure, report_rows, report_text
 from ..teacher.settings import TeacherOptions
-from ..teacher.thresholds import calibrate
 from ..utils.fileio import atomic_write_bytes, write_json
 from ..utils.provenance import record_images
 from ..utils.run_logged import run_logged
@@ -114,15 +114,9 @@ def make_pseudo_labels(
                     held_out[image['id']] = fuse(here, size_of(image))
                 else:
                     views.setdefault(image['id'], []).extend(here)
-    by_name = {
-        threshold.name: threshold
-        for threshold in calibrate(
-            out_of_fold(labeled, held_out),
-            options.precision,
-            options.low_precision,
-        )
-    }
-    thresholds = [by_name[category['name']] for category in categories]
+    matches = out_of_fold(labeled, held_out)
+    by_name = {known.name: known for known in calibrate(matches)}
+    calibrations = [by_name[category['name']] for category in categories]
     coco = pseudo_coco(
         unlabeled.coco['images'],
         categories,
@@ -130,19 +124,20 @@ def make_pseudo_labels(
             i['id']: fuse(views[i['id']], size_of(i))
             for i in unlabeled.coco['images']
         },
-        thresholds,
-        options.min_agreement,
+        calibrations,
     )
-    rows = report_rows(
-        coco, thresholds, None if truth is None else measure_kept(coco, truth)
-    )
+    measured = None if truth is None else measure(coco, truth)
+    rows = report_rows(coco, matches, calibrations, measured)
     text = report_text(rows, coco, options.folds)
     seen = record_images([*labeled.paths(), *unlabeled.paths()])
     scenes = write_scenes(
         out,
         coco,
         unlabeled.prefix,
-        dict(options=asdict(options), thresholds=[*map(asdict, thresholds)]),
+        dict(
+            options=asdict(options),
+            calibrations=[*map(asdict, calibrations)],
+        ),
         seen,
     )
     png = cv2.imencode('.png', draw_scene_grid(scenes))[1].tobytes()

@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from ensemble_boxes import weighted_boxes_fusion
-from torchvision.ops import box_iou  # the library's, in float64
 
 from ..evaluation.judge import Detections
 
@@ -20,17 +18,11 @@ class FusedDetections:
         scores (np.ndarray): float32 (N, ), in [0, 1]: mean score of the
             boxes that were merged, lowered by the views that had none.
         labels (np.ndarray): int64 (N, ).
-        support (np.ndarray): float32 (N, ), share of the views with a box
-            of this class that overlaps it by an IoU of at least 0.5.
-        agreement (np.ndarray): float32 (N, ), mean IoU of the best such box
-            of each view that has one; how well the place is known.
     """
 
     boxes: np.ndarray
     scores: np.ndarray
     labels: np.ndarray
-    support: np.ndarray
-    agreement: np.ndarray
 
 
 def flip_image(image: np.ndarray, flip: str) -> np.ndarray:
@@ -105,23 +97,8 @@ def fuse(
         iou_thr=iou,
         skip_box_thr=min_score,
     )
-    fused = (boxes * scale).astype(np.float32).reshape(-1, 4)
-    kinds = labels.astype(np.int64)
-    best = np.zeros((len(views), len(fused)), np.float32)
-    for row, view in zip(best, views, strict=True):
-        kept = view.scores >= min_score
-        if not kept.any() or not len(fused):
-            continue
-        overlap = box_iou(
-            torch.from_numpy(fused), torch.from_numpy(view.boxes[kept])
-        ).numpy()
-        same = kinds[:, None] == view.labels[kept]
-        row[:] = np.where(same, overlap, 0).max(axis=1)
-    has = best >= 0.5
     return FusedDetections(
-        fused,
+        (boxes * scale).astype(np.float32).reshape(-1, 4),
         scores.astype(np.float32),
-        kinds,
-        has.mean(axis=0, dtype=np.float32),
-        np.where(has, best, 0).sum(0) / np.maximum(has.sum(0), 1),
+        labels.astype(np.int64),
     )

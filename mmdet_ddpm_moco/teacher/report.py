@@ -1,38 +1,23 @@
 """What the teachers labeled, in numbers a person reads before training."""
 
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ..evaluation.detection_matches import ClassMatches, match_detections
+from ..evaluation.detection_matches import (
+    ClassMatches,
+    Matches,
+    match_detections,
+)
 from ..utils.errors import MissingFileError
-from .thresholds import Threshold
+from .calibration import Calibration
+from .pseudo_labels import MIN_PROBABILITY
 
 
-def measured(found: ClassMatches) -> dict[str, float]:
-    """Precision and recall of kept boxes whose truth is known, IoU 0.5.
-
-    Args:
-        found (ClassMatches): Of the kept boxes of one class.
-
-    Returns:
-        dict[str, float]: ``precision`` and ``recall``, in [0, 1].
-    """
-    counted = ~found.ignored[0]
-    right = int(found.true_positive[0][counted].sum())
-    return dict(
-        precision=right / max(int(counted.sum()), 1),
-        recall=right / max(int(found.ground_truths.sum()), 1),
-    )
-
-
-def measure_kept(
-    coco: Mapping[str, Any], file: str | Path
-) -> list[dict[str, float]]:
-    """Measures the kept boxes against the true ones, image by file name.
+def measure(coco: Mapping[str, Any], file: str | Path) -> list[dict]:
+    """Measures pseudo-labels against true boxes, image by file name.
 
     Args:
         coco (Mapping): Pseudo-labels, from :func:`pseudo_coco`.
@@ -40,7 +25,8 @@ def measure_kept(
             are left out.
 
     Returns:
-        list[dict]: From :func:`measured`, by class.
+        list[dict]: By class: ``right`` (int), boxes that are right (IoU of
+        at least 0.5), and ``recall``, their share of the true boxes.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -61,7 +47,7 @@ def measure_kept(
         ],
     )
     named = {c['id']: category[c['name']] for c in coco['categories']}
-    kept = [
+    boxes = [
         dict(
             image_id=ids[names[a['image_id']]],
             category_id=named[a['category_id']],
@@ -69,52 +55,68 @@ def measure_kept(
             score=a['score'],
         )
         for a in coco['annotations']
-        if not a['iscrowd'] and names[a['image_id']] in ids
+        if names[a['image_id']] in ids
     ]
     with TemporaryDirectory() as folder:
         truth = Path(folder) / 'truth.json'
         truth.write_text(json.dumps(shown))
-        found = {c.name: c for c in match_detections(truth, kept).classes}
-    return [measured(found[c['name']]) for c in coco['categories']]
+        found = {c.name: c for c in match_detections(truth, boxes).classes}
+    rows = []
+    for category in coco['categories']:
+        here = found[category['name']]
+        right = int(here.true_positive[0][~here.ignored[0]].sum())
+        truths = int(here.ground_truths.sum())
+        rows.append(dict(right=right, recall=right / max(truths, 1)))
+    return rows
 
 
 def report_rows(
     coco: Mapping[str, Any],
-    thresholds: Sequence[Threshold],
+    held_out: Matches,
+    calibrations: Sequence[Calibration],
     truth: Sequence[Mapping[str, float]] | None = None,
 ) -> list[dict[str, Any]]:
     """One row per class.
 
     Args:
         coco (Mapping): Pseudo-labels, from :func:`pseudo_coco`.
-        thresholds (Sequence[Threshold]): By class.
-        truth (Sequence[Mapping], optional): From :func:`measure_kept`.
-            Defaults to None.
+        held_out (Matches): Of teachers with labeled images that they did not
+            see.
+        calibrations (Sequence[Calibration]): By class, learned from them.
+        truth (Sequence[Mapping], optional): From :func:`measure`. Defaults
+            to None.
 
     Returns:
-        list[dict]: JSON types.
+        list[dict]: JSON types. ``expected_right`` is the sum of the boxes'
+        probabilities, ``expected_recall`` the share of the labeled boxes
+        that teachers found without having seen them.
     """
-    kept: Counter[int] = Counter()
-    ignored: Counter[int] = Counter()
-    for annotation in coco['annotations']:
-        counter = ignored if annotation['iscrowd'] else kept
-        counter[annotation['category_id']] += 1
+    matches = {found.name: found for found in held_out.classes}
     rows = []
     for index, category in enumerate(coco['categories']):
-        threshold = thresholds[index]
+        likely = [
+            a['probability']
+            for a in coco['annotations']
+            if a['category_id'] == category['id']
+        ]
         row = dict(
             name=category['name'],
-            kept=kept[category['id']],
-            ignored=ignored[category['id']],
-            high=threshold.high,
-            low=threshold.low,
-            expected_precision=threshold.precision,
-            expected_recall=threshold.recall,
+            boxes=len(likely),
+            expected_right=round(sum(likely), 1),
+            expected_recall=_recall(
+                matches[category['name']], calibrations[index]
+            ),
         )
         if truth is not None:
             row.update({f'true_{k}': v for k, v in truth[index].items()})
         rows.append(row)
     return rows
+
+
+def _recall(found: ClassMatches, calibration: Calibration) -> float:
+    likely = calibration(found.scores) >= MIN_PROBABILITY
+    right = found.true_positive[0][likely & ~found.ignored[0]].sum()
+    return float(right / max(found.ground_truths.sum(), 1))
 
 
 def report_text(
@@ -130,32 +132,30 @@ def report_text(
     Returns:
         str: A heading, a sentence and a table.
     """
-    with_box = {a['image_id'] for a in coco['annotations'] if not a['iscrowd']}
+    with_box = {a['image_id'] for a in coco['annotations']}
     total = len(coco['images'])
-    heads = ['class', 'kept', 'ignored', 'kept from score', 'ignored from']
-    heads += ['expected precision', 'expected recall']
-    known = bool(rows) and 'true_precision' in rows[0]
+    heads = ['class', 'boxes', 'expected to be right', 'expected recall']
+    known = bool(rows) and 'true_right' in rows[0]
     if known:
-        heads += ['true precision', 'true recall']
+        heads += ['right', 'recall']
     lines = [
         '# Pseudo-labels',
         '',
-        f'{folds} teachers labeled {total} images; {len(with_box)} have a '
-        f'kept box, {total - len(with_box)} have none and teach nothing. '
-        'Expected figures are those of teachers on labeled images they did '
-        'not see (IoU 0.5).',
+        f'{folds} teachers labeled {total} images; {total - len(with_box)} '
+        'have no box. Expected figures are those of teachers on labeled '
+        'images they did not see (class, IoU of at least 0.5). A detector '
+        'sees each box as often as it is expected to be right.',
         '',
         '| ' + ' | '.join(heads) + ' |',
         '|' + ' --- |' * len(heads),
     ]
     for row in rows:
-        cells = [row['name'], str(row['kept']), str(row['ignored'])]
-        cells += [f'{row[key]:.2f}' for key in ('high', 'low')]
-        cells += [f'{row[f"expected_{k}"]:.2f}' for k in _FIGURES]
+        cells = [row['name'], str(row['boxes'])]
+        cells += [
+            f'{row["expected_right"]:.0f}',
+            f'{row["expected_recall"]:.2f}',
+        ]
         if known:
-            cells += [f'{row[f"true_{k}"]:.2f}' for k in _FIGURES]
+            cells += [str(row['true_right']), f'{row["true_recall"]:.2f}']
         lines.append('| ' + ' | '.join(cells) + ' |')
     return '\n'.join(lines) + '\n'
-
-
-_FIGURES = ('precision', 'recall')

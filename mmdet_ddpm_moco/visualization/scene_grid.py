@@ -7,11 +7,13 @@ from ..bank.scenes import Scene, Scenes
 
 COLUMNS, ROWS = 6, 4
 CELL = 240  # pixels
-KEPT, IGNORED = (60, 160, 30), (0, 150, 240)  # BGR
+SHOWN_FROM = 0.2  # probability; the others would hide the image
+# BGR, of boxes that are certainly right and of those that are not.
+RIGHT, WRONG = (60, 160, 30), (0, 120, 255)
 
 
 def draw_scene_grid(scenes: Scenes, seed: int = 0) -> np.ndarray:
-    """Draws some scenes; kept boxes are green, ignored regions orange.
+    """Draws some scenes; boxes from green, surely right, to orange.
 
     Args:
         scenes (Scenes): The scenes.
@@ -43,13 +45,17 @@ def _draw(scene: Scene, classes: tuple[str, ...]) -> np.ndarray:
     scale = (CELL - 4) / max(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     shown = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-    for box, label, ignore, score in zip(
-        scene.boxes, scene.labels, scene.ignore, scene.scores, strict=True
-    ):
+    for index in np.argsort(scene.probabilities):
+        box, label = scene.boxes[index], scene.labels[index]
+        right = float(scene.probabilities[index])
+        if right < SHOWN_FROM:
+            continue
         x0, y0, x1, y1 = (round(float(v) * scale) for v in box)
-        color = IGNORED if ignore else KEPT
+        color = tuple(
+            round(right * a + (1 - right) * b) for a, b in zip(RIGHT, WRONG)
+        )
         cv2.rectangle(shown, (x0, y0), (x1 - 1, y1 - 1), color, 1)
-        text = f'{classes[label][:8]} {score:.2f}'
+        text = f'{classes[label][:8]} {right:.2f}'
         cv2.putText(
             shown,
             text,

@@ -126,7 +126,7 @@ def test_the_fingerprint_follows_the_teachers(file):
     seen = set()
     for change in (
         dict(),
-        dict(more='precision=0.5'),
+        dict(more="flips=['none']"),
         dict(more='folds=2'),
         dict(more="options={'train_cfg.max_iters': 90}"),
         dict(unlabeled='data/annotations/more.json'),

@@ -19,7 +19,7 @@ def coco(annotations):
     return dict(
         images=[dict(id=i, file_name=f'a/{i}.png') for i in (5, 2, 9)],
         annotations=[
-            dict(dict(iscrowd=0, score=0.5), image_id=i, category_id=c, bbox=b)
+            dict(dict(probability=0.75), image_id=i, category_id=c, bbox=b)
             for i, c, b in annotations
         ],
         categories=CATEGORIES,
@@ -46,6 +46,7 @@ def test_what_is_written_is_read(tmp_path):
     assert third.boxes.shape == (0, 4)
     assert second.boxes.dtype == np.float32
     assert second.labels.dtype == np.int64
+    assert second.probabilities.tolist() == [0.75, 0.75]
 
 
 def test_it_is_opened_again_in_workers(tmp_path):
@@ -56,12 +57,23 @@ def test_it_is_opened_again_in_workers(tmp_path):
 
 
 @pytest.mark.parametrize('free', [False, True])
-def test_scenes_without_a_kept_box_teach_nothing(tmp_path, free):
-    data = coco([(5, 7, [0, 0, 9, 9]), (2, 7, [5, 5, 1, 1])])
-    data['annotations'][1]['iscrowd'] = 1
+def test_scenes_without_a_likely_defect_teach_nothing(tmp_path, free):
+    boxes = [(5, 7, [0, 0, 9, 9]), (2, 7, [5, 5, 1, 1]), (2, 7, [0, 5, 1, 1])]
+    data = coco(boxes)
+    for annotation, likely in zip(
+        data['annotations'], (0.5, 0.2, 0.25), strict=True
+    ):
+        annotation['probability'] = likely
     scenes = write_scenes(tmp_path, data, tmp_path, dict(defect_free=free))
     # Image 9 has no annotation: defect-free, where that was declared.
     assert scenes.usable().tolist() == ([0, 2] if free else [0])
+
+
+def test_true_boxes_are_certain(tmp_path):
+    data = coco([(5, 7, [0, 0, 9, 9])])
+    del data['annotations'][0]['probability']
+    scenes = write_scenes(tmp_path, data, tmp_path, {})
+    assert scenes[0].probabilities.tolist() == [1]
 
 
 def test_no_scene_at_all(tmp_path):

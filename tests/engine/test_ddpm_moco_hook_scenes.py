@@ -1,6 +1,5 @@
-"""The one line with scenes: who swaps, until when, and what is ignored."""
+"""The one line with scenes: who swaps, and until when."""
 
-import numpy as np
 import pytest
 
 from helpers.tiny_detection import (
@@ -9,7 +8,6 @@ from helpers.tiny_detection import (
     KeepBoxesHook,
     detector_config,
     dumped_config,
-    faster_rcnn,
     hook,
     run,
 )
@@ -34,9 +32,7 @@ def test_every_sample_becomes_a_scene(tmp_path, data, scenes, workers):
     cfg = config(data, tmp_path / 'run', scenes, scene_prob=1.0)
     cfg.train_dataloader.num_workers = workers
     runner = run(cfg)
-    # This model cannot ignore: of four boxes the ignored one is painted.
     assert KeepBoxesHook.all() == [3] * 8
-    assert KeepBoxesHook.ignored == [0] * 8
     assert '2 of 2 scenes have labels' in log_of(runner)
 
 
@@ -66,38 +62,6 @@ def test_the_scenes_of_the_stages_are_used(tmp_path, data, scenes):
     runner = run(cfg)
     assert KeepBoxesHook.all() == [3] * 8
     assert f'training uses {scenes}: 2 of 2' in log_of(runner)
-
-
-def test_assigners_are_told_to_ignore(tmp_path, data, scenes):
-    cfg = config(data, tmp_path / 'run', scenes, scene_prob=1.0)
-    cfg.model = faster_rcnn()
-    runner = run(cfg)
-    model = runner.model
-    for assigner in (
-        model.rpn_head.assigner,
-        model.roi_head.bbox_assigner,
-    ):
-        assert assigner.ignore_iof_thr == 0.5
-    assert 'ignore_iof_thr=0.5 set for MaxIoUAssigner' in log_of(runner)
-    assert KeepBoxesHook.all() == [3] * 8
-    assert KeepBoxesHook.ignored == [1] * 8
-    losses = [
-        float(value)
-        for key, value in runner.message_hub.log_scalars.items()
-        if 'loss' in key
-        for value in value.data[0]
-    ]
-    assert losses
-    assert np.isfinite(losses).all()
-
-
-def test_a_threshold_that_was_chosen_stays(tmp_path, data, scenes):
-    cfg = config(data, tmp_path / 'run', scenes, scene_prob=1.0)
-    cfg.model = faster_rcnn()
-    cfg.model.train_cfg.rpn.assigner.ignore_iof_thr = 0.8
-    runner = run(cfg)
-    assert runner.model.rpn_head.assigner.ignore_iof_thr == 0.8
-    assert runner.model.roi_head.bbox_assigner.ignore_iof_thr == 0.5
 
 
 def test_the_dumped_config_says_what_was_run(tmp_path, data, scenes):

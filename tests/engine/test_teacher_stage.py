@@ -132,10 +132,6 @@ def change_options(root):
     )
 
 
-def change_precision(root):
-    edit(root / 'detector.py', 'folds=2', 'folds=2, precision=0.5')
-
-
 def change_flips(root):
     edit(root / 'detector.py', "'none',", "'none', 'vertical',")
 
@@ -158,7 +154,7 @@ def lose_the_manifest(root):
 
 TEACHERS = [change_labels, change_config, change_folds, change_seed]
 TEACHERS += [change_options]
-SCENES = [change_precision, change_flips, change_unlabeled_images]
+SCENES = [change_flips, change_unlabeled_images]
 SCENES += [change_an_unlabeled_image, lose_the_manifest]
 
 
@@ -313,10 +309,10 @@ def test_teachers_must_not_see_test_images(new, tools):
 @pytest.mark.parametrize(
     ('options', 'named'),
     [
-        ({'presicion': 0.5}, 'stages.teacher has no presicion; it takes con'),
+        ({'fold': 2}, 'stages.teacher has no fold; it takes config'),
         ({'unlabeled': None}, 'stages.teacher needs unlabeled'),
         ({'unlabeled': 'nowhere.json'}, 'no unlabeled images at nowhere.json'),
-        ({'precision': 2}, r'precision must be in \(0, 1\], got 2'),
+        ({'folds': 1}, 'folds must be at least 2, got 1'),
         ({'flips': ['up']}, 'flips must be some of none'),
         ({'config': 'nowhere.py'}, r'no config nowhere\.py'),
     ],

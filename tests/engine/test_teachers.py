@@ -74,7 +74,7 @@ def test_every_teacher_leaves_its_fold_out_and_all_label(config, data):
     paths = [*labeled.paths(), *unlabeled.paths()]
     assert seen == {f.content for f in fingerprints(paths).values()}
     assert '2 teachers labeled 6 images' in text
-    assert 'true precision' in text
+    assert '| expected recall | right | recall |' in text
     assert (out / 'report.md').read_text() == text
     assert (out / 'samples.png').is_file()
 

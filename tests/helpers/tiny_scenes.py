@@ -1,4 +1,4 @@
-"""Scenes with boxes and a region to ignore."""
+"""Scenes with boxes that are right, and with one that is not."""
 
 import cv2
 import numpy as np
@@ -8,12 +8,12 @@ from mmdet_ddpm_moco.utils.provenance import record_images
 
 from .tiny_detection import CLASSES, SIZE
 
-# x, y, width, height of the region to ignore, the last of four boxes.
-IGNORED = [46, 8, 10, 10]
 
+def make_scenes(folder, height=SIZE, sure=True):
+    """Two scenes with three boxes each, and one that is never right.
 
-def make_scenes(folder, height=SIZE):
-    """Two scenes with four boxes each, of which one is to be ignored."""
+    ``sure=False``: the three are right in half of the cases.
+    """
     (folder / 'img').mkdir()
     for i in range(2):
         pixels = np.random.RandomState(90 + i).randint(0, 255, (height, SIZE))
@@ -32,8 +32,8 @@ def make_scenes(folder, height=SIZE):
                     image_id=i,
                     category_id=1,
                     bbox=[4 + 14 * k, 8, 10, 10],
-                    iscrowd=int(k == 3),
-                    score=0.9,
+                    iscrowd=0,
+                    probability=(k < 3) * (1 if sure else 0.5),
                 )
                 for i in range(2)
                 for k in range(4)

@@ -1,115 +1,129 @@
+import json
+
 import numpy as np
 import pytest
 
+from mmdet_ddpm_moco.evaluation.detection_matches import match_detections
+from mmdet_ddpm_moco.teacher.calibration import Calibration
 from mmdet_ddpm_moco.teacher.fusion import FusedDetections
-from mmdet_ddpm_moco.teacher.pseudo_labels import label_image, pseudo_coco
-from mmdet_ddpm_moco.teacher.report import report_rows, report_text
-from mmdet_ddpm_moco.teacher.thresholds import Threshold
+from mmdet_ddpm_moco.teacher.pseudo_labels import (
+    MIN_PROBABILITY,
+    pseudo_coco,
+)
+from mmdet_ddpm_moco.teacher.report import measure, report_rows, report_text
 
-THRESHOLDS = (
-    Threshold('pit', 0.8, 0.4, 0.7, 0.5, 0.1),
-    Threshold('rust', 0.5, 0.5, 0.7, 0.5, 0.0),
+CALIBRATIONS = (
+    Calibration('pit', (0.0, 1.0), (0.0, 0.5)),
+    Calibration('rust', (), ()),
 )
 CATEGORIES = [dict(id=5, name='pit'), dict(id=2, name='rust')]
+IMAGES = [
+    dict(id=3, file_name='a.png', width=90, height=60),
+    dict(id=1, file_name='b.png', width=90, height=60),
+]
 
 
 def found(*rows):
-    """From rows of x0, y0, x1, y1, score, label and perhaps agreement."""
-    full = [row if len(row) == 7 else (*row, 1) for row in rows]
-    table = np.array(full, np.float32).reshape(-1, 7)
+    """From rows of x0, y0, x1, y1, score, label."""
+    table = np.array(rows, np.float32).reshape(-1, 6)
     return FusedDetections(
-        table[:, :4],
-        table[:, 4],
-        table[:, 5].astype(np.int64),
-        np.ones(len(table), np.float32),
-        table[:, 6],
+        table[:, :4], table[:, 4], table[:, 5].astype(np.int64)
     )
-
-
-def test_every_class_has_its_own_scores():
-    kept, ignored = label_image(
-        found(
-            (0, 0, 9, 9, 0.9, 0),
-            (20, 0, 29, 9, 0.6, 0),
-            (40, 0, 49, 9, 0.3, 0),
-            (60, 0, 69, 9, 0.6, 1),
-            (80, 0, 89, 9, 0.49, 1),
-        ),
-        THRESHOLDS,
-    )
-    assert kept.tolist() == [0, 3]
-    assert ignored.tolist() == [1]
-
-
-def test_an_uncertain_place_is_ignored():
-    here = found((0, 0, 9, 9, 0.9, 0, 0.7), (20, 0, 29, 9, 0.9, 0, 0.9))
-    assert label_image(here, THRESHOLDS)[0].tolist() == [0, 1]
-    kept, ignored = label_image(here, THRESHOLDS, min_agreement=0.8)
-    assert (kept.tolist(), ignored.tolist()) == ([1], [0])
-
-
-@pytest.mark.parametrize(
-    'box, label, ignored',
-    [
-        ((0, 0, 40, 40), 0, False),  # inside the kept one
-        ((0, 0, 40, 60), 0, False),  # by five sixths
-        ((0, 0, 50, 90), 0, True),  # by five ninths
-        ((0, 0, 40, 40), 1, True),  # of another class
-        ((0, 0, 300, 300), 0, True),  # around it
-    ],
-)
-def test_a_kept_defect_is_not_ignored_once_more(box, label, ignored):
-    rust_needs_more = (
-        THRESHOLDS[0],
-        Threshold('rust', 0.8, 0.4, 0.7, 0.5, 0.0),
-    )
-    here = found((0, 0, 50, 50, 0.9, 0), (*box, 0.6, label))
-    kept, left = label_image(here, rust_needs_more)
-    assert kept.tolist() == [0]
-    assert left.tolist() == [1] * ignored
 
 
 def made():
-    images = [
-        dict(id=3, file_name='a.png', width=90, height=60),
-        dict(id=1, file_name='b.png', width=90, height=60),
-    ]
     return pseudo_coco(
-        images,
+        IMAGES,
         CATEGORIES,
         {
             3: found((1, 2, 11, 22, 0.9, 0), (40, 0, 60, 9, 0.5, 0)),
-            1: found((5, 5, 9, 9, 0.1, 1)),
+            1: found((5, 5, 9, 9, 0.9, 1), (5, 5, 9, 9, 0.02, 0)),
         },
-        THRESHOLDS,
+        CALIBRATIONS,
     )
 
 
 def test_annotations_are_those_of_coco():
     coco = made()
     assert [image['id'] for image in coco['images']] == [3, 1]
-    kept, ignored = coco['annotations']
-    assert kept['image_id'] == ignored['image_id'] == 3
-    assert kept['category_id'] == 5
-    assert kept['bbox'] == [1, 2, 10, 20]
-    assert kept['area'] == 200
-    assert (kept['iscrowd'], ignored['iscrowd']) == (0, 1)
-    assert kept['score'] == pytest.approx(0.9)
-    assert len({kept['id'], ignored['id']}) == 2
+    # Of a class that nobody knows nothing is kept, nor what is unlikely.
+    first, second = coco['annotations']
+    assert first['image_id'] == second['image_id'] == 3
+    assert first['category_id'] == 5
+    assert first['bbox'] == [1, 2, 10, 20]
+    assert first['area'] == 200
+    assert first['iscrowd'] == 0
+    assert first['score'] == pytest.approx(0.9)
+    assert first['probability'] == pytest.approx(0.45)
+    assert second['probability'] == pytest.approx(0.25)
+    assert first['id'] != second['id']
 
 
-def test_the_report_counts_what_there_is():
-    rows = report_rows(made(), THRESHOLDS)
-    assert [(r['name'], r['kept'], r['ignored']) for r in rows] == [
-        ('pit', 1, 1),
-        ('rust', 0, 0),
-    ]
-    text = report_text(rows, made(), folds=3)
-    assert (
-        '3 teachers labeled 2 images; 1 have a kept box, 1 have none' in text
+@pytest.mark.parametrize('above', [False, True])
+def test_unlikely_boxes_are_left_out(above):
+    score = 2 * MIN_PROBABILITY + (0.01 if above else -0.01)
+    here = {3: found((1, 2, 11, 22, score, 0)), 1: found()}
+    coco = pseudo_coco(IMAGES, CATEGORIES, here, CALIBRATIONS)
+    assert len(coco['annotations']) == above
+
+
+@pytest.fixture
+def truth(tmp_path):
+    """Two pits and a rust spot in a.png, other ids, and an image more."""
+    names = dict(enumerate(('c.png', 'a.png')))
+    boxes = [(1, [1, 2, 10, 20], 1), (1, [70, 40, 9, 9], 1)]
+    boxes += [(1, [40, 0, 20, 9], 2), (0, [0, 0, 9, 9], 1)]
+    file = tmp_path / 'truth.json'
+    coco = dict(
+        images=[
+            dict(id=i, file_name=n, width=90, height=60)
+            for i, n in names.items()
+        ],
+        annotations=[
+            dict(
+                id=k + 1,
+                image_id=i,
+                bbox=b,
+                category_id=c,
+                area=b[2] * b[3],
+                iscrowd=0,
+            )
+            for k, (i, b, c) in enumerate(boxes)
+        ],
+        categories=[dict(id=2, name='rust'), dict(id=1, name='pit')],
     )
-    assert '| pit | 1 | 1 | 0.80 | 0.40 | 0.70 | 0.50 |' in text
-    assert 'true' not in text
-    known = [dict(precision=0.25, recall=0.75)] * 2
-    text = report_text(report_rows(made(), THRESHOLDS, known), made(), 3)
-    assert '| 0.70 | 0.50 | 0.25 | 0.75 |' in text
+    file.write_text(json.dumps(coco))
+    return file
+
+
+def test_what_is_right_is_measured_where_the_truth_is_known(truth):
+    pit, rust = measure(made(), truth)
+    assert pit == dict(right=1, recall=0.5)
+    assert rust == dict(right=0, recall=0)
+    with pytest.raises(FileNotFoundError, match='no annotations at'):
+        measure(made(), truth.with_name('gone.json'))
+
+
+def test_the_report_says_what_to_expect(truth):
+    held_out = match_detections(
+        truth,
+        [
+            dict(image_id=1, category_id=1, bbox=[1, 2, 10, 20], score=0.8),
+            # Too unlikely to be used.
+            dict(image_id=0, category_id=1, bbox=[0, 0, 9, 9], score=0.01),
+            dict(image_id=1, category_id=2, bbox=[40, 0, 20, 9], score=0.9),
+        ],
+    )
+    rows = report_rows(made(), held_out, CALIBRATIONS)
+    pit, rust = rows
+    assert (pit['name'], pit['boxes']) == ('pit', 2)
+    assert pit['expected_right'] == pytest.approx(0.7)
+    assert pit['expected_recall'] == pytest.approx(1 / 3)
+    assert (rust['boxes'], rust['expected_recall']) == (0, 0)
+    text = report_text(rows, made(), folds=3)
+    assert '3 teachers labeled 2 images; 1 have no box' in text
+    assert '| pit | 2 | 1 | 0.33 |\n' in text
+    known = measure(made(), truth)
+    rows = report_rows(made(), held_out, CALIBRATIONS, known)
+    text = report_text(rows, made(), 3)
+    assert '| pit | 2 | 1 | 0.33 | 1 | 0.50 |\n' in text

@@ -29,7 +29,8 @@ class DiffusionDefectAugment(BaseTransform):
     learn to detect those.
 
     A scene is a whole image that teachers labeled, see ``bank/scenes.py``:
-    with probability ``scene_prob`` it takes the place of the sample.
+    with probability ``scene_prob`` it takes the place of the sample, each of
+    its boxes with the probability that it is right.
 
     Place it after ``LoadAnnotations`` and before anything that moves pixels.
     Randomness comes from numpy's global generator.
@@ -62,9 +63,6 @@ class DiffusionDefectAugment(BaseTransform):
             swapped.
         scene_prob (float): Probability that a sample is swapped, in [0, 1].
             Defaults to 0.5.
-        paint_ignored (bool): Paint regions of scenes that are to be ignored
-            over with background, for detectors that cannot ignore. Defaults
-            to False.
 
     Raises:
         FileNotFoundError: There is no finished bank, or there are no scenes.
@@ -85,7 +83,6 @@ class DiffusionDefectAugment(BaseTransform):
         classes: Sequence[str] | None = None,
         scenes: str | None = None,
         scene_prob: float = 0.5,
-        paint_ignored: bool = False,
     ) -> None:
         if bank is None and scenes is None:
             msg = f'{type(self).__name__} needs a bank, scenes or both'
@@ -103,9 +100,7 @@ class DiffusionDefectAugment(BaseTransform):
                 classes, self.bank.classes, f'the defect bank {bank}'
             )
         self.scene_swap = (
-            None
-            if scenes is None
-            else SceneSwap(scenes, scene_prob, classes, paint_ignored)
+            None if scenes is None else SceneSwap(scenes, scene_prob, classes)
         )
 
     @autocast_box_type()

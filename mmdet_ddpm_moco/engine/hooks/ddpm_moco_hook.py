@@ -3,7 +3,6 @@
 from functools import partial
 from typing import Any
 
-from mmdet.models.task_modules.assigners import MaxIoUAssigner
 from mmdet.registry import TRANSFORMS
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
@@ -17,7 +16,6 @@ from ...datasets.transforms.diffusion_defect_augment import (
 )
 from ...datasets.transforms.scene_swap import SceneSwap
 from ...utils.checks import check_arguments
-from ...utils.dist import unwrap_model
 from ...utils.errors import InputError
 from ...utils.provenance import read_record
 from ..inputs import stage_outputs
@@ -31,9 +29,6 @@ from ..pipelines import (
 )
 from .contrastive_init_hook import ContrastiveInitHook
 
-# Share of a box inside a region to ignore from which on it is ignored.
-IGNORE_IOF = 0.5
-
 
 @HOOKS.register_module()
 class DDPMMoCoHook(Hook):
@@ -45,10 +40,7 @@ class DDPMMoCoHook(Hook):
     has the backbone start from the given weights as
     :class:`ContrastiveInitHook` does. It logs what it changed. A
     ``DiffusionDefectAugment`` that is already in a pipeline is left as it
-    is. ``val()`` and ``test()`` are not changed. Scenes have regions to
-    ignore: assigners that do not ignore any yet
-    (``MaxIoUAssigner(ignore_iof_thr=-1)``, mmdet's default) are told to, and
-    for detectors without such an assigner the regions are painted over.
+    is. ``val()`` and ``test()`` are not changed.
 
     Without ``bank``, ``checkpoint`` and ``scenes`` it takes what the
     ``stages`` of the config make, see :mod:`~mmdet_ddpm_moco.engine.stages`.
@@ -191,7 +183,6 @@ class DDPMMoCoHook(Hook):
             cfg.update(
                 scenes=self.scenes,
                 scene_prob=self.scene_prob,
-                paint_ignored=not ignore_regions(runner),
             )
         datasets = [
             d
@@ -322,45 +313,3 @@ class DDPMMoCoHook(Hook):
         runner.train_loop.dataloader_iterator = type(iterator)(
             runner.train_dataloader
         )
-
-
-def ignore_regions(runner: Runner) -> bool:
-    """Has the assigners of a detector leave regions to ignore out.
-
-    Args:
-        runner (Runner): Its model is built.
-
-    Returns:
-        bool: Whether all of its assigners can; if there are none, or others
-        than ``MaxIoUAssigner``, nothing is changed.
-    """
-    assigners: list[Any] = []
-    for module in unwrap_model(runner.model).modules():
-        for name in ('assigner', 'bbox_assigner', 'initial_assigner'):
-            held = getattr(module, name, None)
-            assigners += held if isinstance(held, (list, tuple)) else [held]
-    assigners = [a for a in assigners if a is not None]
-    if not assigners or not all(
-        isinstance(assigner, MaxIoUAssigner) for assigner in assigners
-    ):
-        runner.logger.info(
-            'DDPMMoCoHook: this detector cannot ignore regions '
-            f'({_names(assigners)}); those of scenes are painted over with '
-            'background'
-        )
-        return False
-    for assigner in assigners:
-        if assigner.ignore_iof_thr < 0:
-            assigner.ignore_iof_thr = IGNORE_IOF
-            runner.logger.info(
-                f'DDPMMoCoHook: ignore_iof_thr={IGNORE_IOF} set for '
-                f'{type(assigner).__name__}: regions of scenes to ignore are '
-                'no background'
-            )
-    return True
-
-
-def _names(assigners: list[Any]) -> str:
-    return ', '.join(sorted({type(a).__name__ for a in assigners})) or (
-        'it has no assigner'
-    )

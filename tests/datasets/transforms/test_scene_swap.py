@@ -2,36 +2,36 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from mmdet.structures.bbox import HorizontalBoxes
 from mmdet.structures.mask import BitmapMasks
 
 from mmdet_ddpm_moco.bank.scenes import write_scenes
-from mmdet_ddpm_moco.datasets.transforms.scene_swap import (
-    SceneSwap,
-    paint_over,
-)
+from mmdet_ddpm_moco.datasets.transforms.scene_swap import SceneSwap
 
 SIZE = (40, 60)
 
 
 @pytest.fixture
 def scenes(tmp_path):
-    """A scene with a kept box and an ignored one, and one without a box."""
+    """A scene with a sure box and an unsure one, and one without a box."""
     rng = np.random.default_rng(0)
     (tmp_path / 'img').mkdir()
     for i in range(2):
         pixels = rng.integers(0, 255, (*SIZE, 3), np.uint8)
         cv2.imwrite(str(tmp_path / f'img/{i}.png'), pixels)
-    annotation = dict(category_id=2, iscrowd=0, score=0.9)
+    annotation = dict(category_id=2, probability=1)
     write_scenes(
         tmp_path / 'scenes',
         dict(
             images=[dict(id=i, file_name=f'{i}.png') for i in range(2)],
             annotations=[
                 dict(annotation, image_id=0, bbox=[2, 3, 10, 12]),
-                dict(annotation, image_id=0, bbox=[40, 20, 15, 15], iscrowd=1),
+                dict(
+                    annotation,
+                    image_id=0,
+                    bbox=[40, 20, 15, 15],
+                    probability=0.3,
+                ),
             ],
             categories=[dict(id=1, name='pit'), dict(id=2, name='rust')],
         ),
@@ -64,12 +64,12 @@ def test_a_swapped_sample_is_the_scene(scenes, tmp_path):
     assert results['img_shape'] == results['ori_shape'] == SIZE
     assert (results['height'], results['width']) == SIZE
     np.testing.assert_array_equal(
-        results['gt_bboxes'].numpy(), [[2, 3, 12, 15], [40, 20, 55, 35]]
+        results['gt_bboxes'].numpy()[0], [2, 3, 12, 15]
     )
     # The data set has its own order of the names.
-    assert results['gt_bboxes_labels'].tolist() == [0, 0]
+    assert set(results['gt_bboxes_labels']) == {0}
     assert results['gt_bboxes_labels'].dtype == np.int64
-    assert results['gt_ignore_flags'].tolist() == [False, True]
+    assert not results['gt_ignore_flags'].any()
     assert results['gt_ignore_flags'].dtype == bool
 
 
@@ -97,18 +97,20 @@ def test_a_sample_that_is_not_swapped_is_left_alone(scenes):
     assert results == before
 
 
-def test_ignored_regions_are_painted_where_nothing_can_ignore(
-    scenes, tmp_path
-):
-    results = sample()
-    assert SceneSwap(scenes, 1.0, paint_ignored=True)(results)
-    assert results['gt_ignore_flags'].tolist() == [False]
-    assert len(results['gt_bboxes']) == 1
-    pixels = cv2.imread(str(tmp_path / 'img/0.png'))
-    changed = (results['img'] != pixels).any(axis=2)
-    assert changed[24:31, 45:50].mean() > 0.9
-    changed[20:35, 40:55] = False
-    assert not changed.any()
+def test_each_box_is_there_as_often_as_it_is_right(scenes):
+    np.random.seed(0)
+    swap, drawn = SceneSwap(scenes, 1.0), []
+    for _ in range(800):
+        results = sample()
+        swap(results)
+        boxes = results['gt_bboxes'].numpy()
+        assert len(boxes) == len(results['gt_bboxes_labels'])
+        assert len(boxes) == len(results['gt_ignore_flags'])
+        drawn.append([len(boxes), (boxes[:, 0] == 40).sum()])
+    total, unsure = np.mean(drawn, axis=0)
+    assert total - unsure == 1
+    # 0.3, plus or minus three standard errors.
+    assert 0.25 < unsure < 0.35
 
 
 def test_masks_are_refused(scenes):
@@ -134,31 +136,3 @@ def test_a_probability_out_of_range(scenes, prob):
 def test_unknown_classes_are_told(scenes):
     with pytest.raises(ValueError, match='pit'):
         SceneSwap(scenes, 1.0, classes=('rust',))
-
-
-@settings(deadline=None, max_examples=60)
-@given(st.integers(0, 10_000))
-def test_painting_keeps_real_boxes_and_what_is_far(seed):
-    rng = np.random.default_rng(seed)
-    image = rng.integers(0, 255, (50, 60, 3), np.uint8)
-
-    def boxes(number):
-        low = rng.uniform(-5, 50, (number, 2))
-        return np.hstack([low, low + rng.uniform(0, 30, (number, 2))])
-
-    regions, taken = boxes(rng.integers(0, 3)), boxes(rng.integers(0, 3))
-    painted = paint_over(image, regions, taken)
-    assert painted.shape == image.shape
-    assert painted.dtype == np.uint8
-    allowed = np.zeros((50, 60), bool)
-    for x0, y0, x1, y1 in regions:
-        allowed[
-            max(int(np.floor(y0)), 0) : max(int(np.ceil(y1)), 0),
-            max(int(np.floor(x0)), 0) : max(int(np.ceil(x1)), 0),
-        ] = True
-    for x0, y0, x1, y1 in taken:
-        allowed[
-            max(int(np.floor(y0)), 0) : max(int(np.ceil(y1)), 0),
-            max(int(np.floor(x0)), 0) : max(int(np.ceil(x1)), 0),
-        ] = False
-    assert not ((painted != image).any(axis=2) & ~allowed).any()

@@ -4,3 +4,5 @@ _base_ = './quick_baseline.py'
 
 train_cfg = dict(max_iters=2880)
 param_scheduler = [_base_.warmup]
+# Experiments score the mean of the last three.
+default_hooks = dict(checkpoint=dict(interval=360, max_keep_ckpts=3))

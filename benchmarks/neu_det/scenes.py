@@ -1,0 +1,17 @@
+# What unlabeled images are worth to a detector that starts from ImageNet.
+variants = dict(
+    baseline='variants/quick_stable.py',
+    scenes='variants/quick_scenes.py',
+    fully_supervised=dict(
+        config='variants/quick_fully_supervised.py',
+        seeds=[0],
+        own_labels=True,
+        note='all labels of the training part',
+    ),
+)
+reference = 'baseline'
+shots = [20]
+seeds = [0, 1, 2, 3, 4]
+data_root = 'data/NEU-DET-benchmark'
+work_dir = 'work_dirs/benchmarks/neu_det_scenes'
+checkpoints = 3

@@ -7,7 +7,9 @@ of stages; :func:`progress` recognizes the progress lines of MMEngine's
 LoggerHook, of the bar of ``synthesis.run`` and of a tool inside the tool.
 """
 
+import ctypes
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -54,6 +56,20 @@ def time_left(line: str) -> float | None:
     return float(seconds + 60 * (minutes + 60 * (hours + 24 * days)))
 
 
+# Loaded here: between fork and exec a process should load nothing.
+_PRCTL = ctypes.CDLL(None).prctl if sys.platform == 'linux' else None
+_PR_SET_PDEATHSIG = 1
+
+
+def _end_with_parent() -> None:
+    """Has the kernel end this process when the one that started it ends.
+
+    Else a tool would go on, and write into a folder that is resumed already.
+    """
+    assert _PRCTL is not None
+    _PRCTL(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def run_logged(
     command: Sequence[str],
     log: str | Path,
@@ -62,7 +78,7 @@ def run_logged(
     """Runs ``python`` with arguments; shows its stages and the time left.
 
     All that it prints goes to the file ``log``, each line also to
-    ``on_line``.
+    ``on_line``. On Linux it ends when this process is killed.
 
     Returns:
         float: Seconds taken.
@@ -82,6 +98,7 @@ def run_logged(
             stderr=subprocess.STDOUT,
             text=True,
             bufsize=1,
+            preexec_fn=None if _PRCTL is None else _end_with_parent,
         ) as process,
     ):
         try:

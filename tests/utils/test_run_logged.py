@@ -1,3 +1,10 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import pytest
 
 from mmdet_ddpm_moco.utils.run_logged import progress, run_logged, time_left
@@ -91,3 +98,35 @@ def test_progress_of_a_tool_inside_a_tool_is_shown(tmp_path, capsys):
     shown = capsys.readouterr().out
     assert 'train [ 50/100] ' in shown
     assert '0:02:32 left' in shown
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='of Linux')
+def test_a_tool_ends_when_whoever_runs_it_is_killed(tmp_path):
+    tool = 'import os, time; print(os.getpid(), flush=True); time.sleep(60)'
+    caller = subprocess.Popen(
+        [
+            sys.executable,
+            '-c',
+            'from mmdet_ddpm_moco.utils.run_logged import run_logged\n'
+            f'run_logged(["python", "-c", {tool!r}], "x.log")',
+        ],
+        cwd=tmp_path,
+        env=dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)),
+    )
+    log = tmp_path / 'x.log'
+    deadline = time.monotonic() + 60
+    while not (log.is_file() and log.read_text().strip()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    status = Path('/proc') / log.read_text().strip() / 'stat'
+
+    def runs():
+        # One that has ended may be waiting for somebody to notice.
+        return status.is_file() and ') Z ' not in status.read_text()
+
+    assert runs()
+    caller.send_signal(signal.SIGKILL)
+    caller.wait()
+    while runs():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

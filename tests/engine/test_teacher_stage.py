@@ -10,6 +10,7 @@ import cv2
 import pytest
 from mmengine.config import Config
 
+from helpers.tiny_detection import KeepBoxesHook
 from helpers.tiny_stages import (
     BACKBONE,
     edit,
@@ -28,6 +29,7 @@ from mmdet_ddpm_moco.checkpoints.weights_only import load_weights_only
 from mmdet_ddpm_moco.engine import teacher_stage
 from mmdet_ddpm_moco.engine.stages import check_prepared, prepare, stages_of
 from mmdet_ddpm_moco.engine.teachers import make_pseudo_labels
+from mmdet_ddpm_moco.engine.training import stage_state, train
 from mmdet_ddpm_moco.utils.paths import shipped
 
 
@@ -276,6 +278,36 @@ def test_teachers_start_from_the_weights_of_the_backbone(new, tools):
     edit(new.parent / 'moco.py', 'seed=0', 'seed=1')
     stages_of(cfg)[0].make()
     assert [s.fresh() for s in stages_of(cfg)] == [True, False]
+
+
+@pytest.mark.slow
+def test_a_detector_trains_on_what_its_teachers_find(new, tools):
+    # Nearly untrained, they find everything everywhere; of boxes as large as
+    # the defects some are right, and that few are asked for.
+    learn = {
+        'model.rpn_head.anchor_generator.scales': [3],
+        'randomness.seed': 0,
+    }
+    cfg = read_detector(
+        new,
+        **{
+            'stages.teacher.options': learn,
+            'stages.teacher.precision': 0.01,
+            'stages.teacher.low_precision': 0.0,
+            'custom_hooks.0.scene_prob': 1.0,
+        },
+    )
+    prepare(cfg)
+    scenes = Scenes(new.parent / 'root/scenes')
+    used = [scenes[int(i)] for i in scenes.usable()]
+    assert used
+    cfg.launcher = 'none'
+    cfg.custom_hooks.append(dict(type='KeepBoxesHook'))
+    train(cfg)
+    assert stage_state(cfg.work_dir)['finished']
+    # Each sample is one of the scenes.
+    assert len(KeepBoxesHook.all()) == 6
+    assert set(KeepBoxesHook.all()) <= {int((~s.ignore).sum()) for s in used}
 
 
 def test_a_backbone_for_the_teachers_alone_is_made_too(new):

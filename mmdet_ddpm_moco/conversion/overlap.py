@@ -52,17 +52,42 @@ def coarse_spectrum(image: np.ndarray) -> np.ndarray:
         and width of the coarse image, so that shifts do not wrap around.
     """
     flat = flatten(image, COARSE_SIDE, detail=4, spread=4)
-    height, width = flat.shape
-    padded = np.zeros((2 * height, 2 * width), np.float32)
-    padded[:height, :width] = flat
+    return spectrum(flat, flat.shape)
+
+
+def spectrum(flat: np.ndarray, canvas: tuple[int, int]) -> np.ndarray:
+    """Fourier transform of a flattened image on a canvas of twice the size.
+
+    Args:
+        flat (np.ndarray): Flattened image (float32, shape (H, W)).
+        canvas (tuple[int, int]): Rows and columns of the largest image that
+            its spectrum will be compared with.
+
+    Returns:
+        np.ndarray: float32 in OpenCV's packed layout, of twice the canvas.
+    """
+    padded = np.zeros((2 * canvas[0], 2 * canvas[1]), np.float32)
+    padded[: flat.shape[0], : flat.shape[1]] = flat
     return cv2.dft(padded)
 
 
-def best_shift(first: np.ndarray, second: np.ndarray) -> Match:
-    """Finds the shift at which two spectra of one shape agree best."""
+def best_shift(
+    first: np.ndarray,
+    second: np.ndarray,
+    shapes: tuple[tuple[int, int], tuple[int, int]] | None = None,
+) -> Match:
+    """Finds the shift at which two images agree best.
+
+    Args:
+        first (np.ndarray): Spectrum of the first image.
+        second (np.ndarray): Spectrum of the second one, of the same shape.
+        shapes (tuple, optional): Shapes of both images, if they do not fill
+            the canvas. Defaults to None.
+    """
     product = cv2.mulSpectrums(first, second, 0, conjB=True)
     flags = cv2.DFT_INVERSE | cv2.DFT_SCALE | cv2.DFT_REAL_OUTPUT
-    weights, shifts = _weights(first.shape)
+    full = first.shape[0] // 2, first.shape[1] // 2
+    weights, shifts = _weights(*(shapes or (full, full)), first.shape)
     # Sums over n pixels, divided by the root of n: alike in spread.
     agreement = cv2.dft(product, flags=flags) * weights
     _, peak, _, (x, y) = cv2.minMaxLoc(agreement)
@@ -78,25 +103,30 @@ def best_shift(first: np.ndarray, second: np.ndarray) -> Match:
 
 
 def fine_correlation(
-    first: np.ndarray, second: np.ndarray, shift: tuple[int, int]
+    first: np.ndarray,
+    second: np.ndarray,
+    shift: tuple[int, int],
+    scale: float | None = None,
 ) -> float:
     """Highest correlation of the overlap near a shift, in [-1, 1].
 
     Args:
         first (np.ndarray): Gray image (uint8, shape (H, W)).
-        second (np.ndarray): Gray image of the same shape.
+        second (np.ndarray): Gray image of the same scale.
         shift (tuple[int, int]): As in ``Match``.
+        scale (float, optional): Pixels per step of the shift. Defaults to
+            those of a coarse pixel.
 
     Returns:
         float: 0 if nothing comparable overlaps.
     """
     a = flatten(first, FINE_SIDE, detail=5, spread=5)
     b = flatten(second, FINE_SIDE, detail=5, spread=5)
-    scale = max(1.0, max(a.shape) / COARSE_SIDE)
+    if scale is None:
+        scale = max(1.0, max(a.shape) / COARSE_SIDE)
     rows, cols = (round(step * scale) for step in shift)
-    height, width = a.shape
-    top, bottom = max(0, -rows), min(height, height - rows)
-    left, right = max(0, -cols), min(width, width - cols)
+    top, bottom = max(0, -rows), min(b.shape[0], a.shape[0] - rows)
+    left, right = max(0, -cols), min(b.shape[1], a.shape[1] - cols)
     field = a[top + rows : bottom + rows, left + cols : right + cols]
     piece = b[top + _SLACK : bottom - _SLACK, left + _SLACK : right - _SLACK]
     if piece.size < 64 or piece.std() < 1e-3 or field.std() < 1e-3:
@@ -105,19 +135,26 @@ def fine_correlation(
     return float(np.clip(found.max(), -1, 1))
 
 
-@lru_cache(maxsize=16)
-def _weights(shape: tuple[int, int]) -> tuple[np.ndarray, int]:
+@lru_cache(maxsize=64)
+def _weights(
+    first: tuple[int, int], second: tuple[int, int], shape: tuple[int, int]
+) -> tuple[np.ndarray, int]:
     """One over the root of the overlap's size, 0 where it is too small.
 
-    Also the number of shifts with a large enough overlap.
+    Also the number of shifts with a large enough overlap. ``first`` and
+    ``second`` are the shapes of the images, ``shape`` that of the spectra.
     """
-    common = np.outer(*(_common(size) for size in shape))
-    enough = common >= MIN_OVERLAP * (shape[0] // 2) * (shape[1] // 2)
+    rows, columns = map(_common, first, second, shape)
+    common = np.outer(rows, columns)
+    smaller = min(first[0] * first[1], second[0] * second[1])
+    enough = common >= MIN_OVERLAP * smaller
     weights = np.where(enough, 1 / np.sqrt(np.maximum(common, 1)), 0)
     return weights.astype(np.float32), int(enough.sum())
 
 
-def _common(size: int) -> np.ndarray:
+def _common(first: int, second: int, size: int) -> np.ndarray:
+    """Length that two sides have in common at each shift of the second."""
     place = np.arange(size)
-    shift = np.where(place < size // 2, place, size - place)
-    return size // 2 - shift
+    shift = np.where(place < size // 2, place, place - size)
+    begin = np.maximum(0, -shift)
+    return np.maximum(0, np.minimum(second, first - shift) - begin)

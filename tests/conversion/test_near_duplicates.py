@@ -109,3 +109,62 @@ def test_a_common_frame_is_no_overlap():
     spectra = [coarse_spectrum(image) for image in images[:2]]
     assert best_shift(*spectra).strength > MIN_STRENGTH
     assert group_near_duplicates(images, names(12)) == list(range(12))
+
+
+def cut_outs(seed, cuts):
+    """Pieces (rows, columns) of one surface, each in its own light."""
+    whole = surface(300, 400, seed).astype(np.float64)
+    return [
+        (factor * whole[rows, columns]).astype(np.uint8)
+        for factor, (rows, columns) in zip((0.5, 0.8, 1.0), cuts)
+    ]
+
+
+def sizes_of(images):
+    return [(image.shape[1], image.shape[0]) for image in images]
+
+
+def test_one_part_cut_out_differently_is_one_group():
+    cuts = [
+        (slice(0, 300), slice(0, 390)),
+        (slice(7, 290), slice(11, 400)),
+        (slice(90, 300), slice(150, 380)),
+    ]
+    images = [image for seed in (1, 2, 3) for image in cut_outs(seed, cuts)]
+    found = group_near_duplicates(images, names(9), sizes_of(images))
+    assert found == [0, 0, 0, 3, 3, 3, 6, 6, 6]
+    # Thumbnails do not say how large a pixel is.
+    assert group_near_duplicates(images, names(9)) == list(range(9))
+
+
+def test_a_cut_out_with_a_tenth_in_common_is_no_duplicate():
+    cuts = [(slice(0, 300), slice(0, 210)), (slice(0, 300), slice(190, 400))]
+    images = cut_outs(1, cuts)
+    images[1] = images[1][:290]
+    found = group_near_duplicates(images, names(2), sizes_of(images))
+    assert found == [0, 1]
+
+
+def test_unrelated_cut_outs_are_no_duplicates():
+    rng = np.random.default_rng(0)
+    images = [
+        surface(*rng.integers(90, 400, 2), seed, grain=rng.uniform(0.7, 6))
+        for seed in range(60)
+    ]
+    found = group_near_duplicates(images, names(60), sizes_of(images))
+    assert found == list(range(60))
+
+
+def test_cut_outs_are_compared_with_their_neighbors():
+    first, last = cut_outs(1, [(slice(0, 300), slice(0, 390))] * 2)
+    filler = [surface(24, 24, seed) for seed in range(2, WINDOW + 3)]
+    images = [first, *filler, last[:290]]
+    far = group_near_duplicates(images, names(83), sizes_of(images))
+    assert far[-1] == 82
+    near = ['a_1', *(f'b_{n}' for n in range(len(filler))), 'a_2']
+    assert group_near_duplicates(images, near, sizes_of(images))[-1] == 0
+
+
+def test_images_of_one_key_are_one_group():
+    images = [surface(60, 60, seed) for seed in range(4)]
+    assert group_near_duplicates(images, ['b', 'a', 'b', 'c']) == [0, 1, 0, 3]

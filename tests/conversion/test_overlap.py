@@ -8,6 +8,7 @@ from mmdet_ddpm_moco.conversion.overlap import (
     coarse_spectrum,
     fine_correlation,
     flatten,
+    spectrum,
     thumbnail,
 )
 
@@ -16,15 +17,15 @@ def naive_agreement(a: np.ndarray, b: np.ndarray) -> dict:
     """Sum of products over the overlap by its root size, shift by shift."""
     height, width = a.shape
     found = {}
-    for dy in range(1 - height, height):
-        for dx in range(1 - width, width):
+    for dy in range(1 - b.shape[0], height):
+        for dx in range(1 - b.shape[1], width):
             total, count = 0.0, 0
-            for y in range(height):
-                for x in range(width):
+            for y in range(b.shape[0]):
+                for x in range(b.shape[1]):
                     if 0 <= y + dy < height and 0 <= x + dx < width:
                         total += float(a[y + dy, x + dx]) * float(b[y, x])
                         count += 1
-            if count >= 0.2 * height * width:
+            if count >= 0.2 * min(a.size, b.size):
                 found[dy, dx] = total / count**0.5
     return found
 
@@ -35,6 +36,23 @@ def test_best_shift_equals_a_naive_search(shape):
     flat = [flatten(image, 64, detail=4, spread=4) for image in images]
     expected = naive_agreement(*flat)
     match = best_shift(*(coarse_spectrum(image) for image in images))
+    values = np.array(list(expected.values()))
+    spread = np.sqrt((values**2).mean())
+    assert match.strength == pytest.approx(values.max() / spread, rel=1e-4)
+    assert expected[match.shift] == pytest.approx(values.max(), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    'shapes', [((9, 9), (8, 6)), ((8, 12), (11, 5)), ((5, 4), (9, 10))]
+)
+def test_best_shift_of_two_shapes_equals_a_naive_search(shapes):
+    images = [
+        surface(*shape, seed=seed, grain=0.8)
+        for seed, shape in enumerate(shapes)
+    ]
+    flat = [flatten(image, 64, detail=4, spread=4) for image in images]
+    expected = naive_agreement(*flat)
+    match = best_shift(*(spectrum(one, (12, 12)) for one in flat), shapes)
     values = np.array(list(expected.values()))
     spread = np.sqrt((values**2).mean())
     assert match.strength == pytest.approx(values.max() / spread, rel=1e-4)

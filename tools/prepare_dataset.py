@@ -34,7 +34,8 @@ input and options give the same bytes."""
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description=__doc__, epilog='See also: %(prog)s voc --help'
+        description=__doc__,
+        epilog='See also: %(prog)s voc --help',
     )
     commands = parser.add_subparsers(dest='command', required=True)
     voc = commands.add_parser(
@@ -43,69 +44,7 @@ def parse_args() -> argparse.Namespace:
         description=VOC_HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    voc.add_argument('src', type=Path, metavar='SRC', help='the data set')
-    voc.add_argument(
-        'dst', type=Path, metavar='DST', help='where to write; may be SRC'
-    )
-    voc.add_argument(
-        '--ratio',
-        type=float,
-        nargs=3,
-        metavar=('TRAIN', 'VAL', 'TEST'),
-        help='shares of the splits, met per class as closely as groups of '
-        'near duplicates allow; at least 0, with sum 1 (default: 0.7 0.1 0.2)',
-    )
-    voc.add_argument(
-        '--lists',
-        type=Path,
-        metavar='DIR',
-        help='take the splits from DIR/train.txt and, if they exist, val.txt '
-        'and test.txt instead of drawing them: one image a line, by its name '
-        'in the COCO json, its file name or its stem; blank lines and lines '
-        'that start with # are skipped. Labeled images that no list names '
-        'are reported and go into no split. Not together with --ratio',
-    )
-    voc.add_argument(
-        '--seed',
-        type=int,
-        default=0,
-        help='seed of the drawn splits and of the few-shot subsets '
-        '(default: 0)',
-    )
-    voc.add_argument(
-        '--few-shot',
-        type=int,
-        nargs='+',
-        default=(),
-        metavar='N',
-        help='also write subsets of train with N images per class, each '
-        'within the next larger one; an image counts for the class that '
-        'covers most of it',
-    )
-    voc.add_argument(
-        '--classes',
-        nargs='+',
-        metavar='NAME',
-        help='classes to keep, in the order of their ids (default: all, '
-        'sorted by name)',
-    )
-    voc.add_argument(
-        '--group-near-duplicates',
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help='keep images that show the same piece of surface in one split, '
-        'or report where --lists separate them (default: on)',
-    )
-    voc.add_argument(
-        '--strict',
-        action='store_true',
-        help='treat any finding as an error and write nothing',
-    )
-    voc.add_argument(
-        '--copy',
-        action='store_true',
-        help='copy the images instead of linking to them',
-    )
+    add_conversion_options(voc)
     demo = commands.add_parser(
         'demo',
         help='make a small data set of synthetic metal plates',
@@ -121,6 +60,92 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def add_conversion_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that all formats have."""
+    parser.add_argument('src', type=Path, metavar='SRC', help='the data set')
+    parser.add_argument(
+        'dst', type=Path, metavar='DST', help='where to write; may be SRC'
+    )
+    parser.add_argument(
+        '--ratio',
+        type=float,
+        nargs=3,
+        metavar=('TRAIN', 'VAL', 'TEST'),
+        help='shares of the splits, met per class as closely as groups of '
+        'near duplicates allow; at least 0, with sum 1 (default: 0.7 0.1 0.2)',
+    )
+    parser.add_argument(
+        '--lists',
+        type=Path,
+        metavar='DIR',
+        help='take the splits from DIR/train.txt and, if they exist, val.txt '
+        'and test.txt instead of drawing them: one image a line, by its name '
+        'in the COCO json, its file name or its stem; blank lines and lines '
+        'that start with # are skipped. Labeled images that no list names '
+        'are reported and go into no split. Not together with --ratio',
+    )
+    parser.add_argument(
+        '--seed',
+        type=int,
+        default=0,
+        help='seed of the drawn splits and of the few-shot subsets '
+        '(default: 0)',
+    )
+    parser.add_argument(
+        '--few-shot',
+        type=int,
+        nargs='+',
+        default=(),
+        metavar='N',
+        help='also write subsets of train with N images per class, each '
+        'within the next larger one; an image counts for the class that '
+        'covers most of it',
+    )
+    parser.add_argument(
+        '--few-shot-groups',
+        type=float,
+        default=1.0,
+        metavar='SHARE',
+        help='take the images of --few-shot from at most this share of the '
+        'groups of each class: several photographs of one part are hardly '
+        'more than one (default: 1, any)',
+    )
+    parser.add_argument(
+        '--classes',
+        nargs='+',
+        metavar='NAME',
+        help='classes to keep, in the order of their ids (default: all, '
+        'sorted by name)',
+    )
+    parser.add_argument(
+        '--group-near-duplicates',
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help='keep images that show the same piece of surface in one split, '
+        'or report where --lists separate them (default: on)',
+    )
+    parser.add_argument(
+        '--group-by',
+        metavar='REGEX',
+        help='regular expression that is found in the stem of the name of '
+        'each image. Images from which its parentheses capture the same are '
+        r"one group ('tile_(\d+)': tile_7_left, tile_7_right). Neighbors, "
+        'which are compared for overlap, are those from which it captures '
+        r"what is near in natural order ('num_(\d+)': exp2_num_88, "
+        'exp1_num_93); without it, those whose names are',
+    )
+    parser.add_argument(
+        '--strict',
+        action='store_true',
+        help='treat any finding as an error and write nothing',
+    )
+    parser.add_argument(
+        '--copy',
+        action='store_true',
+        help='copy the images instead of linking to them',
+    )
+
+
 def convert(args: argparse.Namespace) -> None:
     """Converts a data set and shows the report."""
     try:
@@ -132,8 +157,10 @@ def convert(args: argparse.Namespace) -> None:
             lists=args.lists,
             seed=args.seed,
             few_shot=args.few_shot,
+            few_shot_groups=args.few_shot_groups,
             classes=args.classes,
             group_near_duplicates=args.group_near_duplicates,
+            group_by=args.group_by,
             strict=args.strict,
             copy=args.copy,
         )

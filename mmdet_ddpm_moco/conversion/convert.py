@@ -1,6 +1,6 @@
 """Converts a data set to COCO json, from folders to finished files."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,18 @@ from .coco_writer import coco_entries, to_coco, write_conversion
 from .collect import Sample, collect_samples
 from .formats import FORMATS
 from .given_lists import match_lists, read_lists
+from .group_keys import group_keys
 from .group_report import report_groups, report_large_groups
 from .near_duplicates import group_near_duplicates as find_groups
 from .report import FindingsError, Report
-from .splits import check_few_shot, check_ratio, few_shot_subsets, split_groups
+from .splits import (
+    check_few_shot,
+    check_ratio,
+    check_share,
+    few_shot_subsets,
+    from_few_groups,
+    split_groups,
+)
 
 DEFAULT_RATIO = (0.7, 0.1, 0.2)
 
@@ -31,8 +39,10 @@ def convert_dataset(
     lists: Path | None = None,
     seed: int = 0,
     few_shot: Sequence[int] = (),
+    few_shot_groups: float = 1.0,
     classes: Sequence[str] | None = None,
     group_near_duplicates: bool = True,
+    group_by: str | None = None,
     strict: bool = False,
     copy: bool = False,
 ) -> Report:
@@ -58,10 +68,18 @@ def convert_dataset(
             Defaults to 0.
         few_shot (Sequence[int]): Numbers of images per class, of nested
             subsets of train. Defaults to none.
+        few_shot_groups (float): Take the images of each class from at most
+            this share of its groups, those of val and test included.
+            Defaults to 1.0.
         classes (Sequence[str], optional): Classes in the order of their ids.
             Defaults to all, by name.
         group_near_duplicates (bool): Keep images that overlap in one split,
             or report where ``lists`` separate them. Defaults to True.
+        group_by (str, optional): Regular expression over the stems of images.
+            Those from which its parentheses capture the same are one group,
+            those from which they capture what is near in natural order are
+            neighbors that may overlap. Defaults to None: neighbors are near
+            in the order of names.
         strict (bool): Refuse to convert a data set with findings. Defaults to
             False.
         copy (bool): Copy images instead of linking them. Defaults to False.
@@ -97,6 +115,7 @@ def convert_dataset(
         else dict(lists_sha256=given.sha256)
     )
     shots = check_few_shot(few_shot)
+    check_share(few_shot_groups)
     if classes is not None and len(set(classes)) < len(classes):
         raise InputError(
             f'classes {" ".join(classes)} must all be different; name each '
@@ -105,21 +124,30 @@ def convert_dataset(
     report = Report()
     fmt = FORMATS[dataset_format]
     samples, names = collect_samples(src, dst, fmt, classes, report)
-    report.options = dict(
-        **origin,
-        seed=seed,
-        few_shot=shots,
-        classes=names,
-        group_near_duplicates=group_near_duplicates,
+    grouping: dict[str, Any] = dict(
+        group_near_duplicates=group_near_duplicates
     )
+    if group_by is not None:
+        grouping['group_by'] = group_by
+    report.options = dict(
+        **origin, seed=seed, few_shot=shots, classes=names, **grouping
+    )
+    if few_shot_groups < 1:
+        report.options['few_shot_groups'] = few_shot_groups
     if given is not None:
         members = match_lists(given, samples, report)
-    groups = list(range(len(samples)))
+    keys = [sample.name for sample in samples]
+    if group_by is not None:
+        keys = group_keys([sample.path.stem for sample in samples], group_by)
     if group_near_duplicates:
         groups = find_groups(
             [sample.thumbnail for sample in samples],
-            [sample.name for sample in samples],
+            keys,
+            [(sample.width, sample.height) for sample in samples],
         )
+    else:
+        first: dict[str, int] = {}
+        groups = [first.setdefault(key, i) for i, key in enumerate(keys)]
     strata = {
         sample.name: main_class(sample.boxes) or _NO_CLASS
         for sample in samples
@@ -130,6 +158,18 @@ def convert_dataset(
         members = split_groups(strata, group_of, shares, seed)
         report_large_groups(group_of, strata, report)
     train = {name: strata[name] for name in members['train']}
+    if shots and few_shot_groups < 1:
+        totals = Counter(
+            kind for kind, _ in {(strata[n], group_of[n]) for n in strata}
+        )
+        train = from_few_groups(
+            train,
+            group_of,
+            {name: totals[name] for name in names},
+            few_shot_groups,
+            max(shots),
+            seed,
+        )
     for shot, subset in few_shot_subsets(train, names, shots, seed).items():
         members[f'train_{shot}'] = subset
     members['unlabeled'] = [
@@ -137,7 +177,9 @@ def convert_dataset(
     ]
     by_name = {sample.name: sample for sample in samples}
     for key, chosen in members.items():
-        report.counts[key] = _count([by_name[name] for name in chosen], names)
+        report.counts[key] = _count(
+            [by_name[name] for name in chosen], names, group_of
+        )
     report_groups(samples, group_of, members, report)
     if strict and report.findings:
         raise FindingsError(report)
@@ -147,7 +189,7 @@ def convert_dataset(
         version='1.0',
         seed=seed,
         **origin,
-        group_near_duplicates=group_near_duplicates,
+        **grouping,
     )
     write_conversion(
         dst,
@@ -163,23 +205,34 @@ def convert_dataset(
 
 
 def _count(
-    samples: Sequence[Sample], classes: Sequence[str]
+    samples: Sequence[Sample],
+    classes: Sequence[str],
+    group_of: Mapping[str, int],
 ) -> dict[str, Any]:
-    """Images and boxes of one list, by class and in all."""
+    """Images, boxes and groups of one list, by class and in all."""
     images: Counter[str] = Counter()
     boxes: Counter[str] = Counter()
+    groups: dict[str, set[int]] = defaultdict(set)
     for sample in samples:
         names = [box.name for box in sample.boxes or ()]
         images.update(set(names))
         boxes.update(names)
+        for name in names or [_NO_CLASS]:
+            groups[name].add(group_of[sample.name])
     return dict(
         classes={
-            name: dict(images=images[name], boxes=boxes[name])
+            name: dict(
+                images=images[name],
+                boxes=boxes[name],
+                groups=len(groups[name]),
+            )
             for name in classes
         },
         without_boxes=sum(not sample.boxes for sample in samples),
+        groups_without_boxes=len(groups[_NO_CLASS]),
         images=len(samples),
         boxes=sum(boxes.values()),
+        groups=len(set().union(*groups.values())),
     )
 
 

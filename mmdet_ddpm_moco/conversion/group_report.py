@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 from .collect import Sample
-from .report import Report
+from .report import Report, is_grouped
 from .splits import SPLITS
 
 
@@ -38,7 +38,7 @@ def report_groups(
             for names in shared[:5]
         ],
     )
-    if report.options['group_near_duplicates']:
+    if is_grouped(report):
         _report_across(shared, split_of, report)
     held_out = {
         group_of[name] for split in ('val', 'test') for name in lists[split]

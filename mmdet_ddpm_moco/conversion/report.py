@@ -1,5 +1,6 @@
 """The report of a conversion: findings, counts, groups, and its text."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,14 +53,16 @@ class Report:
 
     # Options that decide the outcome.
     options: dict[str, Any] = field(default_factory=dict)
-    # For each list `classes` (images with the class and its boxes),
-    # `without_boxes`, `images` and `boxes`.
+    # For each list `classes` (images with the class, its boxes, and the groups
+    # the images are from), `without_boxes`, `groups_without_boxes`, `images`,
+    # `boxes` and `groups`.
     counts: dict[str, Any] = field(default_factory=dict)
-    # Near-duplicate groups of two and more: how many `groups`, how many
-    # `images` they hold, the five `largest` with their size, splits and
-    # members. If they were searched for, also how many groups the splits
+    # Groups of two and more near duplicates, or images that `group_by` says
+    # belong together: how many `groups`, how many `images` they hold, the five
+    # `largest` with their size, splits and members. Also how many the splits
     # separate (`parted`) and, for each pair of splits, how many images of val
-    # or test are in a group with one of the other split (`across`).
+    # or test are in a group with one of the other split (`across`), unless
+    # there was nothing to group by.
     groups: dict[str, Any] = field(default_factory=dict)
     # File and detail of each finding, by kind.
     findings: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
@@ -123,23 +126,36 @@ def _format_counts(report: Report) -> str:
     rows.append(
         ['all', *(f'{entry["images"]} / {entry["boxes"]}' for entry in lists)]
     )
+    return '\n'.join(_table(rows))
+
+
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
     first, *others = [max(map(len, column)) for column in zip(*rows)]
-    return '\n'.join(
+    return [
         '  '.join([row[0].ljust(first), *map(str.rjust, row[1:], others)])
         for row in rows
-    )
+    ]
+
+
+def is_grouped(report: Report) -> bool:
+    """Whether there was anything to group images by."""
+    options = report.options
+    return options['group_near_duplicates'] or 'group_by' in options
 
 
 def _format_groups(report: Report) -> str:
-    if not report.options['group_near_duplicates']:
+    if not is_grouped(report):
         return 'Near duplicates were not searched for.'
     groups = report.groups
     splits = 'each within one split.'
     if groups['parted']:
         splits = f'of which the lists separate {groups["parted"]}:'
+    what = 'Near duplicates'
+    if not report.options['group_near_duplicates']:
+        what = 'Near duplicates were not searched for. By name'
     lines = [
-        f'Near duplicates: {groups["images"]} images in {groups["groups"]} '
-        f'groups, {splits}'
+        f'{what}: {groups["images"]} images in {groups["groups"]} groups, '
+        f'{splits}'
     ]
     if groups['parted']:
         lines += [*_format_across(report), 'The largest groups:']
@@ -148,7 +164,25 @@ def _format_groups(report: Report) -> str:
         f'({", ".join(entry["splits"])})'
         for entry in groups['largest']
     )
+    if groups['groups']:
+        lines += ['', *_format_group_counts(report)]
     return '\n'.join(lines)
+
+
+def _format_group_counts(report: Report) -> list[str]:
+    """How many different places or parts each list shows."""
+    lists = list(report.counts.values())
+    rows = [['groups and single images', *report.counts]]
+    for name in report.options['classes']:
+        rows.append(
+            [name, *(str(entry['classes'][name]['groups']) for entry in lists)]
+        )
+    for label, key in (
+        ('(no boxes)', 'groups_without_boxes'),
+        ('all', 'groups'),
+    ):
+        rows.append([label, *(str(entry[key]) for entry in lists)])
+    return _table(rows)
 
 
 def _format_across(report: Report) -> list[str]:

@@ -40,6 +40,20 @@ def check_ratio(ratio: Sequence[float]) -> tuple[float, float, float]:
     return train, val, test
 
 
+def check_share(share: float) -> float:
+    """Returns the share of groups that few-shot subsets may come from.
+
+    Raises:
+        ValueError: If it is not above 0 and at most 1.
+    """
+    if not 0 < share <= 1:
+        raise InputError(
+            f'few-shot-groups {share:g} must be above 0 and at most 1, the '
+            'share of all groups'
+        )
+    return share
+
+
 def check_few_shot(shots: Sequence[int]) -> list[int]:
     """Returns numbers of images per class in ascending order, each once.
 
@@ -127,6 +141,62 @@ def split_groups(
         split: [name for name in strata if split_of[name] == split]
         for split in SPLITS
     }
+
+
+def from_few_groups(
+    train: Mapping[str, str],
+    groups: Mapping[str, int],
+    totals: Mapping[str, int],
+    share: float,
+    need: int,
+    seed: int,
+) -> dict[str, str]:
+    """Keeps the training images of a few groups of each class, drawn.
+
+    Ten labels of one part, photographed ten times, are not ten labels. Small
+    groups give way to larger ones where they would leave too few images.
+
+    Args:
+        train (Mapping[str, str]): Main class of each training image by name.
+        groups (Mapping[str, int]): Group of each image by name.
+        totals (Mapping[str, int]): Groups of each class, of all splits.
+        share (float): At most this share of them is kept, but at least one
+            group.
+        need (int): Images that each class must have.
+        seed (int): Of :func:`draw`.
+
+    Raises:
+        ValueError: If so few groups of a class hold fewer images.
+    """
+    members: dict[str, dict[int, list[str]]]
+    members = {kind: defaultdict(list) for kind in totals}
+    for name, kind in train.items():
+        if kind in members:
+            members[kind][groups[name]].append(name)
+    kept: set[str] = set()
+    for kind, found in members.items():
+        count = max(1, int(share * totals[kind] + 1e-9))
+        order = sorted(
+            found.values(),
+            key=lambda names: draw(seed, 'few-shot group', min(names)),
+        )
+        chosen, others = order[:count], order[count:]
+        while sum(map(len, chosen)) < need and others:
+            smallest, largest = min(chosen, key=len), max(others, key=len)
+            if len(largest) <= len(smallest):
+                break
+            chosen[chosen.index(smallest)] = largest
+            others.remove(largest)
+        images = sum(map(len, chosen))
+        if images < need:
+            raise InputError(
+                f'few-shot {need} is more than the {images} training images '
+                f'of class {kind} in {count} of its {totals[kind]} groups; '
+                f'choose at most {images}, or a larger few-shot-groups than '
+                f'{share:g}'
+            )
+        kept.update(*chosen)
+    return {name: kind for name, kind in train.items() if name in kept}
 
 
 def few_shot_subsets(

@@ -131,11 +131,14 @@ def test_the_report_names_everything_and_the_screen_a_few(src, dst):
     ]
     assert written['counts']['train'] == dict(
         classes=dict(
-            dent=dict(images=7, boxes=7), rust=dict(images=7, boxes=7)
+            dent=dict(images=7, boxes=7, groups=7),
+            rust=dict(images=7, boxes=7, groups=7),
         ),
         without_boxes=0,
+        groups_without_boxes=0,
         images=14,
         boxes=14,
+        groups=14,
     )
     text = format_report(report)
     assert '8 filename_differs' in text

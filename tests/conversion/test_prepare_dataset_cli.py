@@ -94,6 +94,9 @@ def test_grouping_can_be_switched_off(run, src, tmp_path):
         (('voc', 'src', 'dst', '--ratio', '0.9', '0.9', '0.9'), 'sum 1'),
         (('voc', 'src', 'dst', '--few-shot', '500'), 'few-shot 500'),
         (('voc', 'src', 'src/IMAGES/dent_1.png'), 'cannot write'),
+        (('voc', 'src', 'dst', '--group-by', r'num_(\d+)'), 'not found in'),
+        (('voc', 'src', 'dst', '--group-by', 'dent'), 'parentheses'),
+        (('voc', 'src', 'dst', '--few-shot-groups', '0'), 'above 0'),
         (('demo', 'dst', '--seed', '-1'), 'seed'),
     ],
 )

@@ -9,8 +9,10 @@ from mmdet_ddpm_moco.conversion.splits import (
     SPLITS,
     check_few_shot,
     check_ratio,
+    check_share,
     draw,
     few_shot_subsets,
+    from_few_groups,
     quotas,
     split_groups,
 )
@@ -178,3 +180,59 @@ def test_bad_shots_are_refused():
     assert check_few_shot([20, 10, 20]) == [10, 20]
     with pytest.raises(ValueError, match='few-shot 0'):
         check_few_shot([10, 0])
+
+
+def in_groups(**sizes):
+    """Training images of classes whose groups have these sizes."""
+    train, groups = {}, {}
+    for kind, members in sizes.items():
+        for number, size in enumerate(members):
+            for place in range(size):
+                name = f'{kind}_{number}_{place}'
+                train[name], groups[name] = kind, 100 * ord(kind) + number
+    return train, groups
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.integers(1, 6), min_size=1, max_size=12),
+    st.sampled_from([0.1, 1 / 3, 0.5, 1.0]),
+    st.integers(1, 12),
+    st.integers(0, 5),
+)
+def test_few_groups_hold_enough_images_if_any_can(sizes, share, need, seed):
+    train, groups = in_groups(a=sizes, b=[1, 1, 1])
+    total = len(sizes) + 2  # two groups more are in val and test
+    allowed = max(1, int(share * total + 1e-9))
+    args = train, groups, dict(a=total), share, need, seed
+    most = sum(sorted(sizes)[-allowed:])
+    if most < need:
+        with pytest.raises(ValueError, match=f'{most} training images'):
+            from_few_groups(*args)
+        return
+    kept = from_few_groups(*args)
+    assert set(kept.values()) == {'a'}
+    chosen = {groups[name] for name in kept}
+    assert len(chosen) <= allowed
+    # Groups are whole.
+    assert set(kept) == {name for name in train if groups[name] in chosen}
+    assert len(kept) >= need
+    assert from_few_groups(*args) == kept
+
+
+def test_few_groups_are_drawn():
+    train, groups = in_groups(a=[4] * 10)
+    held = Counter()
+    for seed in range(200):
+        kept = from_few_groups(train, groups, dict(a=10), 0.3, 5, seed)
+        assert len(kept) == 12
+        held.update(name.split('_')[1] for name in kept)
+    # 200 draws with p = 0.3 of 4 images: 240 on average, deviation 26.
+    assert len(held) == 10
+    assert 140 < min(held.values()) <= max(held.values()) < 340
+
+
+@pytest.mark.parametrize('share', [0, -1, 1.5, float('nan')])
+def test_a_share_of_groups_is_checked(share):
+    with pytest.raises(ValueError, match=r'few-shot-groups .* at most 1'):
+        check_share(share)

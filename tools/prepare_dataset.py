@@ -4,8 +4,24 @@ import argparse
 from pathlib import Path
 
 from mmdet_ddpm_moco.conversion.convert import convert_dataset
+from mmdet_ddpm_moco.conversion.formats.masks import MIN_AREA
 from mmdet_ddpm_moco.conversion.report import FindingsError, format_report
 from mmdet_ddpm_moco.utils.cli import one_line_errors
+
+# What the descriptions of all formats end with.
+WRITTEN = """\
+DST receives
+  images/                links to the images (or copies, with --copy)
+  annotations/           train.json, val.json, test.json, train_N.json for each
+                         N of --few-shot, unlabeled.json for images without
+                         a usable {annotation} (these may have defects)
+  lists/                 the same as lists of file names
+  report.json            options, counts and all findings
+
+{empty} Images that
+overlap or are copies of each other stay in one split; --lists may separate
+them, and the report then counts and names those of val and test. The same
+input and options give the same bytes."""
 
 VOC_HELP = """\
 Convert images with VOC XML files to COCO json.
@@ -18,24 +34,36 @@ In the second one the given splits are NOT kept: all images are pooled and
 split again, or as --lists says. Image and XML are paired by the stems of
 their names.
 
-DST receives
-  images/                links to the images (or copies, with --copy)
-  annotations/           train.json, val.json, test.json, train_N.json for each
-                         N of --few-shot, unlabeled.json for images without
-                         a usable XML (these may have defects)
-  lists/                 the same as lists of file names
-  report.json            options, counts and all findings
+""" + WRITTEN.format(
+    annotation='XML',
+    empty='An XML without objects marks its image as free of defects.',
+)
 
-An XML without objects marks its image as free of defects. Images that
-overlap or are copies of each other stay in one split; --lists may separate
-them, and the report then counts and names those of val and test. The same
-input and options give the same bytes."""
+MASKS_HELP = """\
+Convert images with pixel masks to COCO json with boxes and masks.
+
+SRC holds a folder per class, with or without sub-folders, with images and
+masks of the same stem and size:
+  SRC/MT_Crack/Imgs/7.jpg and 7.png           an image and its mask
+  SRC/MT_Crack/images/7.png and masks/7.png   the same, apart
+  SRC/MT_Free/Imgs/8.jpg                      no defect, a mask is not needed
+Classes are named like the folders, without a prefix that all have in common
+(MT_). A folder is free of defects if it is called free, good, ok, normal,
+clean, no_defect or defect_free, or if all its masks are empty.
+
+Each connected piece of a mask becomes an object. Marked is what is white; in
+colors, or where there is one gray level, all that is not black.
+
+""" + WRITTEN.format(
+    annotation='mask',
+    empty='An empty mask among defects leaves its image unlabeled.',
+)
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog='See also: %(prog)s voc --help',
+        epilog='See also: %(prog)s voc --help, %(prog)s masks --help',
     )
     commands = parser.add_subparsers(dest='command', required=True)
     voc = commands.add_parser(
@@ -45,6 +73,21 @@ def parse_args() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_conversion_options(voc)
+    masks = commands.add_parser(
+        'masks',
+        help='convert images with pixel masks, in a folder per class',
+        description=MASKS_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_conversion_options(masks)
+    masks.add_argument(
+        '--min-area',
+        type=float,
+        default=MIN_AREA,
+        metavar='PIXELS',
+        help='drop and report pieces of a mask with fewer pixels '
+        '(default: %(default)s)',
+    )
     demo = commands.add_parser(
         'demo',
         help='make a small data set of synthetic metal plates',
@@ -159,6 +202,7 @@ def convert(args: argparse.Namespace) -> None:
             few_shot=args.few_shot,
             few_shot_groups=args.few_shot_groups,
             classes=args.classes,
+            min_area=getattr(args, 'min_area', None),
             group_near_duplicates=args.group_near_duplicates,
             group_by=args.group_by,
             strict=args.strict,

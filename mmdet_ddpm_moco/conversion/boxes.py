@@ -9,6 +9,14 @@ Findings = list[tuple[str, str]]
 
 
 @dataclass(frozen=True)
+class Mask:
+    """Pixels of an object, as compressed RLE of COCO."""
+
+    counts: str
+    area: int  # in pixels
+
+
+@dataclass(frozen=True)
 class AnnotatedObject:
     """One object of an annotation file."""
 
@@ -18,13 +26,16 @@ class AnnotatedObject:
     # a finite number.
     edges: Edges | None
     text: str  # the coordinates as in the file, for reports
+    mask: Mask | None = None
 
 
 @dataclass(frozen=True)
 class AnnotationFile:
     """The annotations of one image."""
 
-    filename: str  # of the image, as in the file; '' if there is none
+    # Of the image, as in the file: '' if there is none, None in formats that
+    # have none.
+    filename: str | None
     size: tuple[int, int] | None  # (width, height), None if not given
     objects: tuple[AnnotatedObject, ...]  # in the order of the file
 
@@ -36,6 +47,7 @@ class Box:
     name: str
     # Left, top, width and height in pixels, 0-based, inside the image.
     xywh: tuple[float, float, float, float]
+    mask: Mask | None = None
 
     @property
     def area(self) -> float:
@@ -49,12 +61,14 @@ def clean_boxes(
     height: int,
     stem: str,
     classes: Set[str],
+    min_area: float = 0,
 ) -> tuple[list[Box], Findings]:
     """Keeps the boxes that are valid, and reports the others.
 
     The objects are those of one image of ``width`` x ``height`` pixels. The
     name of the annotation file, ``stem``, replaces a missing class
-    (``pitted_surface_3`` is a ``pitted_surface``).
+    (``pitted_surface_3`` is a ``pitted_surface``). Masks of fewer pixels than
+    ``min_area`` are no objects but specks.
 
     Returns:
         tuple[list[Box], list[tuple[str, str]]]: The boxes in the order of
@@ -77,6 +91,9 @@ def clean_boxes(
             findings.append(('unusable_coordinates', f'object {number}'))
             continue
         shown = f'{name} {item.text}'
+        if item.mask is not None and item.mask.area < min_area:
+            findings.append(('speck', f'{shown}: {item.mask.area} pixels'))
+            continue
         left, top, right, bottom = item.edges
         if right <= left or bottom <= top:
             findings.append(('empty_box', shown))
@@ -88,7 +105,8 @@ def clean_boxes(
             continue
         if (left, top, right, bottom) != item.edges:
             findings.append(('clipped_box', f'{shown} in {width}x{height}'))
-        box = Box(name, (left, top, right - left, bottom - top))
+        xywh = left, top, right - left, bottom - top
+        box = Box(name, xywh, item.mask)
         if box in boxes:
             findings.append(('duplicate_box', shown))
             continue

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..utils.errors import FileAccessError, FileConflictError
 from ..utils.fileio import atomic_write_bytes, write_json
+from .boxes import Box
 from .collect import Sample
 
 CocoEntry = tuple[dict[str, Any], list[dict[str, Any]]]
@@ -47,14 +48,22 @@ def coco_entries(
                 image_id=number,
                 category_id=ids[box.name],
                 bbox=list(box.xywh),
-                area=box.area,
+                area=box.area if box.mask is None else box.mask.area,
                 iscrowd=0,
+                **_segmentation(box, sample),
             )
             for offset, box in enumerate(sample.boxes or ())
         ]
         box_id += len(annotations)
         entries[sample.name] = image, annotations
     return entries
+
+
+def _segmentation(box: Box, sample: Sample) -> dict[str, Any]:
+    if box.mask is None:
+        return {}
+    size = [sample.height, sample.width]
+    return dict(segmentation=dict(size=size, counts=box.mask.counts))
 
 
 def to_coco(

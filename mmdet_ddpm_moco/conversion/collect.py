@@ -11,7 +11,7 @@ from ..utils.cli import progress_bar
 from ..utils.errors import InputError
 from .boxes import AnnotationFile, Box, clean_boxes
 from .formats import AnnotationFormat
-from .layout import SourceFile, find_files, natural_key
+from .layout import SourceFile, natural_key
 from .overlap import thumbnail
 from .pairing import drop_identical_copies, name_images, pair_by_stem
 from .report import Report
@@ -38,11 +38,12 @@ def collect_samples(
     fmt: AnnotationFormat,
     classes: Sequence[str] | None,
     report: Report,
+    min_area: float = 0,
 ) -> tuple[list[Sample], list[str]]:
     """Reads the data set in ``src``; ``report`` receives the findings.
 
     ``dst`` is the folder of the conversion, ``classes`` are those to keep,
-    None for all.
+    None for all, ``min_area`` the pixels that a mask must have.
 
     Returns:
         tuple[list[Sample], list[str]]: Samples in natural order of their
@@ -51,7 +52,7 @@ def collect_samples(
     Raises:
         FileNotFoundError: If there is no data set in a known layout.
     """
-    tree = find_files(src, fmt, dst)
+    tree = fmt.find(src, dst)
     for stray in tree.strays:
         report.add('stray_file', stray.label)
     images, copies = drop_identical_copies(tree.images)
@@ -73,17 +74,22 @@ def collect_samples(
     paired = set(pairs.values())
     for annotation in tree.annotations:
         if annotation not in paired:
-            report.add('xml_without_image', annotation.label)
+            report.add(f'{fmt.NOUN}_without_image', annotation.label)
     samples = []
     for image in sorted(decoded, key=lambda item: natural_key(names[item])):
         size, small = decoded[image]
-        boxes = None
+        boxes: tuple[Box, ...] | None = None
         if image not in pairs:
-            report.add('image_without_xml', image.label)
+            if image.kind == '':
+                boxes = ()
+            else:
+                report.add(f'image_without_{fmt.NOUN}', image.label)
         elif pairs[image] in parsed:
             file = pairs[image]
             _compare(image, size, file, parsed[file], report)
-            boxes = _usable_boxes(file, parsed[file], size, classes, report)
+            boxes = _usable_boxes(
+                file, parsed[file], size, classes, report, min_area
+            )
         samples.append(
             Sample(names[image], image.path, image.label, *size, small, boxes)
         )
@@ -130,9 +136,9 @@ def _parse_annotations(
     parsed = {}
     for file in files:
         try:
-            parsed[file] = fmt.parse(file.path.read_bytes())
+            parsed[file] = fmt.parse(file.path.read_bytes(), file.kind)
         except (OSError, ValueError) as error:
-            report.add('broken_xml', file.label, _reason(error))
+            report.add(f'broken_{fmt.NOUN}', file.label, _reason(error))
     return parsed
 
 
@@ -146,12 +152,14 @@ def _compare(
     """Reports where an annotation file contradicts its image."""
     if file.root != image.root:
         report.add('paired_across_splits', image.label, f'with {file.label}')
-    if annotation.filename != image.path.name:
+    if annotation.filename not in (None, image.path.name):
         report.add('filename_differs', file.label, repr(annotation.filename))
     if annotation.size is not None and annotation.size != size:
         given = '{}x{}'.format(*annotation.size)
         report.add(
-            'size_differs', file.label, f'{given}, is {size[0]}x{size[1]}'
+            'size_differs' if file.kind is None else 'mask_size_differs',
+            file.label,
+            f'{given}, is {size[0]}x{size[1]}',
         )
 
 
@@ -161,9 +169,25 @@ def _usable_boxes(
     size: tuple[int, int],
     classes: Sequence[str],
     report: Report,
+    min_area: float,
 ) -> tuple[Box, ...] | None:
+    if file.kind is not None:
+        # The folder has said whether there is a defect, the mask says where.
+        if annotation.size != size:
+            return None  # as reported
+        if bool(annotation.objects) != bool(file.kind):
+            report.add(
+                'empty_mask' if file.kind else 'marked_defect_free', file.label
+            )
+            return None
+        if not file.kind:
+            return ()
     boxes, findings = clean_boxes(
-        annotation.objects, *size, stem=file.path.stem, classes=set(classes)
+        annotation.objects,
+        *size,
+        stem=file.path.stem,
+        classes=set(classes),
+        min_area=min_area,
     )
     for kind, detail in findings:
         report.add(kind, file.label, detail)

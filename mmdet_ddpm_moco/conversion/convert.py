@@ -41,6 +41,7 @@ def convert_dataset(
     few_shot: Sequence[int] = (),
     few_shot_groups: float = 1.0,
     classes: Sequence[str] | None = None,
+    min_area: float | None = None,
     group_near_duplicates: bool = True,
     group_by: str | None = None,
     strict: bool = False,
@@ -73,6 +74,8 @@ def convert_dataset(
             Defaults to 1.0.
         classes (Sequence[str], optional): Classes in the order of their ids.
             Defaults to all, by name.
+        min_area (float, optional): Pixels that an object with a mask must
+            have. Defaults to that of the format.
         group_near_duplicates (bool): Keep images that overlap in one split,
             or report where ``lists`` separate them. Defaults to True.
         group_by (str, optional): Regular expression over the stems of images.
@@ -123,7 +126,9 @@ def convert_dataset(
         )
     report = Report()
     fmt = FORMATS[dataset_format]
-    samples, names = collect_samples(src, dst, fmt, classes, report)
+    if min_area is None:
+        min_area = fmt.MIN_AREA
+    samples, names = collect_samples(src, dst, fmt, classes, report, min_area)
     grouping: dict[str, Any] = dict(
         group_near_duplicates=group_near_duplicates
     )
@@ -134,6 +139,8 @@ def convert_dataset(
     )
     if few_shot_groups < 1:
         report.options['few_shot_groups'] = few_shot_groups
+    if min_area:
+        report.options['min_area'] = min_area
     if given is not None:
         members = match_lists(given, samples, report)
     keys = [sample.name for sample in samples]

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from ..utils.errors import MissingFileError
 from ..utils.fileio import IMAGE_SUFFIXES
-from .formats import AnnotationFormat
 
 IMAGE_FOLDERS = frozenset(('images', 'jpegimages'))
 SPLIT_FOLDERS = frozenset(('train', 'validation', 'valid', 'val', 'test'))
@@ -36,6 +35,9 @@ class SourceFile:
     root: str  # folder of the split it was found in, '' if flat
     folder: str  # below the folder of images or annotations, '' if none
     label: str  # path relative to the data set, for reports
+    # Class that the layout gives it, '' for defect-free; None if it gives
+    # none, and annotation files do.
+    kind: str | None = None
 
 
 @dataclass(frozen=True)
@@ -48,11 +50,18 @@ class SourceTree:
 
 
 def find_files(
-    src: Path, fmt: AnnotationFormat, dst: Path | None = None
+    src: Path, suffix: str, folders: frozenset[str], dst: Path | None = None
 ) -> SourceTree:
-    """Finds the files of a data set.
+    """Finds the files of a data set with folders of images and annotations.
 
     What a conversion wrote below ``dst`` before is not taken for a source.
+
+    Args:
+        src (Path): Folder of the data set.
+        suffix (str): Of annotation files, in lower case, with the dot.
+        folders (frozenset[str]): Names, in lower case, of folders that
+            annotation files are in.
+        dst (Path, optional): Folder of the conversion. Defaults to None.
 
     Raises:
         FileNotFoundError: If ``src`` is no folder or has no images and
@@ -62,40 +71,40 @@ def find_files(
         raise MissingFileError(f'{src} is not a folder')
     own = dst.resolve() if dst is not None else None
     tree = SourceTree([], [], [])
-    if _is_flat(src, fmt):
+    if _is_flat(src, suffix, folders):
         roots = ['']
     else:
         roots = [folder.name for folder in _children(src, SPLIT_FOLDERS)]
     for root in roots:
         top = src / root
         for folder in _image_folders(top, own):
-            for found in _walk(src, root, folder):
+            for found in walk(src, root, folder):
                 known = found.path.suffix.lower() in IMAGE_SUFFIXES
                 (tree.images if known else tree.strays).append(found)
-        for folder in _children(top, fmt.FOLDERS):
+        for folder in _children(top, folders):
             ours = own is not None and folder.resolve() == own / 'annotations'
-            for found in _walk(src, root, folder):
-                suffix = found.path.suffix.lower()
-                if suffix == fmt.SUFFIX:
+            for found in walk(src, root, folder):
+                own_suffix = found.path.suffix.lower()
+                if own_suffix == suffix:
                     tree.annotations.append(found)
-                elif not (ours and suffix == '.json'):
+                elif not (ours and own_suffix == '.json'):
                     tree.strays.append(found)
     if not tree.images or not tree.annotations:
-        missing = f'{fmt.SUFFIX} files' if tree.images else 'images'
+        missing = f'{suffix} files' if tree.images else 'images'
         raise MissingFileError(
             f'{src} holds no {missing} in a known layout; looked for '
-            f'{{images|JPEGImages}}/ and {"|".join(sorted(fmt.FOLDERS))}/, in '
+            f'{{images|JPEGImages}}/ and {"|".join(sorted(folders))}/, in '
             'the folder itself and in {train,validation,valid,val,test}/ '
             '(upper or lower case, sub-folders allowed)'
         )
     return tree
 
 
-def _is_flat(src: Path, fmt: AnnotationFormat) -> bool:
+def _is_flat(src: Path, suffix: str, folders: frozenset[str]) -> bool:
     return bool(_children(src, IMAGE_FOLDERS)) and any(
-        found.path.suffix.lower() == fmt.SUFFIX
-        for folder in _children(src, fmt.FOLDERS)
-        for found in _walk(src, '', folder)
+        found.path.suffix.lower() == suffix
+        for folder in _children(src, folders)
+        for found in walk(src, '', folder)
     )
 
 
@@ -115,7 +124,8 @@ def _children(top: Path, names: frozenset[str]) -> list[Path]:
     )
 
 
-def _walk(src: Path, root: str, folder: Path) -> Iterator[SourceFile]:
+def walk(src: Path, root: str, folder: Path) -> Iterator[SourceFile]:
+    """All files below a folder of the data set, in natural order."""
     # Links to folders are followed, and broken links are files that will be
     # reported: neither may be skipped silently.
     paths = [

@@ -10,9 +10,9 @@ from .layout import SourceFile
 # From the closest relation to the widest. The last one repairs copies in
 # which an image and its annotation are in different splits.
 _RELATIONS: tuple[Callable[[SourceFile], Hashable], ...] = (
-    lambda file: (file.path.stem, file.root, file.folder),
-    lambda file: (file.path.stem, file.root),
-    lambda file: file.path.stem,
+    lambda file: (file.path.stem, file.kind, file.root, file.folder),
+    lambda file: (file.path.stem, file.kind, file.root),
+    lambda file: (file.path.stem, file.kind),
 )
 
 
@@ -22,8 +22,8 @@ def pair_by_stem(
     """Pairs images and annotation files of the same stem.
 
     Files of the same split and sub-folder are paired first, then those of the
-    same split, then any. In each step a pair is made only where it is the
-    only one possible: nothing is guessed.
+    same split, then any, but none of different kinds. In each step a pair is
+    made only where it is the only one possible: nothing is guessed.
 
     Returns:
         dict[SourceFile, SourceFile]: Annotation file of each paired image.

@@ -26,6 +26,17 @@ KINDS = dict(
     'since the image is not defect-free',
     unreadable_image='empty file or no image; left out',
     broken_xml='annotation cannot be read; its image is listed as unlabeled',
+    image_without_mask='no mask of the image, which is in a folder of '
+    'defects; listed as unlabeled',
+    mask_without_image='no image of the mask; left out',
+    broken_mask='mask cannot be used; its image is listed as unlabeled',
+    mask_size_differs='mask is not of the size of its image, which is listed '
+    'as unlabeled',
+    empty_mask='nothing is marked, but the folder is one of defects; image '
+    'listed as unlabeled',
+    marked_defect_free='something is marked, but the folder is one of '
+    'defect-free images; image listed as unlabeled',
+    speck='marked area below the minimum; dropped',
     duplicate_box='box repeated with the same class; dropped',
     clipped_box='box extends beyond the image; clipped',
     box_outside_image='box is outside the image; dropped',

@@ -2,7 +2,7 @@ import pytest
 
 from helpers.voc_maker import flat_dataset, write_image, write_xml
 from mmdet_ddpm_moco.conversion.formats import voc
-from mmdet_ddpm_moco.conversion.layout import find_files, natural_key
+from mmdet_ddpm_moco.conversion.layout import natural_key
 
 
 def labels(files):
@@ -23,7 +23,7 @@ def test_flat_layouts(tmp_path, images, xmls):
     write_xml(tmp_path / xmls / 'a_2.xml')
     (tmp_path / images / 'Thumbs.db').write_bytes(b'x')
     (tmp_path / xmls / 'notes.txt').write_text('x')
-    tree = find_files(tmp_path, voc)
+    tree = voc.find(tmp_path)
     assert labels(tree.images) == [
         f'{images}/a_2.png',
         f'{images}/dent/a_10.JPG',
@@ -39,7 +39,7 @@ def test_split_layouts_are_pooled(tmp_path, second):
     for split in ('train', second):
         write_image(tmp_path / split / 'images' / 'dent' / f'{split}_1.png')
     write_xml(tmp_path / 'train' / 'annotations' / 'x.xml')
-    tree = find_files(tmp_path, voc)
+    tree = voc.find(tmp_path)
     assert {file.root for file in tree.images} == {'train', second}
     assert len(tree.images) == 2
     assert len(tree.annotations) == 1
@@ -49,7 +49,7 @@ def test_files_are_in_natural_order(tmp_path):
     for number in (10, 9, 1):
         write_image(tmp_path / 'images' / f'a_{number}.png')
     write_xml(tmp_path / 'annotations' / 'a_1.xml')
-    names = [file.path.name for file in find_files(tmp_path, voc).images]
+    names = [file.path.name for file in voc.find(tmp_path).images]
     assert names == ['a_1.png', 'a_9.png', 'a_10.png']
 
 
@@ -66,7 +66,7 @@ def test_broken_and_folder_links_do_not_vanish(tmp_path):
     (root / 'images').mkdir()
     (root / 'images' / 'dent').symlink_to(elsewhere)
     (root / 'images' / 'gone.png').symlink_to(tmp_path / 'nowhere.png')
-    assert labels(find_files(root, voc).images) == [
+    assert labels(voc.find(root).images) == [
         'images/dent/a_1.png',
         'images/gone.png',
     ]
@@ -82,7 +82,7 @@ def test_nothing_to_convert_is_one_line(tmp_path, missing):
     elif missing == 'layout':
         flat_dataset(root / 'inner')
     with pytest.raises(FileNotFoundError) as caught:
-        find_files(root, voc)
+        voc.find(root)
     message = str(caught.value)
     assert str(root) in message
     assert '\n' not in message
@@ -92,9 +92,9 @@ def test_nothing_to_convert_is_one_line(tmp_path, missing):
 
 def test_output_of_a_conversion_in_place_is_no_source(tmp_path):
     flat_dataset(tmp_path, count=1)
-    before = find_files(tmp_path, voc, tmp_path)
+    before = voc.find(tmp_path, tmp_path)
     (tmp_path / 'images').mkdir()
     (tmp_path / 'images' / 'dent_1.png').symlink_to('../IMAGES/dent_1.png')
     (tmp_path / 'annotations').mkdir()
     (tmp_path / 'annotations' / 'train.json').write_text('{}')
-    assert find_files(tmp_path, voc, tmp_path) == before
+    assert voc.find(tmp_path, tmp_path) == before

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers.mask_maker import exposures
 from helpers.voc_maker import (
     by_name,
     listed,
@@ -71,6 +72,24 @@ def test_the_tool_starts_without_heavy_libraries(src, tmp_path):
     assert not heavy & loaded
 
 
+def test_masks_convert_and_show_groups(run, tmp_path):
+    tiles = exposures(tmp_path / 'src', range(1, 9), (0.5, 0.8, 1.1))
+    dst = tmp_path / 'dst'
+    code, out, err = run(
+        'masks', tiles, dst, '--group-by', r'num_(\d+)', '--ratio', '0.5',
+        '0.25', '0.25', '--few-shot', '4', '--few-shot-groups', '0.25',
+        '--min-area', '200',
+    )  # fmt: skip
+    assert code in (0, None)
+    assert err == ''
+    lines = [' '.join(line.split()) for line in out.splitlines()]
+    assert 'all 12 / 12 6 / 6 6 / 6 4 / 4 0 / 0' in lines
+    assert 'all 4 2 2 2 0' in lines
+    code, out, err = run('masks', tiles, dst, '--min-area', '201')
+    assert code in (0, None)
+    assert '24 speck' in out
+
+
 def test_strict_shows_the_findings_and_fails(run, src, tmp_path):
     (src / 'IMAGES/notes.txt').write_text('x')
     code, out, err = run('voc', src, tmp_path / 'dst', '--strict')
@@ -94,6 +113,7 @@ def test_grouping_can_be_switched_off(run, src, tmp_path):
         (('voc', 'src', 'dst', '--ratio', '0.9', '0.9', '0.9'), 'sum 1'),
         (('voc', 'src', 'dst', '--few-shot', '500'), 'few-shot 500'),
         (('voc', 'src', 'src/IMAGES/dent_1.png'), 'cannot write'),
+        (('masks', 'src', 'dst'), 'no masks'),
         (('voc', 'src', 'dst', '--group-by', r'num_(\d+)'), 'not found in'),
         (('voc', 'src', 'dst', '--group-by', 'dent'), 'parentheses'),
         (('voc', 'src', 'dst', '--few-shot-groups', '0'), 'above 0'),
@@ -116,6 +136,16 @@ def test_help_says_what_happens_to_given_splits(run):
     assert code == 0
     assert 'NOT kept' in out
     assert '--no-group-near-duplicates' in out
+    assert '--min-area' not in out
+
+
+def test_help_says_what_a_folder_of_masks_looks_like(run):
+    code, out, _ = run('masks', '--help')
+    assert code == 0
+    for text in ('MT_Crack/Imgs/7.jpg', 'no_defect', '--group-by', r'(\d+)'):
+        assert text in out
+    # Of the format that argparse fills in, nothing is left.
+    assert '%' not in out and '{' not in out
 
 
 def test_demo_makes_the_demo_set(run, tmp_path, monkeypatch):

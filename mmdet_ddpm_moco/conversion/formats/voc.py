@@ -3,17 +3,26 @@
 import math
 import re
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 from ...utils.errors import InputError
 from ..boxes import AnnotatedObject, AnnotationFile, Edges
+from ..layout import SourceTree, find_files
 
 NAME = 'VOC'
+NOUN = 'xml'
+MIN_AREA = 0  # there are no masks
 SUFFIX = '.xml'
 FOLDERS = frozenset(('annotations',))
 
 
-def parse(data: bytes) -> AnnotationFile:
-    """Parses a VOC XML file.
+def find(src: Path, dst: Path | None = None) -> SourceTree:
+    """Finds images and XML files; see :func:`find_files`."""
+    return find_files(src, SUFFIX, FOLDERS, dst)
+
+
+def parse(data: bytes, kind: str | None = None) -> AnnotationFile:
+    """Parses a VOC XML file, which names its classes itself.
 
     Raises:
         ValueError: If it is empty, no XML, or no VOC annotation.

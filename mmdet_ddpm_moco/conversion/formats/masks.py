@@ -1,0 +1,217 @@
+"""Pixel masks: a folder per class, a mask beside each image.
+
+The layout of the magnetic tile defects (Huang, Qiu and Yuan, "Surface defect
+saliency of magnetic tiles", The Visual Computer 36, 2020). Each connected
+piece of a mask becomes an object with its box and its pixels.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ...utils.errors import InputError, MissingFileError
+from ...utils.fileio import IMAGE_SUFFIXES
+from ..boxes import AnnotatedObject, AnnotationFile, Mask
+from ..layout import SourceFile, SourceTree, natural_key, walk
+
+NAME = 'mask'
+NOUN = 'mask'
+SUFFIX = '.png'
+FOLDER = 'masks'  # in lower case; all PNG in it are masks
+
+# Pixels that an object must have. In the masks of magnetic tiles slips of the
+# brush have up to 8, the smallest blowhole has 26.
+MIN_AREA = 16
+
+# Folders of defect-free images, in lower case and without separators.
+_DEFECT_FREE = frozenset(
+    ('free', 'defectfree', 'nodefect', 'good', 'ok', 'normal', 'clean')
+)
+
+# What a conversion in place has written.
+_OWN_FOLDERS = frozenset(('images', 'annotations', 'lists'))
+
+
+def find(src: Path, dst: Path | None = None) -> SourceTree:
+    """Finds the images and masks in the folders of the classes.
+
+    What a conversion wrote below ``dst`` before is not taken for a source.
+
+    Raises:
+        FileNotFoundError: If ``src`` is no folder, or its folders hold no
+            images or no masks.
+    """
+    if not src.is_dir():
+        raise MissingFileError(f'{src} is not a folder')
+    tree = SourceTree([], [], [])
+    found = {}
+    for folder in _folders(src, dst):
+        files = list(walk(src, folder.name, folder))
+        if any(_is_image(file) for file in files):
+            found[folder.name] = files
+        else:
+            tree.strays.extend(files)
+    for kind, files in zip(class_names(list(found)), found.values()):
+        masks = _masks(files)
+        if kind and masks and all(_is_empty(mask.path) for mask in masks):
+            kind = ''
+        for file in files:
+            named = replace(file, kind=kind)
+            if file in masks:
+                tree.annotations.append(named)
+            else:
+                known = _is_image(file)
+                (tree.images if known else tree.strays).append(named)
+    if not tree.images or not tree.annotations:
+        missing = 'masks' if tree.images else 'images'
+        raise MissingFileError(
+            f'{src} holds no {missing} in a known layout; looked for one '
+            f'folder per class with images and, beside each or in {FOLDER}/, '
+            f'a mask of the same stem with suffix {SUFFIX}'
+        )
+    return tree
+
+
+def class_names(folders: Sequence[str]) -> list[str]:
+    """Class of each folder by its name, '' for defect-free.
+
+    A prefix that all have in common, up to a separator, is left out:
+    ``MT_Crack``, ``MT_Free`` are ``Crack`` and defect-free.
+    """
+    parts = [re.findall('[^-_. ]*[-_. ]+|[^-_. ]+', name) for name in folders]
+    shared = 0
+    while (
+        len(parts) > 1
+        and all(len(part) > shared + 1 for part in parts)
+        and len({part[shared] for part in parts}) == 1
+    ):
+        shared += 1
+    names = [''.join(part[shared:]) for part in parts]
+    return [
+        '' if re.sub('[-_. ]', '', name.lower()) in _DEFECT_FREE else name
+        for name in names
+    ]
+
+
+def parse(data: bytes, kind: str | None = None) -> AnnotationFile:
+    """Parses a mask, whose objects are all of class ``kind``.
+
+    Raises:
+        ValueError: If it is no image, or does not say what is marked.
+    """
+    marked = marked_pixels(data)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(
+        marked.astype(np.uint8), connectivity=8
+    )
+    found = []
+    # The first component is the background.
+    for label, (left, top, width, height, area) in enumerate(
+        stats[1:].tolist(), start=1
+    ):
+        mask = Mask(_run_lengths(labels == label), area)
+        found.append(((top, left, top + height, left + width), mask))
+    # The order of labels is OpenCV's affair, and may change.
+    found.sort(key=lambda item: (item[0], item[1].counts))
+    objects = tuple(
+        AnnotatedObject(
+            name=kind or '',
+            edges=(left, top, right, bottom),
+            text=f'{left},{top},{right},{bottom}',
+            mask=mask,
+        )
+        for (top, left, bottom, right), mask in found
+    )
+    height, width = marked.shape
+    return AnnotationFile(None, (width, height), objects)
+
+
+def marked_pixels(data: bytes) -> np.ndarray:
+    """The pixels that a mask marks, bool (H, W).
+
+    In a gray mask those of the lighter half, since edges may be gray, or all
+    that are not black if they have one gray level. In colors (of a palette,
+    say) all that are not black.
+
+    Raises:
+        ValueError: If it is no image, or gray without being light anywhere.
+    """
+    if not data:
+        msg = 'the file is empty'
+        raise InputError(msg)
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None:
+        msg = 'cannot be decoded'
+        raise InputError(msg)
+    if pixels.ndim == 3:
+        pixels = pixels[:, :, :3]  # without alpha
+        if (pixels != pixels[:, :, :1]).any():
+            return (pixels > 0).max(axis=2)
+        pixels = pixels[:, :, 0]
+    levels = np.unique(pixels[pixels > 0])
+    if len(levels) < 2:
+        return pixels > 0
+    half = 127 if pixels.dtype == np.uint8 else 32767
+    if levels[-1] <= half:
+        raise InputError(
+            f'{len(levels)} gray levels from {levels[0]} to {levels[-1]}, '
+            'none of them light; mark defects in white'
+        )
+    return pixels > half
+
+
+def _folders(src: Path, dst: Path | None) -> list[Path]:
+    """Sub-folders but hidden ones and those that a conversion writes."""
+    own = None if dst is None else dst.resolve()
+    skipped = _OWN_FOLDERS if own == src.resolve() else frozenset()
+    return sorted(
+        (
+            entry
+            for entry in src.iterdir()
+            if entry.is_dir()
+            and not entry.name.startswith('.')
+            and entry.name not in skipped
+            and not (own and own.is_relative_to(entry.resolve()))
+        ),
+        key=lambda entry: natural_key(entry.name),
+    )
+
+
+def _is_image(file: SourceFile) -> bool:
+    return file.path.suffix.lower() in IMAGE_SUFFIXES
+
+
+def _masks(files: Sequence[SourceFile]) -> set[SourceFile]:
+    """Masks among the files of a class.
+
+    In a folder of PNG alone they are images, elsewhere they are the masks of
+    the images of other suffixes.
+    """
+    by_folder = defaultdict(list)
+    for file in filter(_is_image, files):
+        by_folder[file.path.parent].append(file)
+    found = set()
+    for folder, members in by_folder.items():
+        pngs = {f for f in members if f.path.suffix.lower() == SUFFIX}
+        if folder.name.lower() == FOLDER or len(pngs) < len(members):
+            found |= pngs
+    return found
+
+
+def _is_empty(path: Path) -> bool:
+    try:
+        return not marked_pixels(path.read_bytes()).any()
+    except (OSError, ValueError):
+        return False  # reported when it is parsed
+
+
+def _run_lengths(pixels: np.ndarray) -> str:
+    """Compressed RLE of COCO of a bool (H, W) mask."""
+    # Here, because other formats do without.
+    from pycocotools.mask import encode
+
+    return encode(np.asfortranarray(pixels, np.uint8))['counts'].decode()

@@ -15,6 +15,7 @@ from .version import __version__
 # Modules of the public classes.
 _EXPORTS = {
     'AluminiumPlateDataset': 'datasets.aluminium_plate_dataset',
+    'MagneticTileDataset': 'datasets.magnetic_tile_dataset',
     'NEUDETDataset': 'datasets.neu_det_dataset',
     'DefectBank': 'bank.reader',
     'DefectWindowDataset': 'datasets.defect_window_dataset',

@@ -9,10 +9,14 @@ import pytest
 from mmdet.datasets import CocoDataset
 from mmdet.registry import DATASETS
 from mmdet.utils import register_all_modules
+from mmengine.config import Config
 
+from helpers.mask_maker import write_pair
+from mmdet_ddpm_moco.conversion.convert import convert_dataset
 from mmdet_ddpm_moco.datasets.aluminium_plate_dataset import (
     AluminiumPlateDataset,
 )
+from mmdet_ddpm_moco.datasets.magnetic_tile_dataset import MagneticTileDataset
 from mmdet_ddpm_moco.datasets.neu_det_dataset import NEUDETDataset
 from mmdet_ddpm_moco.demo import plates
 
@@ -24,6 +28,8 @@ NEU_CLASSES = (
     'rolled-in_scale',
     'scratches',
 )
+TILE_KINDS = ('Blowhole', 'Break', 'Crack', 'Fray', 'Uneven')
+ROOT = Path(__file__).parents[2]
 PIPELINE = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
@@ -127,7 +133,40 @@ def test_neu_det_labels_follow_the_names(tmp_path):
     assert sample['gt_bboxes_labels'].tolist() == list(range(6))
 
 
-@pytest.mark.parametrize('kind', ['AluminiumPlateDataset', 'NEUDETDataset'])
+def test_magnetic_tiles_read_through_the_shipped_pipeline(
+    tmp_path, monkeypatch
+):
+    """From folders of masks to what the base config gives a detector."""
+    monkeypatch.chdir(tmp_path)
+    for number, kind in enumerate((*TILE_KINDS, 'Free')):
+        folder = tmp_path / f'src/MT_{kind}/Imgs'
+        marks = [] if kind == 'Free' else [(3, 5, 20, 10), (30, 20, 4, 9)]
+        write_pair(folder, f'exp1_num_{number}', *marks, seed=number)
+    convert_dataset(
+        tmp_path / 'src', tmp_path / 'data/magnetic-tile', 'masks',
+        ratio=(1, 0, 0),
+    )  # fmt: skip
+    cfg = Config.fromfile(
+        ROOT / 'configs/_base_/datasets/magnetic_tile_detection.py'
+    )
+    dataset = DATASETS.build(cfg.train_dataloader.dataset)
+    assert dataset.metainfo['classes'] == TILE_KINDS
+    assert len(dataset) == 6
+    for index in range(6):
+        sample = dataset[index]
+        assert sample['inputs'].shape == (3, 320, 320)
+        labels = sample['data_samples'].gt_instances.labels
+        assert labels.tolist() == ([index] * 2 if index < 5 else [])
+    dataset = build('MagneticTileDataset', tmp_path / 'data/magnetic-tile')
+    masks = dataset[0]['gt_masks'].masks
+    assert [mask.sum() for mask in masks] == [200, 36]
+    for loader in (cfg.val_dataloader, cfg.test_dataloader):
+        assert DATASETS.get(loader.dataset.type) is MagneticTileDataset
+
+
+@pytest.mark.parametrize(
+    'kind', ['AluminiumPlateDataset', 'NEUDETDataset', 'MagneticTileDataset']
+)
 def test_every_class_has_a_color_of_its_own(kind):
     meta = DATASETS.get(kind).METAINFO
     assert len(set(meta['palette'])) == len(meta['classes'])
@@ -170,6 +209,11 @@ def test_classes_can_be_named_in_the_order_of_the_file(tmp_path):
             'NEUDETDataset',
             'python tools/prepare_dataset.py voc <NEU-DET folder> '
             'data/NEU-DET --few-shot 10 20 40',
+        ),
+        (
+            'MagneticTileDataset',
+            'python tools/prepare_dataset.py masks <magnetic-tile folder> '
+            r"data/magnetic-tile --group-by 'num_(\d+)'",
         ),
     ],
 )

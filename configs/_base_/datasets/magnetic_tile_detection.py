@@ -3,8 +3,8 @@ data_root = 'data/magnetic-tile/'
 # Other configs put their pipelines together from these.
 load_image = dict(type='LoadImageFromFile')
 load_boxes = dict(type='LoadAnnotations', with_bbox=True)
-# Sides are 100 to 630 pixels. At this size half of the blowholes are at least
-# 11 pixels wide, and a step takes seconds on a CPU; a GPU may take twice it.
+# Sides are 100 to 630 pixels. At this size, chosen for a CPU, half of the
+# blowholes are at least 11 pixels wide. A GPU affords more.
 resize = dict(type='Resize', scale=(320, 320), keep_ratio=True)
 # Mirrored, never rotated: the grinding direction matters.
 flip = dict(

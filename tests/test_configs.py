@@ -37,7 +37,7 @@ def test_there_are_configs_of_every_kind():
         'variants',
         'stages',
     }
-    assert len(EXPERIMENTS) == 4
+    assert len(EXPERIMENTS) == 5
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ from ..bank.scenes import write_scenes
 from ..conversion.boxes import main_classes
 from ..evaluation.detection_matches import Matches, match_detections
 from ..evaluation.judge import Detections
-from ..teacher.calibration import calibrate
+from ..teacher.calibration import calibrate, merged_probabilities
 from ..teacher.folds import draw_folds
 from ..teacher.fusion import FusedDetections, fuse
 from ..teacher.pseudo_labels import pseudo_coco
@@ -89,6 +89,7 @@ def make_pseudo_labels(
     clock = TimeLeft(len(folds))
     held_out: dict[int, FusedDetections] = {}
     views: dict[int, list[Detections]] = {}
+    singles: list[list[FusedDetections]] = []
     for number, names in enumerate(folds):
         folder = out / 'teachers' / str(number)
         clock.begin()
@@ -109,22 +110,29 @@ def make_pseudo_labels(
                 folder / f'{name}.npz',
                 device,
             )
+            fused = [
+                fuse(here, size_of(image))
+                for image, here in zip(images, found, strict=True)
+            ]
+            if images is own:
+                held_out |= zip((i['id'] for i in images), fused, strict=True)
+                continue
+            singles.append(fused)
             for image, here in zip(images, found, strict=True):
-                if images is own:
-                    held_out[image['id']] = fuse(here, size_of(image))
-                else:
-                    views.setdefault(image['id'], []).extend(here)
+                views.setdefault(image['id'], []).extend(here)
     matches = out_of_fold(labeled, held_out)
     by_name = {known.name: known for known in calibrate(matches)}
     calibrations = [by_name[category['name']] for category in categories]
+    merged = [
+        fuse(views[i['id']], size_of(i)) for i in unlabeled.coco['images']
+    ]
+    ids = [image['id'] for image in unlabeled.coco['images']]
+    likely = merged_probabilities(merged, singles, calibrations)
     coco = pseudo_coco(
         unlabeled.coco['images'],
         categories,
-        {
-            i['id']: fuse(views[i['id']], size_of(i))
-            for i in unlabeled.coco['images']
-        },
-        calibrations,
+        dict(zip(ids, merged, strict=True)),
+        dict(zip(ids, likely, strict=True)),
     )
     measured = None if truth is None else measure(coco, truth)
     rows = report_rows(coco, matches, calibrations, measured)

@@ -4,6 +4,7 @@ One curve for all classes does not do: the scores of a class that is hard to
 place never come near those of an easy one.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -11,6 +12,7 @@ import numpy as np
 from scipy.optimize import isotonic_regression
 
 from ..evaluation.detection_matches import ClassMatches, Matches
+from .fusion import FusedDetections
 
 # Detections of a class below which its curve says nothing.
 MIN_DETECTIONS = 10
@@ -67,3 +69,40 @@ def _calibrate(found: ClassMatches) -> Calibration:
     return Calibration(
         found.name, tuple(map(float, middles)), tuple(map(float, heights))
     )
+
+
+def merged_probabilities(
+    merged: Sequence[FusedDetections],
+    singles: Sequence[Sequence[FusedDetections]],
+    calibrations: Sequence[Calibration],
+) -> list[np.ndarray]:
+    """Probabilities that boxes of several teachers are right.
+
+    Only a single teacher can be calibrated: the others have seen the labeled
+    image. Merged teachers find more, yet their scores are lower, by each
+    teacher that saw nothing. So ranks are matched in place of scores: the
+    n-th surest merged box of a class has the mean of the probabilities of
+    each teacher's n-th surest box, over all images. As many are expected to
+    be right as one teacher expects on average.
+
+    Args:
+        merged (Sequence[FusedDetections]): Of all teachers, by image.
+        singles (Sequence[Sequence[FusedDetections]]): By teacher and image.
+        calibrations (Sequence[Calibration]): By class index.
+
+    Returns:
+        list[np.ndarray]: float64 (N, ) by image, in the order of its boxes.
+    """
+    labels = np.concatenate([found.labels for found in merged])
+    scores = np.concatenate([found.scores for found in merged])
+    probabilities = np.zeros(len(scores))
+    for label, calibration in enumerate(calibrations):
+        here = np.flatnonzero(labels == label)
+        surest = here[np.argsort(-scores[here], kind='stable')]
+        for images in singles:
+            own = [found.scores[found.labels == label] for found in images]
+            likely = calibration(np.sort(np.concatenate(own))[::-1])
+            likely = likely[: len(surest)]
+            probabilities[surest[: len(likely)]] += likely / len(singles)
+    ends = np.cumsum([len(found.scores) for found in merged])
+    return np.split(probabilities, ends[:-1])

@@ -7,7 +7,8 @@ right: it sees each box as often as that, see
 
 from collections.abc import Mapping, Sequence
 
-from .calibration import Calibration
+import numpy as np
+
 from .fusion import FusedDetections
 
 # Boxes that are less likely right are left out.
@@ -18,7 +19,7 @@ def pseudo_coco(
     images: Sequence[Mapping],
     categories: Sequence[Mapping],
     found: Mapping[int, FusedDetections],
-    calibrations: Sequence[Calibration],
+    probabilities: Mapping[int, np.ndarray],
 ) -> dict:
     """COCO annotations of images that were labeled by teachers.
 
@@ -27,7 +28,8 @@ def pseudo_coco(
         categories (Sequence[Mapping]): COCO ``categories``, in the order of
             the labels.
         found (Mapping[int, FusedDetections]): By image id.
-        calibrations (Sequence[Calibration]): By class index.
+        probabilities (Mapping[int, np.ndarray]): That its boxes are right,
+            (N, ) by image id.
 
     Returns:
         dict: ``images``, ``annotations`` (``bbox`` as x, y, width, height,
@@ -37,10 +39,13 @@ def pseudo_coco(
     annotations: list[dict] = []
     for image in images:
         here = found[image['id']]
-        for box, score, label in zip(
-            here.boxes.tolist(), here.scores, here.labels, strict=True
+        for box, score, label, probability in zip(
+            here.boxes.tolist(),
+            here.scores,
+            here.labels,
+            probabilities[image['id']],
+            strict=True,
         ):
-            (probability,) = calibrations[label]([score])
             if probability < MIN_PROBABILITY:
                 continue
             x0, y0, x1, y1 = box

@@ -39,14 +39,14 @@ def made():
             3: found((1, 2, 11, 22, 0.9, 0), (40, 0, 60, 9, 0.5, 0)),
             1: found((5, 5, 9, 9, 0.9, 1), (5, 5, 9, 9, 0.02, 0)),
         },
-        CALIBRATIONS,
+        {3: np.array([0.45, 0.25]), 1: np.array([0, 0.01])},
     )
 
 
 def test_annotations_are_those_of_coco():
     coco = made()
     assert [image['id'] for image in coco['images']] == [3, 1]
-    # Of a class that nobody knows nothing is kept, nor what is unlikely.
+    # What is unlikely is left out.
     first, second = coco['annotations']
     assert first['image_id'] == second['image_id'] == 3
     assert first['category_id'] == 5
@@ -61,9 +61,10 @@ def test_annotations_are_those_of_coco():
 
 @pytest.mark.parametrize('above', [False, True])
 def test_unlikely_boxes_are_left_out(above):
-    score = 2 * MIN_PROBABILITY + (0.01 if above else -0.01)
-    here = {3: found((1, 2, 11, 22, score, 0)), 1: found()}
-    coco = pseudo_coco(IMAGES, CATEGORIES, here, CALIBRATIONS)
+    likely = MIN_PROBABILITY + (0.01 if above else -0.01)
+    here = {3: found((1, 2, 11, 22, 0.9, 0)), 1: found()}
+    probabilities = {3: np.array([likely]), 1: np.empty(0)}
+    coco = pseudo_coco(IMAGES, CATEGORIES, here, probabilities)
     assert len(coco['annotations']) == above
 
 

@@ -74,7 +74,7 @@ def test_settings_of_the_command_line_win():
     [
         (None, True, (False, 'weights.pth')),
         ('auto', True, (True, None)),
-        # Not from nothing.
+        # The weights that the config names are not forgotten.
         ('auto', False, (False, 'weights.pth')),
         ('run/epoch_3.pth', False, (True, 'run/epoch_3.pth')),
     ],

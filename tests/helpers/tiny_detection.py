@@ -113,7 +113,6 @@ class KeepBoxesHook(Hook):
 
     priority = 'LOWEST'
     counts = {}
-    ignored = []
 
     @staticmethod
     def all():
@@ -121,13 +120,11 @@ class KeepBoxesHook(Hook):
 
     def before_run(self, runner):
         KeepBoxesHook.counts = {}
-        KeepBoxesHook.ignored = []
 
     def before_train_iter(self, runner, batch_idx, data_batch=None):
         found = KeepBoxesHook.counts.setdefault(runner.epoch, [])
         for sample in data_batch['data_samples']:
             found.append(len(sample.gt_instances))
-            KeepBoxesHook.ignored.append(len(sample.ignored_instances))
 
 
 @HOOKS.register_module()

@@ -19,7 +19,7 @@ from ..conversion.boxes import main_classes
 from ..evaluation.detection_matches import Matches, match_detections
 from ..evaluation.judge import Detections
 from ..teacher.calibration import calibrate, merged_probabilities
-from ..teacher.folds import draw_folds
+from ..teacher.folds import draw_folds, kept_whole
 from ..teacher.fusion import FusedDetections, fuse
 from ..teacher.pseudo_labels import pseudo_coco
 from ..teacher.report import measure, report_rows, report_text
@@ -44,7 +44,6 @@ def make_pseudo_labels(
     out: str | Path,
     options: TeacherOptions | None = None,
     *,
-    groups: Mapping[str, int] | None = None,
     truth: str | Path | None = None,
     device: str = 'cpu',
     command: Command = run_logged,
@@ -62,8 +61,6 @@ def make_pseudo_labels(
         unlabeled (ImageSet): The others; their annotations are not read.
         out (str | Path): Folder for scenes, report and teachers.
         options (TeacherOptions, optional): Defaults to None, its defaults.
-        groups (Mapping[str, int], optional): Near duplicates among the
-            labeled images by file name. Defaults to None.
         truth (str | Path, optional): COCO json with the true boxes of the
             unlabeled images, for the report alone. Defaults to None.
         device (str): Where teachers predict. Defaults to 'cpu'.
@@ -82,7 +79,11 @@ def make_pseudo_labels(
     categories = labeled.coco['categories']
     kinds = {i['file_name']: '' for i in labeled.coco['images']}
     kinds |= main_classes(labeled.coco)
-    folds = draw_folds(kinds, groups or {}, options.folds, options.seed)
+    same_set = unlabeled.prefix.resolve() == labeled.prefix.resolve()
+    groups = kept_whole(
+        labeled.coco['images'], unlabeled.coco['images'] if same_set else ()
+    )
+    folds = draw_folds(kinds, groups, options.folds, options.seed)
     begun = scenes_state(teacher, unlabeled, options, finished=False)
     write_json(out / STAGE_FILE, begun)
     print(cost_line(teacher, labeled, unlabeled, options), flush=True)

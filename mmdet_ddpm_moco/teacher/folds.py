@@ -1,10 +1,41 @@
 """Folds of the labeled images: each has a teacher that did not see it."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ..conversion.splits import draw
 from ..utils.errors import InputError
+
+
+def kept_whole(
+    labeled: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]]
+) -> dict[str, int]:
+    """Groups of near duplicates that no fold may cut.
+
+    A teacher is to know its fold as little as the images that it will label,
+    else what is learned from the fold does not hold there. Labels drawn at
+    random from what is photographed have near duplicates among the other
+    images as among each other: then folds are drawn at random, too. Where the
+    others show other parts, each group stays in one fold.
+
+    Args:
+        labeled (Sequence[Mapping]): COCO ``images``, with their ``group`` if
+            it is known.
+        others (Sequence[Mapping]): COCO ``images`` that will be labeled, as
+            far as their groups are of the same data set.
+
+    Returns:
+        dict[str, int]: Group by file name; empty where folds may cut groups.
+    """
+    groups = {i['file_name']: i['group'] for i in labeled if 'group' in i}
+    sizes = Counter(groups.values())
+    among_labeled = sum(sizes[g] > 1 for g in groups.values())
+    among_others = sum(image.get('group') in sizes for image in others)
+    # Shares of both, compared without dividing by a length of 0.
+    if 2 * among_others * len(labeled) >= among_labeled * max(len(others), 1):
+        return {}
+    return groups
 
 
 def draw_folds(
@@ -15,15 +46,14 @@ def draw_folds(
 ) -> list[list[str]]:
     """Shares images out to folds, so that every fold has every kind.
 
-    Near duplicates stay together: a teacher must not be asked about a copy
-    of what it was trained on. Large groups go first, each to the fold that
-    has fewest images of its kinds.
+    Groups stay together, see :func:`kept_whole`. Large ones go first, each to
+    the fold that has fewest images of its kinds.
 
     Args:
         kinds (Mapping[str, str]): Kind of each image by name, such as its
             main class.
-        groups (Mapping[str, int]): Group of near duplicates of each image;
-            an image that is missing here is a group of its own.
+        groups (Mapping[str, int]): Group of each image; an image that is
+            missing here is a group of its own.
         number (int): Folds, at least 2.
         seed (int): Breaks ties. Defaults to 0.
 

@@ -42,6 +42,8 @@ def sets(config, data):
 def test_every_teacher_leaves_its_fold_out_and_all_label(config, data):
     tools = Tools()
     labeled, unlabeled = sets(config, data)
+    for number, image in enumerate(labeled.coco['images']):
+        image['group'] = number % 3
     out = data / 'scenes'
     text = make_pseudo_labels(
         config,
@@ -65,6 +67,10 @@ def test_every_teacher_leaves_its_fold_out_and_all_label(config, data):
     # Each image is left out by exactly one teacher.
     assert shown[0] ^ shown[1] == {f'{i}.png' for i in range(6)}
     assert not shown[0] & shown[1]
+    # The others are not known to show the same parts: near duplicates stay
+    # together.
+    for a, b in (('0.png', '3.png'), ('1.png', '4.png'), ('2.png', '5.png')):
+        assert (a in shown[0]) == (b in shown[0])
     scenes = Scenes(out)
     assert len(scenes) == 6
     assert scenes.classes == CLASSES

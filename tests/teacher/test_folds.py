@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmdet_ddpm_moco.teacher.folds import draw_folds
+from mmdet_ddpm_moco.teacher.folds import draw_folds, kept_whole
 
 
 @st.composite
@@ -60,3 +60,31 @@ def test_seeds_draw_different_folds_and_one_seed_the_same():
 def test_what_cannot_be_folded_is_refused(kinds, groups, number, text):
     with pytest.raises(ValueError, match=text):
         draw_folds(kinds, groups, number)
+
+
+def images(*groups):
+    return [
+        dict(file_name=f'{i}.png', group=group)
+        for i, group in enumerate(groups)
+    ]
+
+
+@pytest.mark.parametrize(
+    'labeled, others, whole',
+    [
+        # Others are near duplicates of labeled images as often as these are
+        # of each other, half as often, or not at all.
+        (images(1, 1, 2, 3), images(1, 4), False),
+        (images(1, 1, 2, 3), images(1, 4, 5, 6), False),
+        (images(1, 1, 2, 3), images(1, 4, 5, 6, 7), True),
+        (images(1, 1, 2, 3), [], True),
+        # Nothing is known of the others, or of the labeled ones.
+        (images(1, 1, 2, 3), [dict(file_name='a.png')], True),
+        ([dict(file_name='a.png')], images(1, 4), False),
+    ],
+)
+def test_folds_cut_groups_only_as_labeled_and_other_images_do(
+    labeled, others, whole
+):
+    known = {i['file_name']: i['group'] for i in labeled if 'group' in i}
+    assert kept_whole(labeled, others) == (known if whole else {})

@@ -16,7 +16,7 @@ from benchmarks.gpu.clock import Clock
 from benchmarks.gpu.data import CLASSES
 from benchmarks.gpu.profiling import peak_memory, profiled_rows
 from benchmarks.gpu.results import Results, Row
-from benchmarks.gpu.stages import SMALL_UNET
+from benchmarks.gpu.variants import SMALL_UNET
 from benchmarks.speed.sampling import sampling_rows
 from benchmarks.speed.timing import seconds
 from benchmarks.speed.windows import draw_batch, our_sampling

@@ -4,7 +4,7 @@ What is shown is a contract with the tools' log lines: :data:`SHOWN` lists how
 the lines begin that report a step (``engine.stages``, ``engine.options``,
 ``engine.teacher_costs``, ``utils.cli``), ``ablation.stopwatch`` reads the ones
 of stages; :func:`progress` recognizes the progress lines of MMEngine's
-LoggerHook, of the bar of ``synthesis.run`` and of a tool inside the tool.
+LoggerHook, of the bar of ``synthesis.fill`` and of a tool inside the tool.
 """
 
 import ctypes

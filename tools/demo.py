@@ -1,8 +1,8 @@
 """The whole method on built-in data, in minutes: what `make demo` runs.
 
-Trains a baseline detector, the same detector with DDPM-MoCo, and this one with
-plates that teachers labeled, on aluminium plates that are drawn by the package;
-tests them and prints their AP. What is up to date is reused, what was killed is
+Trains a baseline detector, the same one with DDPM-MoCo, and again with plates
+that teachers labeled, on aluminium plates that are drawn by the package; tests
+them and prints their AP. What is up to date is reused, what was killed is
 resumed.
 """
 

@@ -7,6 +7,7 @@ domain have to adapt in all layers.
 
 from typing import Any
 
+from mmdet.engine.hooks import MeanTeacherHook
 from mmdet.models.backbones import EfficientNet
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
@@ -52,8 +53,31 @@ def freezing_settings(backbone: nn.Module) -> list[str]:
     return lines
 
 
-def unfreeze_backbone(runner: Runner) -> None:
-    """Makes all layers of a built model's backbone trainable.
+def stale_statistics(runner: Runner) -> list[str]:
+    """Describes a teacher whose batch norm statistics never change.
+
+    Returns:
+        list[str]: A line, or none.
+    """
+    student = getattr(unwrap_model(runner.model), 'student', None)
+    moving = any(
+        isinstance(module, _BatchNorm) and not getattr(part, 'norm_eval', 0)
+        for part in ([] if student is None else student.children())
+        for module in part.modules()
+    )
+    if not moving or not any(
+        isinstance(hook, MeanTeacherHook) and hook.skip_buffers
+        for hook in runner.hooks
+    ):
+        return []
+    return [
+        'MeanTeacherHook(skip_buffer=True) never gives the teacher batch norm '
+        'statistics of this training; set skip_buffer=False'
+    ]
+
+
+def unfreeze_backbone(runner: Runner, backbone: Any) -> None:
+    """Makes all layers of the backbone of a built model trainable.
 
     ``frozen_stages`` and ``norm_eval`` are set where the backbone reads them
     whenever it is put into training mode, and frozen parameters require
@@ -71,7 +95,6 @@ def unfreeze_backbone(runner: Runner) -> None:
             'frozen_stages and norm_eval of model.backbone in the config'
         )
         raise InputError(msg)
-    backbone: Any = unwrap_model(model).backbone
     frozen = [p for p in backbone.parameters() if not p.requires_grad]
     changed = []
     for name, value in (

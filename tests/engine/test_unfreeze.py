@@ -104,7 +104,7 @@ def test_backbones_of_other_kinds(tmp_path, backbone):
     runner = make_runner(model, tmp_path)
     model.train()
     assert any(not p.requires_grad for p in model.backbone.parameters())
-    unfreeze_backbone(runner)
+    unfreeze_backbone(runner, model.backbone)
     # Backbones freeze themselves again in train().
     model.train()
     assert all(p.requires_grad for p in model.backbone.parameters())
@@ -126,7 +126,7 @@ def test_a_wrapped_model_exchanges_all_gradients(tmp_path, monkeypatch):
             type='MMDistributedDataParallel', device_ids=None
         )
         runner.model = MMDistributedDataParallel(model, device_ids=None)
-        unfreeze_backbone(runner)
+        unfreeze_backbone(runner, model.backbone)
         assert isinstance(runner.model, MMDistributedDataParallel)
         assert runner.model.module is model
         exchanged = {
@@ -152,4 +152,4 @@ def test_another_wrapper_names_what_to_set(tmp_path):
     MODEL_WRAPPERS.register_module(module=Wrapper, force=True)
     runner.model = Wrapper(model)
     with pytest.raises(ValueError, match=r'Wrapper; set frozen_stages'):
-        unfreeze_backbone(runner)
+        unfreeze_backbone(runner, model.backbone)

@@ -7,7 +7,6 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmdet.registry import TRANSFORMS
 from mmdet.structures.bbox import autocast_box_type
-from mmdet.structures.mask import BitmapMasks
 
 from ...bank.compositing import Box, crop, overlaps
 from ...bank.format import ADD, NULL, REPLACES, BankWindow
@@ -15,6 +14,7 @@ from ...bank.reader import DefectBank
 from ...utils.checks import check_arguments
 from ...utils.errors import InputError
 from .annotations import append_boxes, labels_in
+from .masks import SampleMasks
 from .scene_swap import SceneSwap
 
 
@@ -46,9 +46,9 @@ class DiffusionDefectAugment(BaseTransform):
 
     **Modified Keys:**
 
-    - img, gt_bboxes, gt_bboxes_labels, gt_ignore_flags, with their types
+    - img, gt_bboxes, gt_bboxes_labels, gt_ignore_flags, gt_masks, with their
+      types
     - img_path, img_shape, ori_shape, height, width (of a scene)
-    - gt_masks (BitmapMasks)
 
     Args:
         bank (str | None): Folder of a finished defect bank. Defaults to
@@ -158,9 +158,7 @@ class _Sample:
         self.image = results['img'].copy()
         self.added: list[tuple[Box, int]] = []
         masks = results.get('gt_masks')
-        if masks is not None and not isinstance(masks, BitmapMasks):
-            masks = masks.to_bitmap()
-        self.masks = None if masks is None else masks.masks.copy()
+        self.masks = None if masks is None else SampleMasks(masks)
 
     def paste(self, bank: DefectBank, window: BankWindow, label: int) -> bool:
         """Pastes a window; False if the defect that it replaces is missing."""
@@ -180,13 +178,13 @@ class _Sample:
         if window.kind == ADD:
             self.added.append((window.box, label))
         if self.masks is not None and window.kind != NULL:
-            mask = np.zeros(self.image.shape[:2], self.masks.dtype)
-            crop(mask, window.window)[:] = alpha == 255
+            region = np.zeros(self.image.shape[:2], bool)
+            crop(region, window.window)[:] = alpha == 255
             if replaced is None:
-                self.masks = np.concatenate([self.masks, mask[None]])
+                self.masks.append(region)
             else:
                 # Outside of it the replaced defect is still visible.
-                self.masks[replaced] |= mask
+                self.masks.extend(replaced, region)
         return True
 
     def _find(self, box: Box, label: int) -> int | None:
@@ -214,7 +212,5 @@ class _Sample:
         """Updates the results."""
         self.results['img'] = self.image
         append_boxes(self.results, self.added)
-        if self.masks is not None and len(self.masks):
-            self.results['gt_masks'] = BitmapMasks(
-                self.masks, *self.image.shape[:2]
-            )
+        if self.masks is not None:
+            self.results['gt_masks'] = self.masks.result()

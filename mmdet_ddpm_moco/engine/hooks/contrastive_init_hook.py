@@ -21,13 +21,20 @@ from ...utils.checks import check_arguments
 from ...utils.dist import unwrap_model
 from ...utils.errors import InputError
 from ...utils.fileio import atomic_torch_save
-from ..backbone_settings import freezing_settings, unfreeze_backbone
+from ..backbone_settings import (
+    freezing_settings,
+    stale_statistics,
+    unfreeze_backbone,
+)
 from ..leakage import check_leakage
 
 
 @HOOKS.register_module()
 class ContrastiveInitHook(Hook):
     """Initializes ``model.backbone`` from a checkpoint before training.
+
+    Of a semi-supervised detector both backbones are, the student's and the
+    teacher's.
 
     It reads the checkpoint safely, maps its keys to the backbone's, writes
     ``<work_dir>/backbone_init.pth`` and sets the backbone's ``init_cfg`` to
@@ -78,7 +85,7 @@ class ContrastiveInitHook(Hook):
         self.min_coverage = min_coverage
         self.unfreeze = unfreeze
         self.allow_leakage = allow_leakage
-        self._backbone: Any = None
+        self._backbones: list[Any] = []
         self._expected: dict[str, Tensor] | None = None
 
     def before_run(self, runner: Runner) -> None:
@@ -93,38 +100,40 @@ class ContrastiveInitHook(Hook):
         # The property would build the loop, and with it the training data.
         if not isinstance(runner._train_loop, BaseLoop):
             return
-        backbone = _backbone_of(runner)
-        if backbone is self._backbone:
+        backbones = _backbones_of(runner)
+        if backbones == self._backbones:
             return
-        source = read_backbone(self.checkpoint, backbone, self.min_coverage)
+        first = backbones[0]
+        source = read_backbone(self.checkpoint, first, self.min_coverage)
         seen = {self.checkpoint: source.images_seen}
         check_leakage(runner, seen, self.allow_leakage)
         report, log = source.report, runner.logger
-        log.info(f'{self.checkpoint} -> {type(backbone).__name__}: {report}')
+        log.info(f'{self.checkpoint} -> {type(first).__name__}: {report}')
         if report.missing or report.wrong_shape:
             log.warning(
                 f'{len(report.missing) + len(report.wrong_shape)} entries of '
                 'the backbone do not come from the checkpoint'
             )
         if self.unfreeze:
-            unfreeze_backbone(runner)
-        for line in freezing_settings(backbone):
+            unfreeze_backbone(runner, first)
+        for line in (*freezing_settings(first), *stale_statistics(runner)):
             log.warning(line)
 
         file = Path(runner.work_dir) / 'backbone_init.pth'
         if is_main_process():
             atomic_torch_save(init_file(source), file)
         barrier()
-        # Only this type is applied after every other initializer. Swin reads
-        # `init_cfg.checkpoint`, which a plain dict has not.
-        backbone.init_cfg = ConfigDict(
-            type='Pretrained', checkpoint=str(file), prefix='backbone.'
-        )
-        if getattr(backbone, 'convert_weights', False):
-            # It would rename keys that have their right names already.
-            backbone.convert_weights = False
-        log.info(f'backbone.init_cfg set to {dict(backbone.init_cfg)}')
-        self._backbone = backbone
+        for backbone in backbones:
+            # Only this type is applied after every other initializer. Swin
+            # reads `init_cfg.checkpoint`, which a plain dict has not.
+            backbone.init_cfg = ConfigDict(
+                type='Pretrained', checkpoint=str(file), prefix='backbone.'
+            )
+            if getattr(backbone, 'convert_weights', False):
+                # It would rename keys that have their right names already.
+                backbone.convert_weights = False
+        log.info(f'backbone.init_cfg set to {dict(first.init_cfg)}')
+        self._backbones = backbones
         self._expected = source.weights
 
     def before_train(self, runner: Runner) -> None:
@@ -142,11 +151,14 @@ class ContrastiveInitHook(Hook):
                 f'weights of that run, not those of {self.checkpoint}'
             )
             return
-        state = self._backbone.state_dict()
+        states = [backbone.state_dict() for backbone in self._backbones]
         differ = [
             key
             for key, value in expected.items()
-            if not torch.equal(state[key].cpu(), value.to(state[key].dtype))
+            if not all(
+                torch.equal(state[key].cpu(), value.to(state[key].dtype))
+                for state in states
+            )
         ]
         if differ:
             msg = (
@@ -162,16 +174,20 @@ class ContrastiveInitHook(Hook):
         )
 
 
-def _backbone_of(runner: Runner) -> Any:
+def _backbones_of(runner: Runner) -> list[Any]:
+    """The backbone that is trained, then that of its teacher if it has one."""
     model = unwrap_model(runner.model)
-    backbone = getattr(model, 'backbone', None)
-    if not isinstance(backbone, nn.Module):
+    detectors = [model]
+    if hasattr(model, 'student') and hasattr(model, 'teacher'):
+        detectors = [model.student, model.teacher]
+    found = [getattr(detector, 'backbone', None) for detector in detectors]
+    if not all(isinstance(backbone, nn.Module) for backbone in found):
         msg = (
             f'{type(model).__name__} has no `backbone`; ContrastiveInitHook '
             'needs a model with one, such as the detectors of MMDetection'
         )
         raise InputError(msg)
-    return backbone
+    return found
 
 
 def _what_replaced_weights(runner: Runner) -> str:
@@ -193,7 +209,7 @@ def _what_replaced_weights(runner: Runner) -> str:
     if suspects:
         return ' or '.join(suspects) + '; remove it, or this hook'
     return (
-        f'something else: {type(_backbone_of(runner)).__name__} does not '
+        f'something else: {type(_backbones_of(runner)[0]).__name__} does not '
         f'follow its init_cfg, {type(model).__name__} was initialized before '
         'the run, or another hook loaded weights'
     )

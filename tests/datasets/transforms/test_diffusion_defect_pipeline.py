@@ -1,13 +1,16 @@
 """DiffusionDefectAugment: masks, and in an mmdet pipeline."""
 
+import copy
 import json
 
 import cv2
 import numpy as np
 import pytest
+from mmdet.datasets.transforms import Resize
 from mmdet.registry import DATASETS
 from mmdet.structures.mask import BitmapMasks, PolygonMasks
 from mmdet.utils import register_all_modules
+from scipy.ndimage import binary_fill_holes
 
 from helpers.painted_windows import (
     ADD,
@@ -24,6 +27,7 @@ from helpers.painted_windows import (
     shown,
 )
 from mmdet_ddpm_moco.bank.compositing import crop
+from mmdet_ddpm_moco.datasets.transforms.masks import outlines
 
 
 class TestMasks:
@@ -65,7 +69,8 @@ class TestMasks:
         results = augment(NULL).transform(sample(masks=masks))
         assert np.array_equal(results['gt_masks'].masks, self.bitmaps())
 
-    def test_polygons_become_bitmaps(self, augment):
+    @pytest.mark.parametrize('window', [ADD, REPLACES, PART, NULL])
+    def test_polygons_stay_polygons_of_the_same_pixels(self, augment, window):
         polygons = PolygonMasks(
             [
                 [np.array([x, y, x + w, y, x + w, y + h, x, y + h], float)]
@@ -74,15 +79,69 @@ class TestMasks:
             H,
             W,
         )
-        results = augment(ADD).transform(sample(masks=polygons))
-        assert isinstance(results['gt_masks'], BitmapMasks)
-        for mask, box in zip(results['gt_masks'].masks, [SMALL, BIG]):
-            expected = np.zeros((H, W), np.uint8)
-            crop(expected, box)[:] = 1
-            assert np.array_equal(mask, expected)
-        expected = np.zeros((H, W), np.uint8)
-        crop(expected, ADD['box'])[:] = 1
-        assert np.array_equal(results['gt_masks'].masks[2], expected)
+        bitmaps = BitmapMasks(
+            polygons.to_bitmap().masks.astype(np.uint8), H, W
+        )
+        before = copy.deepcopy(polygons.masks)
+        results = augment(window).transform(sample(masks=polygons))
+        expected = augment(window).transform(sample(masks=bitmaps))
+        assert isinstance(results['gt_masks'], PolygonMasks)
+        assert np.array_equal(
+            results['gt_masks'].to_bitmap().masks, expected['gt_masks'].masks
+        )
+        # The data set may keep the lists that it gave.
+        assert str(polygons.masks) == str(before)
+
+    @pytest.mark.parametrize('dtype', [bool, np.uint8])
+    def test_bitmaps_keep_their_dtype(self, augment, dtype):
+        masks = BitmapMasks(self.bitmaps().astype(dtype), H, W)
+        for window in (ADD, REPLACES):
+            results = augment(window).transform(sample(masks=masks))
+            assert results['gt_masks'].masks.dtype == dtype
+
+    @pytest.mark.parametrize('kind', ['polygons', 'bitmaps'])
+    def test_a_mosaic_joins_images_with_and_without_a_defect(
+        self, augment, kind
+    ):
+        def masks():
+            bitmaps = BitmapMasks(self.bitmaps(), H, W)
+            if kind == 'bitmaps':
+                return bitmaps
+            return PolygonMasks([outlines(m > 0) for m in bitmaps.masks], H, W)
+
+        parts = [
+            augment(ADD).transform(sample(masks=masks()))['gt_masks'],
+            sample(masks=masks())['gt_masks'],
+        ]
+        joined = type(parts[0]).cat(parts)
+        assert len(joined) == 5
+        resized = Resize(scale=(W // 2, H // 2)).transform(
+            dict(sample(), gt_masks=joined)
+        )
+        halved = joined.resize((H // 2, W // 2)).to_ndarray()
+        assert np.array_equal(resized['gt_masks'].to_ndarray(), halved)
+
+
+def regions():
+    """Ellipses, single pixels and grainy regions without holes."""
+    for seed in range(60):
+        rng = np.random.RandomState(seed)
+        region = np.zeros((H, W), np.uint8)
+        center = int(rng.randint(W)), int(rng.randint(H))
+        axes = int(rng.randint(1, 30)), int(rng.randint(1, 20))
+        cv2.ellipse(region, center, axes, seed * 7, 0, 360, 1, -1)
+        rough = cv2.GaussianBlur(rng.rand(H, W), (0, 0), 2) > 0.5
+        speck = np.zeros((H, W), bool)
+        speck[tuple(rng.randint((H, W)))] = True
+        for made in (region > 0, rough, speck):
+            yield binary_fill_holes(made)
+
+
+def test_outlines_cover_the_pixels_of_a_region():
+    for region in regions():
+        drawn = PolygonMasks([outlines(region)], H, W).to_bitmap().masks[0]
+        assert np.array_equal(drawn.astype(bool), region)
+    assert outlines(np.zeros((H, W), bool)) == []
 
 
 class TestPipeline:

@@ -1,0 +1,1 @@
+"""Which detectors of MMDetection take the one line, tried one by one."""

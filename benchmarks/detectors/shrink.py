@@ -1,0 +1,125 @@
+"""Makes a config of MMDetection small: drawn images, a few steps, no network.
+
+Kept as they are: model, losses, pipelines, wrappers of data sets, samplers,
+loops and hooks.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from benchmarks.detectors.data import CLASSES, COCO, PREFIX, SIDE, VOC
+from mmdet_ddpm_moco.engine.pipelines import config_dicts, type_name
+
+# Sizes of images in pixels, in transforms and batch augmentations.
+_SIZES = ('scale', 'img_scale', 'scales', 'crop_size', 'size')
+_SYNC_NORMS = ('SyncBN', 'MMSyncBN', 'NaiveSyncBN')
+
+
+def shrink(cfg: Config, data: Path, work_dir: Path) -> list[str]:
+    """Changes a detector's config in place.
+
+    Args:
+        cfg (Config): As it is shipped.
+        data (Path): From :func:`write_data`.
+        work_dir (Path): Of the run.
+
+    Returns:
+        list[str]: What was replaced because it needs GPUs or other data.
+    """
+    notes: list[str] = []
+    cfg.work_dir = str(work_dir)
+    cfg.load_from = None
+    cfg.model.pop('init_cfg', None)
+    for part in ('val', 'test'):
+        for key in ('cfg', 'dataloader', 'evaluator'):
+            cfg[f'{part}_{key}'] = None
+    _point_at(cfg.train_dataloader, data, _class_names(cfg.model))
+    # SSD300 fits images of 300 pixels alone.
+    anchors = (cfg.model.get('bbox_head') or {}).get('anchor_generator') or {}
+    side = anchors.get('input_size', SIDE)
+    for found in config_dicts([cfg.train_dataloader, cfg.model, _hooks(cfg)]):
+        _resize(found, side)
+        _without_sync(found, notes)
+    cfg.train_dataloader.update(
+        batch_size=2, num_workers=0, persistent_workers=False
+    )
+    cfg.train_dataloader.pop('pin_memory', None)
+    sampler = cfg.train_dataloader.get('sampler', {})
+    if 'batch_size' in sampler:
+        sampler.update(batch_size=2, source_ratio=[1, 1])
+    _shorten(cfg)
+    wrapper = cfg.optim_wrapper
+    if wrapper.type == 'AmpOptimWrapper':
+        wrapper.type = 'OptimWrapper'
+        for key in ('dtype', 'loss_scale'):
+            wrapper.pop(key, None)
+        notes.append('without AMP')
+    cfg.auto_scale_lr = None
+    cfg.default_hooks.checkpoint = None
+    cfg.default_hooks.logger.interval = 1
+    cfg.default_hooks.pop('visualization', None)
+    cfg.visualizer = dict(type='Visualizer')
+    return sorted(set(notes))
+
+
+def _hooks(cfg: Config) -> list:
+    return list(cfg.get('custom_hooks') or ())
+
+
+def _class_names(model: dict) -> tuple[str, ...]:
+    """As many as the heads expect; the first ones are those of the images."""
+    numbers = [
+        d['num_classes'] for d in config_dicts(model) if 'num_classes' in d
+    ]
+    number = max([len(CLASSES), *numbers])
+    rest = (f'class {i}' for i in range(len(CLASSES), number))
+    return (*CLASSES, *rest)
+
+
+def _point_at(part: Any, data: Path, classes: tuple[str, ...]) -> None:
+    """Points every data set at the drawn images."""
+    for found in config_dicts(part):
+        if 'ann_file' not in found:
+            continue
+        found.update(data_root=f'{data}/', metainfo=dict(classes=classes))
+        if type_name(found) == 'VOCDataset':
+            found.ann_file = f'{VOC}/ImageSets/Main/trainval.txt'
+            found.data_prefix = dict(sub_data_root=f'{VOC}/')
+        else:
+            found.ann_file = COCO
+            found.data_prefix = dict(img=PREFIX)
+        for key in ('label_map_file', 'hierarchy_file'):
+            found.pop(key, None)
+
+
+def _resize(found: dict, side: int) -> None:
+    for key in _SIZES:
+        value = found.get(key)
+        if isinstance(value, (tuple, list)) and value:
+            nested = isinstance(value[0], (tuple, list))
+            if nested or isinstance(value[0], int):
+                pair = (side, side)
+                found[key] = [pair] * len(value) if nested else pair
+    if type_name(found) == 'RandomAffine' and 'border' in found:
+        found['border'] = (-side // 2, -side // 2)
+    if type_name(found) == 'BatchSyncRandomResize':
+        found['random_size_range'] = (side - 32, side)
+
+
+def _without_sync(found: dict, notes: list[str]) -> None:
+    if found.get('type') in _SYNC_NORMS:
+        found['type'] = 'BN'
+        notes.append('BN for SyncBN')
+
+
+def _shorten(cfg: Config) -> None:
+    loop = cfg.train_cfg
+    if loop.get('type') == 'IterBasedTrainLoop' or 'max_iters' in loop:
+        loop.max_iters = 3
+    else:
+        loop.max_epochs = 1
+    loop.val_interval = 10**6
+    for key in ('dynamic_intervals', 'val_begin'):
+        loop.pop(key, None)

@@ -14,7 +14,6 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from benchmarks.detectors.shrink import shrink
-from mmdet_ddpm_moco.engine.pipelines import config_dicts, type_name
 from mmdet_ddpm_moco.utils.errors import UserError
 
 LINE = 'mmdet_ddpm_moco.DDPMMoCoHook'
@@ -115,10 +114,6 @@ def _try(file: Path, data: Path, out: Path, *, weights: bool) -> dict:
         WatchHook.expected = {}
         if weights:
             line['checkpoint'] = str(_write_weights(cfg, out))
-        else:
-            for part in config_dicts(cfg.model):
-                if type_name(part.get('init_cfg') or {}) == 'Pretrained':
-                    part['init_cfg'] = None
         cfg.custom_hooks = [
             *(cfg.get('custom_hooks') or ()),
             line,

@@ -39,9 +39,16 @@ def shrink(cfg: Config, data: Path, work_dir: Path) -> list[str]:
     # SSD300 fits images of 300 pixels alone.
     anchors = (cfg.model.get('bbox_head') or {}).get('anchor_generator') or {}
     side = anchors.get('input_size', SIDE)
-    for found in config_dicts([cfg.train_dataloader, cfg.model, _hooks(cfg)]):
+    augments = [
+        found.get('data_preprocessor') for found in config_dicts(cfg.model)
+    ]
+    for found in config_dicts([cfg.train_dataloader, augments, _hooks(cfg)]):
         _resize(found, side)
+    for found in config_dicts(cfg.model):
         _without_sync(found, notes)
+        # They would be downloaded.
+        if type_name(found.get('init_cfg') or {}) == 'Pretrained':
+            found['init_cfg'] = None
     cfg.train_dataloader.update(
         batch_size=2, num_workers=0, persistent_workers=False
     )

@@ -1,11 +1,13 @@
-"""Tests a detector: prints AP and writes detections as COCO results.
+"""Tests a detector: prints AP, writes detections, or a submission.
 
 The checkpoint is a local file. It is read as weights only, and refused if it
 holds code.
 """
 
 import argparse
+import shlex
 import shutil
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -34,6 +36,34 @@ def parse_args() -> argparse.Namespace:
         help='write the detections here in the COCO results format',
     )
     parser.add_argument(
+        '--submission',
+        metavar='DIR',
+        help='write what boards take into this folder, once it is checked: '
+        'results.json (COCO), with masks also submission.csv (Severstal), '
+        'submission.json with all they depend on; where the truth is known '
+        'also AP and AR of each class, precision over recall and a '
+        'confusion matrix',
+    )
+    parser.add_argument(
+        '--images',
+        metavar='JSON|FOLDER',
+        help='images of the submission: a COCO json, whose ids are kept, or a '
+        "folder (default: the config's test images)",
+    )
+    parser.add_argument(
+        '--images-prefix',
+        metavar='DIR',
+        help="folder that the json's file names start from (default: that of "
+        "the config's test images)",
+    )
+    parser.add_argument(
+        '--score-thr',
+        type=float,
+        default=0.3,
+        help='lowest score in submission.csv and in the confusion matrix '
+        '(default: %(default)s); results.json has all',
+    )
+    parser.add_argument(
         '--show-dir',
         metavar='DIR',
         help='draw detections beside the ground truth, in images below '
@@ -47,7 +77,16 @@ def parse_args() -> argparse.Namespace:
         help='override settings of the config',
     )
     add_launcher(parser)
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.images and not args.submission:
+        parser.error('--images needs --submission')
+    if args.images_prefix and not args.images:
+        parser.error('--images-prefix needs --images')
+    if args.submission and args.out:
+        parser.error('--submission has the detections of --out: leave it out')
+    if not 0 <= args.score_thr <= 1:
+        parser.error(f'--score-thr is in [0, 1], not {args.score_thr}')
+    return args
 
 
 @one_line_errors
@@ -58,11 +97,27 @@ def main() -> None:
     from mmdet_ddpm_moco.engine.training import test
 
     cfg = apply_options(Config.fromfile(args.config), args)
-    check_data(cfg, make=False, parts=('test',))
+    if not args.images:
+        check_data(cfg, make=False, parts=('test',))
     if args.show_dir:
         cfg.default_hooks.visualization.update(
             draw=True, test_out_dir=args.show_dir
         )
+    if args.submission:
+        from mmdet_ddpm_moco.engine.submission import make_submission
+
+        written = make_submission(
+            cfg,
+            args.checkpoint,
+            args.submission,
+            source=args.images,
+            prefix=args.images_prefix,
+            score_thr=args.score_thr,
+            command=shlex.join(['python', *sys.argv]),
+        )
+        if written is not None:
+            print(written)
+        return
     with TemporaryDirectory() as folder:
         _, results = test(
             cfg,

@@ -39,6 +39,49 @@ def average_precision(
     return _weighted(matches, weights[None])[0]
 
 
+def average_recall(matches: Matches) -> np.ndarray:
+    """Computes COCO's recall of at most 100 detections per image and class.
+
+    Args:
+        matches (Matches): Of one detector.
+
+    Returns:
+        np.ndarray: In [0, 1], float64 (classes, 10), by IoU threshold
+        .50:.05:.95; its mean over them is COCO's average recall. NaN for a
+        class without boxes.
+    """
+    rows = []
+    for found in matches.classes:
+        boxes = int(found.ground_truths.sum())
+        right = found.true_positive.sum(axis=1)
+        rows.append(right / boxes if boxes else np.full(right.shape, np.nan))
+    return np.stack(rows)
+
+
+def precision_recall(
+    found: ClassMatches, threshold: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """The curve that average precision is the mean of, for one class.
+
+    Args:
+        found (ClassMatches): With at least one box that counts.
+        threshold (int): Index of the IoU threshold, in 0..9. Defaults to 0,
+            an IoU of 0.5.
+
+    Returns:
+        tuple[np.ndarray, np.ndarray]: COCO's 101 recalls, and the highest
+        precision at each of them or at a larger one, float64; 0 at recalls
+        that are never reached. Both in [0, 1].
+    """
+    counted = ~found.ignored[threshold]
+    right = np.cumsum(found.true_positive[threshold])
+    precision = right / np.maximum(np.cumsum(counted), 1)
+    envelope = np.maximum.accumulate(precision[::-1])[::-1]
+    recall = right / max(int(found.ground_truths.sum()), 1)
+    places = np.searchsorted(recall, RECALLS)
+    return RECALLS, np.append(envelope, 0.0)[places]
+
+
 def resample_images(
     images: int, resamples: int = 200, seed: int = 0
 ) -> np.ndarray:

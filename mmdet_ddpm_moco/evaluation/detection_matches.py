@@ -53,7 +53,9 @@ class Matches:
 
 
 def match_detections(
-    ann_file: str | Path, detections: str | Path | Sequence[Mapping[str, Any]]
+    ann_file: str | Path,
+    detections: str | Path | Sequence[Mapping[str, Any]],
+    iou_type: str = 'bbox',
 ) -> Matches:
     """Matches detections with the boxes of a test set, by ``COCOeval``.
 
@@ -67,6 +69,8 @@ def match_detections(
             format: ``image_id``, ``category_id``, ``bbox`` (x, y, width,
             height in pixels) and ``score``, or a json file of them. There
             may be none. They are not changed.
+        iou_type (str): ``bbox`` compares boxes, ``segm`` masks: annotations
+            and detections then need a ``segmentation``. Defaults to 'bbox'.
 
     Returns:
         Matches: Of at most 100 detections per image and class, the best.
@@ -77,23 +81,7 @@ def match_detections(
             a detection is malformed or of an image or category that
             ``ann_file`` lacks.
     """
-    # pycocotools prints how long it took.
-    with contextlib.redirect_stdout(io.StringIO()):
-        truth = _load_truth(ann_file)
-        # Not COCO.loadRes, which changes what it is given and fails on no
-        # detections at all.
-        annotations = [
-            _annotation(number, detection, truth, ann_file)
-            for number, detection in enumerate(_load_detections(detections))
-        ]
-        found = _index(dict(truth.dataset, annotations=annotations))
-        evaluation = COCOeval(truth, found, 'bbox')
-        evaluation.params.iouThrs = IOU_THRESHOLDS
-        evaluation.params.maxDets = [MAX_DETECTIONS]
-        # The first range is 'all'. The others are not used here.
-        evaluation.params.areaRng = evaluation.params.areaRng[:1]
-        evaluation.params.areaRngLbl = ['all']
-        evaluation.evaluate()
+    truth, evaluation = evaluate(ann_file, detections, iou_type=iou_type)
     image_ids = tuple(sorted(truth.imgs))
     # Class by class, image by image; None for an image without boxes.
     found_in = np.array(evaluation.evalImgs, object).reshape(
@@ -106,6 +94,53 @@ def match_detections(
             for category, images in zip(sorted(truth.cats), found_in.tolist())
         ),
     )
+
+
+def evaluate(
+    ann_file: str | Path,
+    detections: str | Path | Sequence[Mapping[str, Any]],
+    *,
+    iou_type: str = 'bbox',
+    iou_thresholds: np.ndarray = IOU_THRESHOLDS,
+    by_class: bool = True,
+) -> tuple[COCO, COCOeval]:
+    """The matching half of ``COCOeval``, of at most 100 detections.
+
+    Args:
+        ann_file (str | Path): See :func:`match_detections`.
+        detections (str | Path | Sequence[Mapping]): Likewise.
+        iou_type (str): Likewise.
+        iou_thresholds (np.ndarray): In (0, 1]. Defaults to COCO's ten.
+        by_class (bool): Match boxes of one class only; if False, whatever
+            their classes. Defaults to True.
+
+    Returns:
+        tuple[COCO, COCOeval]: The truth, and the evaluation with its
+        ``evalImgs``.
+
+    Raises:
+        FileNotFoundError: See :func:`match_detections`.
+        ValueError: Likewise.
+    """
+    # pycocotools prints how long it took.
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = _load_truth(ann_file)
+        # Not COCO.loadRes, which changes what it is given and fails on no
+        # detections at all.
+        annotations = [
+            _annotation(number, detection, truth, ann_file)
+            for number, detection in enumerate(_load_detections(detections))
+        ]
+        found = _index(dict(truth.dataset, annotations=annotations))
+        evaluation = COCOeval(truth, found, iou_type)
+        evaluation.params.iouThrs = iou_thresholds
+        evaluation.params.maxDets = [MAX_DETECTIONS]
+        evaluation.params.useCats = int(by_class)
+        # The first range is 'all'. The others are not used here.
+        evaluation.params.areaRng = evaluation.params.areaRng[:1]
+        evaluation.params.areaRngLbl = ['all']
+        evaluation.evaluate()
+    return truth, evaluation
 
 
 def _join(name: str, images: Sequence[dict | None]) -> ClassMatches:
@@ -206,7 +241,7 @@ def _annotation(
                 f'{ann_file} lacks: use detections made on this test set'
             )
             raise InputError(msg)
-    return dict(
+    found = dict(
         id=number + 1,
         image_id=image,
         category_id=category,
@@ -215,3 +250,7 @@ def _annotation(
         score=score,
         iscrowd=0,
     )
+    if 'segmentation' in detection:
+        # COCOeval replaces it by the compressed mask.
+        found['segmentation'] = detection['segmentation']
+    return found

@@ -104,7 +104,7 @@ class Judge:
         device: str = 'cpu',
     ) -> None:
         init_default_scope(cfg.get('default_scope', 'mmdet'))
-        own = _class_names(cfg, meta)
+        own = class_names(cfg, meta)
         if set(own) != set(classes):
             msg = (
                 f'the judge {path} has the classes '
@@ -142,7 +142,17 @@ class Judge:
                 )
 
 
-def _class_names(cfg: Config, meta: Mapping[str, Any]) -> tuple[str, ...]:
+def class_names(cfg: Config, meta: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of a detector's classes, in the order of its labels.
+
+    Args:
+        cfg (Config): With a test data loader.
+        meta (Mapping[str, Any]): ``meta`` of its checkpoint, whose classes
+            take precedence.
+
+    Returns:
+        tuple[str, ...]: None if neither says them.
+    """
     saved = meta.get('dataset_meta')
     if isinstance(saved, Mapping) and saved.get('classes'):
         return tuple(saved['classes'])

@@ -17,7 +17,9 @@ from helpers.made_test_sets import (
 )
 from mmdet_ddpm_moco.evaluation.average_precision import (
     average_precision,
+    average_recall,
     bootstrap,
+    precision_recall,
     resample_images,
     summary,
 )
@@ -59,6 +61,28 @@ def test_unweighted_it_equals_coco_eval(tmp_path, seed, ties):
     for name, row in zip(CLASSES, 100 * expected):
         scores = result['classes'][name]
         assert_same([scores['AP'], scores['AP50']], [row.mean(), row[0]])
+
+
+@pytest.mark.parametrize('seed', range(5))
+def test_recall_and_curves_equal_those_of_coco_eval(tmp_path, seed):
+    files = write(tmp_path, *random_test_set(seed))
+    truth = COCO(str(files[0]))
+    evaluation = COCOeval(truth, truth.loadRes(str(files[1])), 'bbox')
+    evaluation.evaluate()
+    evaluation.accumulate()
+    matches = match_detections(*files)
+    # (thresholds, classes), area `all`, 100 detections; -1 without boxes
+    expected = evaluation.eval['recall'][:, :, 0, 2].T
+    expected[expected == -1] = np.nan
+    assert_same(average_recall(matches), expected)
+    for index, found in enumerate(matches.classes):
+        if not found.ground_truths.sum():
+            continue
+        for threshold in (0, 5):
+            recall, precision = precision_recall(found, threshold)
+            assert_same(recall, evaluation.params.recThrs)
+            curve = evaluation.eval['precision'][threshold, :, index, 0, 2]
+            assert_same(precision, curve)
 
 
 @pytest.mark.parametrize('ties', ['none', 'images'])

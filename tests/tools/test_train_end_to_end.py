@@ -186,6 +186,48 @@ def test_tests_and_writes_results(folder, first_run):
     assert len(found.anns) > 0
 
 
+def test_writes_a_submission(folder, first_run):
+    options = (
+        '--images',
+        'plates/images',
+        '--cfg-options',
+        'model.test_cfg.rcnn.score_thr=0.0',
+    )
+    arguments = ('detector.py', 'run/detector/iter_2.pth')
+    done = run(
+        folder, 'test.py', *arguments, '--submission', 'submitted', *options
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    listed = json.loads((folder / 'submitted/images.json').read_text())
+    names = [image['file_name'] for image in listed['images']]
+    assert len(names) == len(list((folder / 'plates/images').iterdir()))
+    record = json.loads((folder / 'submitted/submission.json').read_text())
+    assert 'test.py detector.py' in record['command']
+    truth = COCO(str(folder / 'submitted/images.json'))
+    assert truth.loadRes(str(folder / 'submitted/results.json')).anns
+
+
+def test_a_submission_is_refused_in_one_line(folder, first_run):
+    done = run(
+        folder,
+        'test.py',
+        'detector.py',
+        'run/detector/iter_2.pth',
+        '--submission',
+        'refused',
+        '--cfg-options',
+        'model.test_cfg.rcnn.score_thr=1.1',
+    )
+    assert done.returncode == 1
+    assert 'Traceback' not in done.stderr
+    assert (
+        done.stderr.strip()
+        .splitlines()[-1]
+        .startswith('error: no detection in any image')
+    )
+    assert not (folder / 'refused').exists()
+
+
 def test_missing_data_is_one_line(folder):
     done = run(
         folder,

@@ -44,7 +44,16 @@ class BuildWithMim(build_py):
         shutil.copy(ROOT / 'model-index.yml', mim)
 
 
-REQUIRED = ['numpy', 'opencv-python', 'pillow', 'pycocotools', 'scipy', 'tqdm']
+REQUIRED = [
+    'jinja2>=3',
+    'matplotlib',
+    'numpy',
+    'opencv-python',
+    'pillow',
+    'pycocotools',
+    'scipy',
+    'tqdm',
+]
 GENERATOR = ['diffusers>=0.28', 'safetensors']
 PRETRAINING = []  # mmpretrain, which two distributions provide
 TEACHER = ['ensemble-boxes>=1.0']
@@ -61,7 +70,10 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.10',
     packages=find_packages(include=['mmdet_ddpm_moco*']),
-    package_data=dict(mmdet_ddpm_moco=['py.typed']),
+    package_data={
+        'mmdet_ddpm_moco': ['py.typed'],
+        'mmdet_ddpm_moco.report_page': ['templates/*'],
+    },
     install_requires=REQUIRED,
     extras_require=dict(
         generator=GENERATOR,

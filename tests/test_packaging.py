@@ -43,6 +43,9 @@ def test_wheel_ships_configs_and_tools(tmp_path):
         place = file.relative_to(ROOT).as_posix()
         assert f'mmdet_ddpm_moco/.mim/{place}' in names
     assert 'mmdet_ddpm_moco/py.typed' in names
+    templates = ROOT / 'mmdet_ddpm_moco' / 'report_page' / 'templates'
+    for file in templates.iterdir():
+        assert file.relative_to(ROOT).as_posix() in names
     assert not any(name.startswith(('benchmarks', 'tests')) for name in names)
     metadata = next(n for n in names if n.endswith('METADATA'))
     text = zipfile.ZipFile(wheel).read(metadata).decode()

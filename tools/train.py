@@ -1,7 +1,8 @@
 """Trains a detector, generator (configs/ddpm) or backbone (configs/mocov2).
 
 For a detector whose config has `stages`, what it reads and is missing or stale
-is made first: generator, defect bank, contrastive backbone, scenes.
+is made first: generator, defect bank, contrastive backbone, scenes. Such a run
+leaves report.html in its work folder, also when it fails.
 
 Local files of --resume, of load_from and of Pretrained are read as weights
 only, and refused if they hold code. A URL (https://...) in load_from is left
@@ -76,17 +77,19 @@ def main() -> None:
     from mmdet_ddpm_moco.engine.safe_loading import check_checkpoint
     from mmdet_ddpm_moco.engine.stages import check_prepared, prepare
     from mmdet_ddpm_moco.engine.training import train
+    from mmdet_ddpm_moco.report_page.at_end import reported
 
     setup_cache_size_limit_of_dynamo()
     cfg = apply_options(Config.fromfile(args.config), args)
     # Before the stages, which may take days.
     check_checkpoint(cfg)
     check_data(cfg, make=not args.no_prepare)
-    if args.no_prepare:
-        check_prepared(cfg)
-    else:
-        prepare(cfg, args.launcher)
-    train(cfg)
+    with reported(cfg.work_dir):
+        if args.no_prepare:
+            check_prepared(cfg)
+        else:
+            prepare(cfg, args.launcher)
+        train(cfg)
 
 
 if __name__ == '__main__':

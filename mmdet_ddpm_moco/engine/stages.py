@@ -41,6 +41,7 @@ from .inputs import (
     stages_root,
 )
 from .leakage import check_planned_leakage
+from .run_record import RunRecord
 from .stage import Stage, clear_away, flags
 from .teacher_stage import read_teacher, teacher_stage
 from .training import can_resume, is_finished, train
@@ -104,6 +105,9 @@ def _among(path: str | Path, others: Iterable[str | Path]) -> bool:
 def prepare(cfg: Config, launcher: str = 'none') -> None:
     """Makes what a detector reads and is missing or stale.
 
+    With stages, a record of them is in the work folder, see
+    :mod:`~mmdet_ddpm_moco.engine.run_record`.
+
     Raises:
         FileNotFoundError: See :func:`stages_of`.
         ValueError: A stage would be trained on the detector's validation or
@@ -111,12 +115,17 @@ def prepare(cfg: Config, launcher: str = 'none') -> None:
     """
     stages = stages_of(cfg, launcher)
     check_planned_leakage(cfg, {s.name: s.images for s in stages if s.images})
-    for number, stage in enumerate(stages, 1):
-        head = f'stage {number} of {len(stages)}, {stage.name}: '
+    if not stages:
+        return
+    record = RunRecord(cfg, stages)
+    for number, stage in enumerate(stages):
+        head = f'stage {number + 1} of {len(stages)}, {stage.name}: '
         # Another rank might check while this one already works.
         if main_process_first(stage.fresh):
+            record.reuse(number)
             print_log(f'{head}{stage.output} is up to date, reused')
             continue
+        record.begin(number)
         print_log(f'{head}making {stage.output}')
         stage.make()
         barrier()
@@ -126,8 +135,8 @@ def prepare(cfg: Config, launcher: str = 'none') -> None:
                 'does its config export what it trains?'
             )
             raise InputError(msg)
-    if stages:
-        print_log('all stages are ready, the detector follows')
+        record.end(number)
+    print_log('all stages are ready, the detector follows')
 
 
 def check_prepared(cfg: Config) -> None:

@@ -156,7 +156,8 @@ def test(
         evaluator.outfile_prefix = str(results)
     # MMEngine's own loader falls back to executing what it cannot read.
     with weights_file(checkpoint) as file:
-        cfg.load_from = str(file)
+        # A config dumped by a run that was resumed says resume=True.
+        cfg.load_from, cfg.resume = str(file), False
         metrics = _build_runner(cfg).test()
     return metrics, None if results is None else Path(f'{results}.bbox.json')
 

@@ -18,6 +18,7 @@ from helpers.tiny_stages import (
     write_configs,
 )
 from mmdet_ddpm_moco.bank.reader import DefectBank
+from mmdet_ddpm_moco.engine.run_record import read_run_record
 from mmdet_ddpm_moco.engine.stages import prepare, stages_of
 from mmdet_ddpm_moco.engine.training import train
 from mmdet_ddpm_moco.synthesis.generator import load_generator
@@ -63,8 +64,15 @@ def test_all_stages_are_made_in_order(detector, tmp_path, log):
         ('backbone', root / 'moco' / 'backbone.pth'),
     ]
     assert not any(stage.fresh() for stage in stages)
-    prepare(load(detector))
+    cfg = load(detector)
+    prepare(cfg)
     assert state(detector) == FRESH
+    record = read_run_record(cfg.work_dir)
+    assert [(row['name'], row['state']) for row in record['stages']] == [
+        ('generator', 'made'),
+        ('bank', 'made'),
+        ('backbone', 'made'),
+    ]
     heads = [line.split(':')[0] for line in log if line.startswith('stage')]
     assert heads == [
         'stage 1 of 3, generator',

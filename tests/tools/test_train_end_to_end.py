@@ -158,6 +158,34 @@ def test_all_stages_run(folder, first_run):
     assert (folder / 'run/detector/iter_2.pth').is_file()
 
 
+def test_a_run_leaves_its_report(folder, first_run):
+    report = folder / 'run/detector/report.html'
+    log = first_run.stdout + first_run.stderr
+    assert 'report of this run: run/detector/report.html' in log
+    text = report.read_text()
+    assert 'k-NN accuracy on labeled windows' in text
+    assert 'all equal' in text
+    assert 'cannot be read' not in text
+
+
+def test_a_detector_that_crashes_leaves_its_report(folder, first_run):
+    work_dir = folder / 'crashed'
+    done = run(
+        folder,
+        'train.py',
+        'detector.py',
+        '--work-dir',
+        str(work_dir),
+        '--cfg-options',
+        'model.backbone.depth=19',
+    )
+    assert done.returncode == 1
+    assert 'invalid depth 19' in done.stderr  # its own error, not another
+    log = done.stdout + done.stderr
+    assert f'report of this run: {work_dir}/report.html' in log
+    assert 'k-NN accuracy on labeled' in (work_dir / 'report.html').read_text()
+
+
 def test_second_run_reuses_every_stage(folder, first_run):
     done = run(folder, 'train.py', 'detector.py', '--resume')
     assert done.returncode == 0, done.stderr[-3000:]

@@ -46,7 +46,6 @@ class BuildWithMim(build_py):
 
 REQUIRED = [
     'jinja2>=3',
-    'matplotlib',
     'numpy',
     'opencv-python',
     'pillow',

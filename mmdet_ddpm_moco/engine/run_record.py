@@ -22,8 +22,11 @@ WAITING, MAKING, MADE, REUSED = 'waiting', 'making', 'made', 'reused'
 
 
 def read_run_record(work_dir: str | Path) -> dict[str, Any]:
-    """The record of a work folder, {} without one."""
-    return read_json(Path(work_dir) / FILE, {})
+    """The record of a work folder, {} without one that can be read."""
+    try:
+        return read_json(Path(work_dir) / FILE, {})
+    except ValueError:
+        return {}
 
 
 class RunRecord:

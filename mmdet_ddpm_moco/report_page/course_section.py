@@ -37,7 +37,8 @@ def time_part(run: RunFiles) -> list[Block]:
         rows.append(['detector', ended, _minutes(seconds), known])
     if not rows:
         return [Note('No log or record says how long anything took.')]
-    return [Table('Time', ['stage', 'state', 'minutes', 'from'], rows)]
+    head = ['stage', 'state', 'minutes', 'from']
+    return [Table('Time of each stage', head, rows, digits=2)]
 
 
 def _minutes(seconds: float | None) -> float | None:

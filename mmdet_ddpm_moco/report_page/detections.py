@@ -37,7 +37,9 @@ def best_and_worst(folder: Path, record: dict[str, Any]) -> list[Block]:
     truth, evaluation = evaluate(
         list_file, results, iou_thresholds=np.array([0.5])
     )
-    right, wrong, missed = [], [], []
+    right: list[dict[str, Any]] = []
+    wrong: list[dict[str, Any]] = []
+    missed: list[dict[str, Any]] = []
     for found in filter(None, evaluation.evalImgs):
         for number, match, ignored in zip(
             found['dtIds'], found['dtMatches'][0], found['dtIgnore'][0]

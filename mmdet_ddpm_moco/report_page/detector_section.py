@@ -13,6 +13,7 @@ from .run_files import RunFiles
 _AP = ('bbox_mAP', 'bbox_mAP_50', 'bbox_mAP_75', 'segm_mAP', 'segm_mAP_50')
 _BY_CLASS = '_precision'
 _COLUMNS = ('boxes', 'AP', 'AP50', 'AP75', 'AR')
+_TESTS = 3  # submissions shown, each with a picture
 _KINDS = dict(bbox='boxes', segm='masks')
 
 
@@ -38,7 +39,7 @@ def curves_part(run: RunFiles) -> list[Block]:
             blocks.append(chart)
     if not scores:
         blocks.append(Note('No average precision was logged.'))
-    by_class = [
+    by_class: list[list[Any]] = [
         [key.rsplit('/', 1)[-1].removesuffix(_BY_CLASS), 100 * points[-1][1]]
         for key in keys
         if '/' in key
@@ -60,9 +61,15 @@ def tests_part(run: RunFiles) -> list[Block]:
                 f'{run.folder}/submission adds curves and pictures.'
             )
         ]
+    newest = sorted(
+        run.submissions, key=lambda f: -(f / 'submission.json').stat().st_mtime
+    )
     blocks: list[Block] = []
-    for folder in run.submissions:
+    for folder in newest[:_TESTS]:
         blocks += _test(folder)
+    if newest[_TESTS:]:
+        names = ', '.join(folder.name for folder in newest[_TESTS:])
+        blocks.append(Note(f'Older submissions are not shown: {names}.'))
     return blocks
 
 

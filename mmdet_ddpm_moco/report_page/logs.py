@@ -50,8 +50,9 @@ def read_scalars(work_dir: Path) -> Scalars:
 
 
 def curve(rows: Scalars, key: str) -> Points:
-    """Values of a scalar by training iteration, of the last start.
+    """Values of a scalar by training iteration.
 
+    Of an iteration that several starts made, the last value counts.
     MMEngine gives a validation the number of its epoch, which is 0 for a
     training without epochs: its iteration is that of the training before.
     """

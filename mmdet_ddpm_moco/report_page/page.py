@@ -19,6 +19,7 @@ from . import (
     synthesis_section,
 )
 from .blocks import Block, Cell, Note, Section
+from .charts import HEIGHT, LEFT, TOP, WIDTH
 from .run_files import RunFiles, find_run
 
 NAME = 'report.html'
@@ -124,6 +125,7 @@ def render(title: str, sections: list[Section]) -> str:
         title=title,
         sections=sections,
         version=__version__,
+        plot=dict(left=LEFT, top=TOP, right=LEFT + WIDTH, bottom=TOP + HEIGHT),
         style=style,
         script=script,
         # Nothing else may run or load, even if an escape were missing.

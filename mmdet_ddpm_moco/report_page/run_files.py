@@ -88,11 +88,9 @@ def find_run(folder: str | Path) -> RunFiles:
         _first([*banks, *(r / 'bank' for r in roots)], MANIFEST, SETTINGS),
         _first([*scenes, *(r / 'scenes' for r in roots)], SCENES, 'teachers'),
         tuple(
-            sorted(
-                path.parent
-                for where in dict.fromkeys((folder, work_dir))
-                for path in (*where.glob(RECORD), *where.glob(f'*/{RECORD}'))
-            )
+            path.parent
+            for where in dict.fromkeys((folder, work_dir))
+            for path in (*where.glob(RECORD), *where.glob(f'*/{RECORD}'))
         ),
         record,
     )
@@ -117,9 +115,11 @@ def _read_config(work_dir: Path, record: dict[str, Any]) -> Config | None:
     if record.get('config'):
         files.append(Path(record['config']))
     for file in files:
-        if file.is_file():
+        try:
             config = Config.fromfile(file)
-            if config.get('work_dir') is None:
-                config.work_dir = str(work_dir)
-            return config
+        except Exception:  # it may be missing, or run anything
+            continue
+        if config.get('work_dir') is None:
+            config.work_dir = str(work_dir)
+        return config
     return None

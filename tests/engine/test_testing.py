@@ -135,6 +135,16 @@ def test_the_weights_that_are_tested_are_those_of_the_file(tmp_path, config):
     assert results is None
 
 
+def test_a_config_that_a_resumed_run_wrote(tmp_path, config):
+    """The weights that are passed on have no iteration to resume from."""
+    cfg = Config.fromfile(config)
+    cfg.resume = True
+    model = MODELS.build(cfg.model)
+    checkpoint = tmp_path / 'iter_1.pth'
+    torch.save(dict(state_dict=model.state_dict()), checkpoint)
+    assert 'score' in evaluate(cfg, checkpoint)[0]
+
+
 @pytest.mark.parametrize('name', ['none.pth', ''])
 def test_a_checkpoint_that_is_not_there(tmp_path, config, name):
     with pytest.raises(FileNotFoundError):

@@ -1,11 +1,17 @@
 """The page of a run: all that is there, and nothing that runs."""
 
+import os
 import re
 from html.parser import HTMLParser
 
 import pytest
 
-from helpers.made_runs import EVIL, write_run, write_start
+from helpers.made_runs import (
+    EVIL,
+    write_run,
+    write_start,
+    write_submission,
+)
 from mmdet_ddpm_moco.report_page import page
 from mmdet_ddpm_moco.report_page.page import write_report
 
@@ -58,8 +64,8 @@ def test_it_shows_what_each_stage_left(run):
         'backbone.pth -> ResNet: coverage 99 %',
         '25.0',  # AP of dents at the last validation
         'dent, AP50 62.5',
-        '12.5',  # minutes of the detector, from its log
-        '1.5',  # of the bank, measured
+        '12.50',  # minutes of the detector, from its log
+        '1.50',  # of the bank, measured
         'python tools/synthesize.py',
         'python tools/test.py',
     ):
@@ -84,6 +90,18 @@ def test_noise_in_all_pictures_stays_below_8_mb(tmp_path):
     file = write_report(run)
     assert file.read_text().count('data:image/') == 4
     assert file.stat().st_size < 8_000_000
+
+
+def test_the_three_newest_submissions_are_shown(tmp_path):
+    run = write_run(tmp_path)
+    for number in range(4):
+        folder = run / f'test{number}'
+        write_submission(folder, tmp_path / 'data', ('dent', EVIL))
+        os.utime(folder / 'submission.json', (number, number))
+    texts = ' '.join(read(run).texts)
+    shown = [n for n in range(4) if f'test{n}: 2 images of' in texts]
+    assert shown == [2, 3]  # beside the one of the run, which is newer
+    assert 'Older submissions are not shown: test1, test0.' in texts
 
 
 def test_the_root_of_the_stages_shows_the_same(run):
@@ -151,6 +169,14 @@ def test_the_folder_of_a_generator(tmp_path):
     texts = read(tmp_path / 'ddpm').texts
     assert 'Loss of the generator' in texts
     assert 'No detector was trained here.' in texts
+
+
+def test_a_config_that_cannot_be_read(run):
+    for file in run.glob('*/vis_data/config.py'):
+        file.write_text('import none_such')
+    texts = ' '.join(read(run).texts)
+    assert 'No config of a detector: its data are not known.' in texts
+    assert '(last 0.3)' in texts  # its curves are
 
 
 @pytest.mark.parametrize('name', ['none', ''])

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from .blocks import Chart, Line, Tick
 
 # The template's plot area, in units of its viewBox.
-LEFT, TOP, WIDTH, HEIGHT = 60, 8, 572, 222
+LEFT, TOP, WIDTH, HEIGHT = 60, 16, 572, 214
 _MAX_POINTS = 300
 Points = Sequence[tuple[float, float]]
 

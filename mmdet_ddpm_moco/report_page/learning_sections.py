@@ -12,7 +12,8 @@ from .run_files import RunFiles
 # Lines of ContrastiveInitHook and of MMEngine about weights that were read.
 _LOADED = re.compile(
     r' - (?:INFO|WARNING) - '
-    r'(.*(?:coverage |all equal|[Ll]oad checkpoint from |load from ).*)'
+    r'(.*(?:coverage |all equal|[Ll]oad (?:checkpoint|model) from|'
+    r'do not match exactly).*)'
 )
 _LONGEST = 300  # characters of such a line
 

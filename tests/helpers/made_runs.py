@@ -22,6 +22,8 @@ work_dir = {work_dir!r}
 """
 LOG = """\
 2026/11/26 10:00:00 - mmengine - INFO - backbone.pth -> ResNet: coverage 99 %
+2026/11/26 10:00:01 - mmengine - INFO - load model from: package://lite0
+2026/11/26 10:00:02 - mmengine - INFO - Load annotations.
 2026/11/26 10:12:30 - mmengine - INFO - Iter(train) [20/20]  loss: 1.0
 """
 

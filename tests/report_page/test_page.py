@@ -62,6 +62,7 @@ def test_it_shows_what_each_stage_left(run):
         '3 teachers labeled 780 images.',
         '0.75',  # recall of teachers
         'backbone.pth -> ResNet: coverage 99 %',
+        'load model from: package://lite0',
         '25.0',  # AP of dents at the last validation
         'dent, AP50 62.5',
         '12.50',  # minutes of the detector, from its log
@@ -70,6 +71,10 @@ def test_it_shows_what_each_stage_left(run):
         'python tools/test.py',
     ):
         assert text in texts, text
+
+
+def test_other_lines_of_the_log_are_left_out(run):
+    assert not any('annotations.' in text for text in read(run).texts)
 
 
 def test_a_class_called_script_is_shown_as_that(run):

@@ -34,7 +34,7 @@ RESULTS = 'results.json'
 IMAGES = 'images.json'
 METRICS = 'metrics.json'
 _CSV = 'submission.csv'
-_PLOTS = ('*precision_recall_*.png', 'confusion_matrix.png')
+_PLOTS = ('precision_recall_*.png', 'confusion_matrix.png')
 
 
 def make_submission(

@@ -3,6 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+from ..engine.run_record import FILE
+from ..engine.submission import RECORD
+from ..engine.training import STAGE_FILE
 from ..utils.fileio import read_json
 from .blocks import Block, Code, Note, Table
 from .logs import log_seconds
@@ -31,7 +34,7 @@ def time_part(run: RunFiles) -> list[Block]:
             rows.append([name, row.get('state', ''), _minutes(seconds), known])
     if run.detector is not None:
         seconds = log_seconds([run.detector])
-        state = read_json(run.detector / 'stage.json', {})
+        state = read_json(run.detector / STAGE_FILE, {})
         ended = 'finished' if state.get('finished') else 'not finished'
         known = _FROM_LOG if seconds is not None else 'not begun'
         rows.append(['detector', ended, _minutes(seconds), known])
@@ -53,9 +56,9 @@ def commands_part(run: RunFiles) -> list[Block]:
         stages = [row['command'] for row in run.record['stages']]
         blocks.append(Code('Its stages, one by one', stages))
     else:
-        text = 'The command was not recorded: no run_record.json.'
+        text = f'The command was not recorded: no {FILE}.'
         blocks.append(Note(text))
-    tests = [read_json(f / 'submission.json') for f in run.submissions]
+    tests = [read_json(f / RECORD) for f in run.submissions]
     commands = [test['command'] for test in tests if test.get('command')]
     if commands:
         blocks.append(Code('Tests', commands))

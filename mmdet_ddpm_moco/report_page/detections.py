@@ -8,6 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from ..engine.submission import RESULTS
 from ..evaluation.detection_matches import evaluate
 from .blocks import Block, Note
 from .pictures import embed
@@ -33,7 +34,7 @@ def best_and_worst(folder: Path, record: dict[str, Any]) -> list[Block]:
     if not list_file.is_file():
         return [Note(f'No pictures of detections: no list at {list_file}.')]
     names = {c: n for n, c in record['classes'].items()}
-    results = json.loads((folder / 'results.json').read_bytes())
+    results = json.loads((folder / RESULTS).read_bytes())
     truth, evaluation = evaluate(
         list_file, results, iou_thresholds=np.array([0.5])
     )

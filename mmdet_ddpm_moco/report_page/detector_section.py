@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from ..engine.submission import METRICS, RECORD
 from ..utils.fileio import read_json
 from .blocks import Block, Note, Table
 from .charts import make_chart
@@ -62,7 +63,7 @@ def tests_part(run: RunFiles) -> list[Block]:
             )
         ]
     newest = sorted(
-        run.submissions, key=lambda f: -(f / 'submission.json').stat().st_mtime
+        run.submissions, key=lambda f: -(f / RECORD).stat().st_mtime
     )
     blocks: list[Block] = []
     for folder in newest[:_TESTS]:
@@ -74,8 +75,8 @@ def tests_part(run: RunFiles) -> list[Block]:
 
 
 def _test(folder: Path) -> list[Block]:
-    record = read_json(folder / 'submission.json')
-    found = read_json(folder / 'metrics.json')
+    record = read_json(folder / RECORD)
+    found = read_json(folder / METRICS)
     data = record['data']
     where = f'{folder.name}: {data["images"]} images of {data["source"]}'
     if found is None:

@@ -18,10 +18,12 @@ DST receives
   lists/                 the same as lists of file names
   report.json            options, counts and all findings
 
-{empty} Images that
-overlap or are copies of each other stay in one split; --lists may separate
-them, and the report then counts and names those of val and test. The same
-input and options give the same bytes."""
+{empty} A split that
+the data set has is kept, unless --resplit, --ratio or --lists is given. Drawn
+splits keep images that overlap or are copies of each other together; splits
+of the data set and of --lists may separate them, and the report then counts
+and names those of val and test. The same input and options give the same
+bytes."""
 
 VOC_HELP = """\
 Convert images with VOC XML files to COCO json.
@@ -30,9 +32,8 @@ Two layouts of SRC are recognized, in upper or lower case, with or without
 sub-folders (one per class, say) below the folders of images and XML files:
   SRC/{images|JPEGImages}/ and SRC/annotations/
   SRC/{train,validation,valid,val,test}/{images,annotations}/
-In the second one the given splits are NOT kept: all images are pooled and
-split again, or as --lists says. Image and XML are paired by the stems of
-their names.
+The second one has a split, and an image is in that of its folder. Image and
+XML are paired by the stems of their names, also across splits.
 
 """ + WRITTEN.format(
     annotation='XML',
@@ -114,8 +115,9 @@ def add_conversion_options(parser: argparse.ArgumentParser) -> None:
         type=float,
         nargs=3,
         metavar=('TRAIN', 'VAL', 'TEST'),
-        help='shares of the splits, met per class as closely as groups of '
-        'near duplicates allow; at least 0, with sum 1 (default: 0.7 0.1 0.2)',
+        help='draw splits with these shares, met per class as closely as '
+        'groups of near duplicates allow; at least 0, with sum 1 (default: '
+        '0.7 0.1 0.2 if SRC has no split that can be kept)',
     )
     parser.add_argument(
         '--lists',
@@ -125,14 +127,19 @@ def add_conversion_options(parser: argparse.ArgumentParser) -> None:
         'and test.txt instead of drawing them: one image a line, by its name '
         'in the COCO json, its file name or its stem; blank lines and lines '
         'that start with # are skipped. Labeled images that no list names '
-        'are reported and go into no split. Not together with --ratio',
+        'are reported and go into no split. Not together with --ratio or '
+        '--resplit',
+    )
+    parser.add_argument(
+        '--resplit',
+        action='store_true',
+        help='draw splits although SRC has its own, as --ratio does too',
     )
     parser.add_argument(
         '--seed',
         type=int,
         default=0,
-        help='seed of the drawn splits and of the few-shot subsets '
-        '(default: 0)',
+        help='seed of drawn splits and of the few-shot subsets (default: 0)',
     )
     parser.add_argument(
         '--few-shot',
@@ -165,7 +172,7 @@ def add_conversion_options(parser: argparse.ArgumentParser) -> None:
         action=argparse.BooleanOptionalAction,
         default=True,
         help='keep images that show the same piece of surface in one split, '
-        'or report where --lists separate them (default: on)',
+        'or report where given splits separate them (default: on)',
     )
     parser.add_argument(
         '--group-by',
@@ -198,6 +205,7 @@ def convert(args: argparse.Namespace) -> None:
             args.command,
             ratio=args.ratio,
             lists=args.lists,
+            resplit=args.resplit,
             seed=args.seed,
             few_shot=args.few_shot,
             few_shot_groups=args.few_shot_groups,

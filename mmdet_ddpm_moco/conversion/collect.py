@@ -11,7 +11,7 @@ from ..utils.cli import progress_bar
 from ..utils.errors import InputError
 from .boxes import AnnotationFile, Box, clean_boxes
 from .formats import AnnotationFormat
-from .layout import SourceFile, natural_key
+from .layout import SourceFile, natural_key, split_of
 from .overlap import thumbnail
 from .pairing import drop_identical_copies, name_images, pair_by_stem
 from .report import Report
@@ -30,6 +30,7 @@ class Sample:
     # Empty if it is annotated as free of defects, None if it has no usable
     # annotation.
     boxes: tuple[Box, ...] | None
+    split: str = ''  # that the data set gives it, '' for none
 
 
 def collect_samples(
@@ -91,7 +92,16 @@ def collect_samples(
                 file, parsed[file], size, classes, report, min_area
             )
         samples.append(
-            Sample(names[image], image.path, image.label, *size, small, boxes)
+            Sample(
+                name=names[image],
+                path=image.path,
+                label=image.label,
+                width=size[0],
+                height=size[1],
+                thumbnail=small,
+                boxes=boxes,
+                split=split_of(image.root),
+            )
         )
     return samples, classes
 

@@ -1,6 +1,6 @@
 """Converts a data set to COCO json, from folders to finished files."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,8 +9,10 @@ from ..utils.errors import InputError
 from .boxes import main_class
 from .coco_writer import coco_entries, to_coco, write_conversion
 from .collect import Sample, collect_samples
+from .counts import NO_CLASS, count_list
 from .formats import FORMATS
 from .given_lists import match_lists, read_lists
+from .given_splits import given_splits
 from .group_keys import group_keys
 from .group_report import report_groups, report_large_groups
 from .near_duplicates import group_near_duplicates as find_groups
@@ -26,9 +28,6 @@ from .splits import (
 
 DEFAULT_RATIO = (0.7, 0.1, 0.2)
 
-# Stratum of images without boxes; no class has an empty name.
-_NO_CLASS = ''
-
 
 def convert_dataset(
     src: Path,
@@ -37,6 +36,7 @@ def convert_dataset(
     *,
     ratio: Sequence[float] | None = None,
     lists: Path | None = None,
+    resplit: bool = False,
     seed: int = 0,
     few_shot: Sequence[int] = (),
     few_shot_groups: float = 1.0,
@@ -60,11 +60,14 @@ def convert_dataset(
         dataset_format (str): A key of ``formats.FORMATS``. Defaults to
             ``'voc'``.
         ratio (Sequence[float], optional): Shares of train, val and test, with
-            sum 1. Defaults to (0.7, 0.1, 0.2) unless ``lists`` is given.
+            sum 1. Defaults to (0.7, 0.1, 0.2) where splits are drawn.
         lists (Path, optional): Folder of ``train.txt``, ``val.txt`` and
             ``test.txt`` that name the images of each split, one a line.
             Labeled images that none of them names are in no split. Defaults
-            to None: the splits are drawn at random.
+            to None: the split of the data set is kept; without one, or with
+            ``ratio``, splits are drawn at random.
+        resplit (bool): Draw splits even if the data set has its own. Defaults
+            to False.
         seed (int): Seed of the drawn splits and of the few-shot subsets.
             Defaults to 0.
         few_shot (Sequence[int]): Numbers of images per class, of nested
@@ -77,7 +80,7 @@ def convert_dataset(
         min_area (float, optional): Pixels that an object with a mask must
             have. Defaults to that of the format.
         group_near_duplicates (bool): Keep images that overlap in one split,
-            or report where ``lists`` separate them. Defaults to True.
+            or report where given splits separate them. Defaults to True.
         group_by (str, optional): Regular expression over the stems of images.
             Those from which its parentheses capture the same are one group,
             those from which they capture what is near in natural order are
@@ -93,8 +96,9 @@ def convert_dataset(
     Raises:
         FileNotFoundError: If ``src`` holds no data set in a known layout, or
             ``lists`` no ``train.txt``.
-        ValueError: If an option is out of range, ``ratio`` and ``lists`` are
-            both given, or a list cannot be followed exactly.
+        ValueError: If an option is out of range, ``lists`` is given together
+            with ``ratio`` or ``resplit``, or a list cannot be followed
+            exactly.
         FindingsError: If ``strict`` and there are findings. Nothing is
             written then.
     """
@@ -104,19 +108,14 @@ def convert_dataset(
             f'unknown format {dataset_format!r}; use one of '
             f'{", ".join(FORMATS)}'
         )
-    if lists is not None and ratio is not None:
-        msg = (
-            'ratio and lists exclude each other; leave out one of them: '
+    if lists is not None and (ratio is not None or resplit):
+        other = 'resplit' if ratio is None else 'ratio'
+        raise InputError(
+            f'{other} and lists exclude each other; leave out one of them: '
             'lists say which image is in which split'
         )
-        raise InputError(msg)
     given = None if lists is None else read_lists(Path(lists))
     shares = check_ratio(DEFAULT_RATIO if ratio is None else ratio)
-    origin: dict[str, Any] = (
-        dict(ratio=list(shares))
-        if given is None
-        else dict(lists_sha256=given.sha256)
-    )
     shots = check_few_shot(few_shot)
     check_share(few_shot_groups)
     if classes is not None and len(set(classes)) < len(classes):
@@ -129,6 +128,15 @@ def convert_dataset(
     if min_area is None:
         min_area = fmt.MIN_AREA
     samples, names = collect_samples(src, dst, fmt, classes, report, min_area)
+    origin: dict[str, Any] = dict(ratio=list(shares))
+    members = None
+    if given is not None:
+        members = match_lists(given, samples, report)
+        origin = dict(lists_sha256=given.sha256)
+    elif ratio is None and not resplit:
+        members = given_splits(samples, report)
+        if members is not None:
+            origin = dict(splits='given')
     grouping: dict[str, Any] = dict(
         group_near_duplicates=group_near_duplicates
     )
@@ -141,8 +149,6 @@ def convert_dataset(
         report.options['few_shot_groups'] = few_shot_groups
     if min_area:
         report.options['min_area'] = min_area
-    if given is not None:
-        members = match_lists(given, samples, report)
     keys = [sample.name for sample in samples]
     if group_by is not None:
         keys = group_keys([sample.path.stem for sample in samples], group_by)
@@ -156,12 +162,12 @@ def convert_dataset(
         first: dict[str, int] = {}
         groups = [first.setdefault(key, i) for i, key in enumerate(keys)]
     strata = {
-        sample.name: main_class(sample.boxes) or _NO_CLASS
+        sample.name: main_class(sample.boxes) or NO_CLASS
         for sample in samples
         if sample.boxes is not None
     }
     group_of = {sample.name: group for sample, group in zip(samples, groups)}
-    if given is None:
+    if members is None:
         members = split_groups(strata, group_of, shares, seed)
         report_large_groups(group_of, strata, report)
     train = {name: strata[name] for name in members['train']}
@@ -184,7 +190,7 @@ def convert_dataset(
     ]
     by_name = {sample.name: sample for sample in samples}
     for key, chosen in members.items():
-        report.counts[key] = _count(
+        report.counts[key] = count_list(
             [by_name[name] for name in chosen], names, group_of
         )
     report_groups(samples, group_of, members, report)
@@ -209,38 +215,6 @@ def convert_dataset(
         copy=copy,
     )
     return report
-
-
-def _count(
-    samples: Sequence[Sample],
-    classes: Sequence[str],
-    group_of: Mapping[str, int],
-) -> dict[str, Any]:
-    """Images, boxes and groups of one list, by class and in all."""
-    images: Counter[str] = Counter()
-    boxes: Counter[str] = Counter()
-    groups: dict[str, set[int]] = defaultdict(set)
-    for sample in samples:
-        names = [box.name for box in sample.boxes or ()]
-        images.update(set(names))
-        boxes.update(names)
-        for name in names or [_NO_CLASS]:
-            groups[name].add(group_of[sample.name])
-    return dict(
-        classes={
-            name: dict(
-                images=images[name],
-                boxes=boxes[name],
-                groups=len(groups[name]),
-            )
-            for name in classes
-        },
-        without_boxes=sum(not sample.boxes for sample in samples),
-        groups_without_boxes=len(groups[_NO_CLASS]),
-        images=len(samples),
-        boxes=sum(boxes.values()),
-        groups=len(set().union(*groups.values())),
-    )
 
 
 def _to_place(

@@ -55,6 +55,10 @@ KINDS = dict(
     'split',
     near_duplicate_across_splits='image of val or test overlaps, directly or '
     'through others, with images of another split; kept there, as listed',
+    given_split_unusable='the data set has a split, but none to train and '
+    'test with; new splits drawn',
+    image_without_split='labeled image that is in none of the given splits; '
+    'left out of them',
 )
 
 
@@ -119,8 +123,14 @@ class FindingsError(InputError):
 
 def format_report(report: Report) -> str:
     """Counts, groups and findings, the first of each kind, as text."""
-    parts = (_format_counts, _format_groups, _format_findings)
-    return '\n\n'.join(part(report) for part in parts)
+    parts = [_format_counts(report)]
+    if 'splits' in report.options:
+        parts.append(
+            'The splits are those of the data set; --resplit or --ratio draws '
+            'new ones.'
+        )
+    parts += [_format_groups(report), _format_findings(report)]
+    return '\n\n'.join(parts)
 
 
 def _format_counts(report: Report) -> str:
@@ -160,7 +170,8 @@ def _format_groups(report: Report) -> str:
     groups = report.groups
     splits = 'each within one split.'
     if groups['parted']:
-        splits = f'of which the lists separate {groups["parted"]}:'
+        given = 'given splits' if 'splits' in report.options else 'lists'
+        splits = f'of which the {given} separate {groups["parted"]}:'
     what = 'Near duplicates'
     if not report.options['group_near_duplicates']:
         what = 'Near duplicates were not searched for. By name'

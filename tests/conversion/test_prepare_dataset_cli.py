@@ -134,7 +134,9 @@ def test_mistakes_are_one_line(run, src, tmp_path, monkeypatch, args, message):
 def test_help_says_what_happens_to_given_splits(run):
     code, out, _ = run('voc', '--help')
     assert code == 0
-    assert 'NOT kept' in out
+    assert 'is kept, unless --resplit, --ratio or --lists is given' in (
+        ' '.join(out.split())
+    )
     assert '--no-group-near-duplicates' in out
     assert '--min-area' not in out
 
@@ -173,6 +175,7 @@ def test_tool_takes_lists(run, src, tmp_path):
     ('args', 'message'),
     [
         (('--lists', 'lists', '--ratio', '0.7', '0.1', '0.2'), 'exclude'),
+        (('--lists', 'lists', '--resplit'), 'resplit and lists exclude'),
         (('--lists', 'nowhere'), 'not a folder'),
         (('--lists', 'src'), 'train.txt is missing'),
         (('--lists', 'wrong'), 'no readable image'),

@@ -3,8 +3,9 @@
 import argparse
 from pathlib import Path
 
+from mmdet_ddpm_moco.conversion.class_names import read_renames
 from mmdet_ddpm_moco.conversion.convert import convert_dataset
-from mmdet_ddpm_moco.conversion.formats.masks import MIN_AREA
+from mmdet_ddpm_moco.conversion.formats import FORMATS
 from mmdet_ddpm_moco.conversion.report import FindingsError, format_report
 from mmdet_ddpm_moco.utils.cli import one_line_errors
 
@@ -14,81 +15,40 @@ DST receives
   images/                links to the images (or copies, with --copy)
   annotations/           train.json, val.json, test.json, train_N.json for each
                          N of --few-shot, unlabeled.json for images without
-                         a usable {annotation} (these may have defects)
+                         a usable annotation (these may have defects)
   lists/                 the same as lists of file names
   report.json            options, counts and all findings
 
-{empty} A split that
-the data set has is kept, unless --resplit, --ratio or --lists is given. Drawn
-splits keep images that overlap or are copies of each other together; splits
-of the data set and of --lists may separate them, and the report then counts
-and names those of val and test. The same input and options give the same
-bytes."""
-
-VOC_HELP = """\
-Convert images with VOC XML files to COCO json.
-
-Two layouts of SRC are recognized, in upper or lower case, with or without
-sub-folders (one per class, say) below the folders of images and XML files:
-  SRC/{images|JPEGImages}/ and SRC/annotations/
-  SRC/{train,validation,valid,val,test}/{images,annotations}/
-The second one has a split, and an image is in that of its folder. Image and
-XML are paired by the stems of their names, also across splits.
-
-""" + WRITTEN.format(
-    annotation='XML',
-    empty='An XML without objects marks its image as free of defects.',
-)
-
-MASKS_HELP = """\
-Convert images with pixel masks to COCO json with boxes and masks.
-
-SRC holds a folder per class, with or without sub-folders, with images and
-masks of the same stem and size:
-  SRC/MT_Crack/Imgs/7.jpg and 7.png           an image and its mask
-  SRC/MT_Crack/images/7.png and masks/7.png   the same, apart
-  SRC/MT_Free/Imgs/8.jpg                      no defect, a mask is not needed
-Classes are named like the folders, without a prefix that all have in common
-(MT_). A folder is free of defects if it is called free, good, ok, normal,
-clean, no_defect or defect_free, or if all its masks are empty.
-
-Each connected piece of a mask becomes an object. Marked is what is white; in
-colors, or where there is one gray level, all that is not black.
-
-""" + WRITTEN.format(
-    annotation='mask',
-    empty='An empty mask among defects leaves its image unlabeled.',
-)
+A split that SRC has is kept, unless --resplit, --ratio or --lists is given.
+Drawn splits keep images that overlap or are copies of each other together;
+splits of SRC and of --lists may separate them, and the report then counts and
+names those of val and test. The same input and options give the same bytes."""
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog='See also: %(prog)s voc --help, %(prog)s masks --help',
+        epilog='See also the help of each format, %(prog)s voc --help say.',
     )
     commands = parser.add_subparsers(dest='command', required=True)
-    voc = commands.add_parser(
-        'voc',
-        help='convert images with VOC XML files',
-        description=VOC_HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_conversion_options(voc)
-    masks = commands.add_parser(
-        'masks',
-        help='convert images with pixel masks, in a folder per class',
-        description=MASKS_HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_conversion_options(masks)
-    masks.add_argument(
-        '--min-area',
-        type=float,
-        default=MIN_AREA,
-        metavar='PIXELS',
-        help='drop and report pieces of a mask with fewer pixels '
-        '(default: %(default)s)',
-    )
+    for name, fmt in FORMATS.items():
+        parser_of_format = commands.add_parser(
+            name,
+            help=f'convert {fmt.TITLE}',
+            description=f'Convert {fmt.TITLE} to COCO json.\n\n{fmt.LAYOUT}\n'
+            + WRITTEN,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        add_conversion_options(parser_of_format)
+        if fmt.MIN_AREA:
+            parser_of_format.add_argument(
+                '--min-area',
+                type=float,
+                default=fmt.MIN_AREA,
+                metavar='PIXELS',
+                help='drop and report pieces of a mask with fewer pixels '
+                '(default: %(default)s)',
+            )
     demo = commands.add_parser(
         'demo',
         help='make a small data set of synthetic metal plates',
@@ -108,7 +68,10 @@ def add_conversion_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options that all formats have."""
     parser.add_argument('src', type=Path, metavar='SRC', help='the data set')
     parser.add_argument(
-        'dst', type=Path, metavar='DST', help='where to write; may be SRC'
+        'dst',
+        type=Path,
+        metavar='DST',
+        help='where to write; voc and masks may write to SRC',
     )
     parser.add_argument(
         '--ratio',
@@ -168,6 +131,15 @@ def add_conversion_options(parser: argparse.ArgumentParser) -> None:
         'sorted by name)',
     )
     parser.add_argument(
+        '--rename',
+        nargs='+',
+        default=(),
+        metavar='OLD=NEW',
+        help='other names for classes, or files with such a line for each: '
+        'aliases, other languages. OLD= without a new name says that OLD is '
+        'no class; its objects are dropped and reported',
+    )
+    parser.add_argument(
         '--group-near-duplicates',
         action=argparse.BooleanOptionalAction,
         default=True,
@@ -210,6 +182,7 @@ def convert(args: argparse.Namespace) -> None:
             few_shot=args.few_shot,
             few_shot_groups=args.few_shot_groups,
             classes=args.classes,
+            rename=read_renames(args.rename),
             min_area=getattr(args, 'min_area', None),
             group_near_duplicates=args.group_near_duplicates,
             group_by=args.group_by,

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 Edges = tuple[float, float, float, float]
 Findings = list[tuple[str, str]]
@@ -10,10 +10,14 @@ Findings = list[tuple[str, str]]
 
 @dataclass(frozen=True)
 class Mask:
-    """Pixels of an object, as compressed RLE of COCO."""
+    """Pixels of an object, as compressed RLE of COCO or as polygons."""
 
-    counts: str
-    area: int  # in pixels
+    counts: str  # of the RLE, '' if there are polygons
+    area: int  # in pixels; of polygons 0 until the image's size is known
+    # x, y, x, y, ... in pixels, 0-based, at least three points each.
+    polygons: tuple[tuple[float, ...], ...] = ()
+    # (width, height) that the RLE is for, None if that of the image.
+    size: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,10 @@ class AnnotatedObject:
     edges: Edges | None
     text: str  # the coordinates as in the file, for reports
     mask: Mask | None = None
+    crowd: bool = False  # a region with many objects, not one
+    # Width and height where the format gives them: a difference of edges
+    # has an error of rounding.
+    extent: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,8 @@ class AnnotationFile:
     filename: str | None
     size: tuple[int, int] | None  # (width, height), None if not given
     objects: tuple[AnnotatedObject, ...]  # in the order of the file
+    # Coordinates are shares of the width and height of the image.
+    relative: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,6 +58,7 @@ class Box:
     # Left, top, width and height in pixels, 0-based, inside the image.
     xywh: tuple[float, float, float, float]
     mask: Mask | None = None
+    crowd: bool = False
 
     @property
     def area(self) -> float:
@@ -91,8 +102,9 @@ def clean_boxes(
             findings.append(('unusable_coordinates', f'object {number}'))
             continue
         shown = f'{name} {item.text}'
-        if item.mask is not None and item.mask.area < min_area:
-            findings.append(('speck', f'{shown}: {item.mask.area} pixels'))
+        mask = item.mask
+        if mask and not mask.polygons and mask.area < min_area:
+            findings.append(('speck', f'{shown}: {mask.area} pixels'))
             continue
         left, top, right, bottom = item.edges
         if right <= left or bottom <= top:
@@ -103,15 +115,39 @@ def clean_boxes(
         if left >= right or top >= bottom:
             findings.append(('box_outside_image', shown))
             continue
-        if (left, top, right, bottom) != item.edges:
+        clipped = (left, top, right, bottom) != item.edges
+        if clipped:
             findings.append(('clipped_box', f'{shown} in {width}x{height}'))
-        xywh = left, top, right - left, bottom - top
-        box = Box(name, xywh, item.mask)
+        extent = right - left, bottom - top
+        if item.extent is not None and not clipped:
+            extent = item.extent
+        if mask and not (mask := usable_mask(mask, width, height)):
+            findings.append(('unusable_mask', shown))
+        box = Box(name, (left, top, *extent), mask, item.crowd)
         if box in boxes:
             findings.append(('duplicate_box', shown))
             continue
+        if box.crowd:
+            findings.append(('crowd_region', shown))
         boxes.append(box)
     return boxes, findings
+
+
+def usable_mask(mask: Mask, width: int, height: int) -> Mask | None:
+    """A mask with its area, for an image of that size.
+
+    None if it is for another size or covers no pixel of it.
+    """
+    if mask.size not in (None, (width, height)):
+        return None
+    if not mask.polygons:
+        return mask if mask.area else None
+    # Here, because boxes do without.
+    from pycocotools.mask import area, frPyObjects, merge
+
+    polygons = [list(polygon) for polygon in mask.polygons]
+    pixels = int(area(merge(frPyObjects(polygons, height, width))))
+    return replace(mask, area=pixels) if pixels else None
 
 
 def main_class(boxes: Sequence[Box]) -> str | None:

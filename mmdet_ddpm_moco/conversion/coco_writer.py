@@ -49,7 +49,7 @@ def coco_entries(
                 category_id=ids[box.name],
                 bbox=list(box.xywh),
                 area=box.area if box.mask is None else box.mask.area,
-                iscrowd=0,
+                iscrowd=int(box.crowd),
                 **_segmentation(box, sample),
             )
             for offset, box in enumerate(sample.boxes or ())
@@ -62,6 +62,8 @@ def coco_entries(
 def _segmentation(box: Box, sample: Sample) -> dict[str, Any]:
     if box.mask is None:
         return {}
+    if box.mask.polygons:
+        return dict(segmentation=[list(p) for p in box.mask.polygons])
     size = [sample.height, sample.width]
     return dict(segmentation=dict(size=size, counts=box.mask.counts))
 

@@ -9,11 +9,15 @@ import numpy as np
 
 from ..utils.cli import progress_bar
 from ..utils.errors import InputError
+from ..utils.fileio import IMAGE_SUFFIXES
 from .boxes import AnnotationFile, Box, clean_boxes
+from .class_names import rename_classes
 from .formats import AnnotationFormat
+from .formats.per_image import error_reason
 from .layout import SourceFile, natural_key, split_of
 from .overlap import thumbnail
-from .pairing import drop_identical_copies, name_images, pair_by_stem
+from .pairing import drop_identical_copies, name_images
+from .polygons import in_pixels
 from .report import Report
 
 
@@ -40,11 +44,13 @@ def collect_samples(
     classes: Sequence[str] | None,
     report: Report,
     min_area: float = 0,
+    rename: Mapping[str, str] | None = None,
 ) -> tuple[list[Sample], list[str]]:
     """Reads the data set in ``src``; ``report`` receives the findings.
 
     ``dst`` is the folder of the conversion, ``classes`` are those to keep,
-    None for all, ``min_area`` the pixels that a mask must have.
+    None for all, ``min_area`` the pixels that a mask must have, ``rename``
+    new names of classes.
 
     Returns:
         tuple[list[Sample], list[str]]: Samples in natural order of their
@@ -63,17 +69,16 @@ def collect_samples(
     names, renamed = name_images(list(decoded), dst / 'images')
     for image, name in renamed:
         report.add('renamed_image', image.label, f'now {name}')
-    parsed = _parse_annotations(tree.annotations, fmt, report)
-    found = sorted(
-        {item.name for file in parsed.values() for item in file.objects} - {''}
+    records, found = rename_classes(
+        fmt.read(tree, report), rename or {}, report
     )
     classes = found if classes is None else list(classes)
     for name in classes:
         if name not in found:
             report.add('class_not_found', name)
-    pairs = pair_by_stem(list(decoded), tree.annotations)
+    pairs = fmt.pair(list(decoded), list(records))
     paired = set(pairs.values())
-    for annotation in tree.annotations:
+    for annotation in records:
         if annotation not in paired:
             report.add(f'{fmt.NOUN}_without_image', annotation.label)
     samples = []
@@ -85,11 +90,11 @@ def collect_samples(
                 boxes = ()
             else:
                 report.add(f'image_without_{fmt.NOUN}', image.label)
-        elif pairs[image] in parsed:
+        elif record := records[pairs[image]]:
             file = pairs[image]
-            _compare(image, size, file, parsed[file], report)
+            _compare(image, size, file, record, report)
             boxes = _usable_boxes(
-                file, parsed[file], size, classes, report, min_area
+                file, record, size, classes, report, min_area, fmt.NOUN
             )
         samples.append(
             Sample(
@@ -100,10 +105,16 @@ def collect_samples(
                 height=size[1],
                 thumbnail=small,
                 boxes=boxes,
-                split=split_of(image.root),
+                split=_split(image, pairs.get(image)),
             )
         )
     return samples, classes
+
+
+def _split(image: SourceFile, file: SourceFile | None) -> str:
+    """Split of an image, by its own folder or else by its annotation."""
+    root = image.root or (file.root if file else '')
+    return split_of(root)
 
 
 def _read_images(
@@ -115,7 +126,7 @@ def _read_images(
         try:
             gray = _decode(image.path)
         except (OSError, ValueError) as error:
-            report.add('unreadable_image', image.label, _reason(error))
+            report.add('unreadable_image', image.label, error_reason(error))
         else:
             height, width = gray.shape
             decoded[image] = (width, height), thumbnail(gray)
@@ -135,23 +146,6 @@ def _decode(path: Path) -> np.ndarray:
     return gray
 
 
-def _reason(error: OSError | ValueError) -> str:
-    # Without the path that an OSError's text ends with.
-    return getattr(error, 'strerror', None) or str(error)
-
-
-def _parse_annotations(
-    files: Sequence[SourceFile], fmt: AnnotationFormat, report: Report
-) -> Mapping[SourceFile, AnnotationFile]:
-    parsed = {}
-    for file in files:
-        try:
-            parsed[file] = fmt.parse(file.path.read_bytes(), file.kind)
-        except (OSError, ValueError) as error:
-            report.add(f'broken_{fmt.NOUN}', file.label, _reason(error))
-    return parsed
-
-
 def _compare(
     image: SourceFile,
     size: tuple[int, int],
@@ -160,10 +154,15 @@ def _compare(
     report: Report,
 ) -> None:
     """Reports where an annotation file contradicts its image."""
-    if file.root != image.root:
+    if image.root and file.root != image.root:
         report.add('paired_across_splits', image.label, f'with {file.label}')
     if annotation.filename not in (None, image.path.name):
         report.add('filename_differs', file.label, repr(annotation.filename))
+    named = file.path.suffix.lower() in IMAGE_SUFFIXES and file.kind is None
+    if file.stem != image.stem or (
+        named and file.path.name != image.path.name
+    ):
+        report.add('name_differs', image.label, f'is {file.path.name} there')
     if annotation.size is not None and annotation.size != size:
         given = '{}x{}'.format(*annotation.size)
         report.add(
@@ -180,6 +179,7 @@ def _usable_boxes(
     classes: Sequence[str],
     report: Report,
     min_area: float,
+    noun: str,
 ) -> tuple[Box, ...] | None:
     if file.kind is not None:
         # The folder has said whether there is a defect, the mask says where.
@@ -192,17 +192,20 @@ def _usable_boxes(
             return None
         if not file.kind:
             return ()
+    objects = annotation.objects
+    if annotation.relative:
+        objects = tuple(in_pixels(item, *size) for item in objects)
     boxes, findings = clean_boxes(
-        annotation.objects,
+        objects,
         *size,
-        stem=file.path.stem,
+        stem=file.stem,
         classes=set(classes),
         min_area=min_area,
     )
     for kind, detail in findings:
         report.add(kind, file.label, detail)
     if not annotation.objects:
-        report.add('xml_without_objects', file.label)
+        report.add(f'{noun}_without_objects', file.label)
         return ()
     if not boxes:
         # The image has a defect, but its place or class is unknown.

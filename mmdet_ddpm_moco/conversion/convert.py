@@ -41,6 +41,7 @@ def convert_dataset(
     few_shot: Sequence[int] = (),
     few_shot_groups: float = 1.0,
     classes: Sequence[str] | None = None,
+    rename: Mapping[str, str] | None = None,
     min_area: float | None = None,
     group_near_duplicates: bool = True,
     group_by: str | None = None,
@@ -77,6 +78,8 @@ def convert_dataset(
             Defaults to 1.0.
         classes (Sequence[str], optional): Classes in the order of their ids.
             Defaults to all, by name.
+        rename (Mapping[str, str], optional): New names of classes by their
+            names in the data set; '' for what is no class. Defaults to none.
         min_area (float, optional): Pixels that an object with a mask must
             have. Defaults to that of the format.
         group_near_duplicates (bool): Keep images that overlap in one split,
@@ -127,7 +130,9 @@ def convert_dataset(
     fmt = FORMATS[dataset_format]
     if min_area is None:
         min_area = fmt.MIN_AREA
-    samples, names = collect_samples(src, dst, fmt, classes, report, min_area)
+    samples, names = collect_samples(
+        src, dst, fmt, classes, report, min_area, rename
+    )
     origin: dict[str, Any] = dict(ratio=list(shares))
     members = None
     if given is not None:
@@ -145,6 +150,8 @@ def convert_dataset(
     report.options = dict(
         **origin, seed=seed, few_shot=shots, classes=names, **grouping
     )
+    if rename:
+        report.options['rename'] = dict(sorted(rename.items()))
     if few_shot_groups < 1:
         report.options['few_shot_groups'] = few_shot_groups
     if min_area:

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from ..utils.errors import MissingFileError
+from ..utils.errors import InputError, MissingFileError
 from ..utils.fileio import IMAGE_SUFFIXES
+from .boxes import AnnotationFile
 
 IMAGE_FOLDERS = frozenset(('images', 'jpegimages'))
 SPLIT_FOLDERS = frozenset(('train', 'validation', 'valid', 'val', 'test'))
@@ -79,11 +80,26 @@ class SourceFile:
     # Class that the layout gives it, '' for defect-free; None if it gives
     # none, and annotation files do.
     kind: str | None = None
+    # Of the image that it annotates, '' if that of its own name.
+    image_stem: str = ''
+
+    @property
+    def stem(self) -> str:
+        """Name without suffix, by which it is paired."""
+        return self.image_stem or self.path.stem
+
+
+Records = dict[SourceFile, AnnotationFile | None]
+"""Annotation of one image by what it was read from; None if unreadable.
+
+That is a file. Of files with the annotations of many images it is a place in
+one, whose path is that of the image that it names, if it is there.
+"""
 
 
 @dataclass(frozen=True)
 class SourceTree:
-    """All files below the recognized folders, in natural order."""
+    """All files of a data set that matter, in natural order."""
 
     images: list[SourceFile]  # with the suffix of an image
     annotations: list[SourceFile]  # of the format
@@ -137,6 +153,51 @@ def find_files(
             f'{{images|JPEGImages}}/ and {"|".join(sorted(folders))}/, in '
             'the folder itself and in {train,validation,valid,val,test}/ '
             '(upper or lower case, sub-folders allowed)'
+        )
+    return tree
+
+
+def find_all(src: Path, dst: Path | None, suffix: str) -> SourceTree:
+    """Finds all images and annotation files, in whatever folders.
+
+    Hidden files are skipped, and what is below ``dst``. Other files are
+    strays if they are in a folder with images.
+
+    Raises:
+        FileNotFoundError: If ``src`` is no folder, or holds no image or no
+            annotation file.
+        ValueError: If ``dst`` is ``src``: what is written could not be told
+            from the data set, or would replace it.
+    """
+    if not src.is_dir():
+        raise MissingFileError(f'{src} is not a folder')
+    own = None if dst is None else dst.resolve()
+    if own == src.resolve():
+        raise InputError(
+            f'{dst} is the data set itself; choose another folder to write '
+            'to, so that its annotations are not replaced'
+        )
+    tree = SourceTree([], [], [])
+    others = []
+    for found in walk(src, '', src):
+        parents = Path(found.label).parents
+        if any(part.startswith('.') for part in Path(found.label).parts) or (
+            own and any((src / parent).resolve() == own for parent in parents)
+        ):
+            continue
+        if found.path.suffix.lower() in IMAGE_SUFFIXES:
+            tree.images.append(found)
+        elif found.path.suffix.lower() == suffix:
+            tree.annotations.append(found)
+        else:
+            others.append(found)
+    folders = {image.path.parent for image in tree.images}
+    tree.strays.extend(f for f in others if f.path.parent in folders)
+    if not tree.images or not tree.annotations:
+        missing = f'{suffix} files' if tree.images else 'images'
+        raise MissingFileError(
+            f'{src} holds no {missing}; looked for images and {suffix} files '
+            'in all of its folders'
         )
     return tree
 

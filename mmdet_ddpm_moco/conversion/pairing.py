@@ -1,19 +1,28 @@
 """Pairs images with annotation files, and names the images."""
 
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from .layout import SourceFile
+from .layout import SourceFile, split_in
 
-# From the closest relation to the widest. The last one repairs copies in
-# which an image and its annotation are in different splits.
+# From the closest relation to the widest. The third one repairs copies in
+# which an image and its annotation are in different splits, the others those
+# that went through a file system of Windows or macOS.
 _RELATIONS: tuple[Callable[[SourceFile], Hashable], ...] = (
-    lambda file: (file.path.stem, file.kind, file.root, file.folder),
-    lambda file: (file.path.stem, file.kind, file.root),
-    lambda file: (file.path.stem, file.kind),
+    lambda file: (file.stem, file.kind, file.root, file.folder),
+    lambda file: (file.stem, file.kind, file.root),
+    lambda file: (file.stem, file.kind),
+    lambda file: (folded(file.stem), file.kind, file.root, file.folder),
+    lambda file: (folded(file.stem), file.kind),
 )
+
+
+def folded(name: str) -> str:
+    """A name without the differences of case and Unicode form (NFC, NFD)."""
+    return unicodedata.normalize('NFC', name).casefold()
 
 
 def pair_by_stem(
@@ -22,8 +31,9 @@ def pair_by_stem(
     """Pairs images and annotation files of the same stem.
 
     Files of the same split and sub-folder are paired first, then those of the
-    same split, then any, but none of different kinds. In each step a pair is
-    made only where it is the only one possible: nothing is guessed.
+    same split, then any, but none of different kinds; at last those whose
+    stems differ in case or Unicode form. In each step a pair is made only
+    where it is the only one possible: nothing is guessed.
 
     Returns:
         dict[SourceFile, SourceFile]: Annotation file of each paired image.
@@ -44,6 +54,65 @@ def pair_by_stem(
         free_images = [image for image in free_images if image not in pairs]
         free_files = [file for file in free_files if file not in taken]
     return pairs
+
+
+def pair_by_name(
+    images: Sequence[SourceFile], annotations: Sequence[SourceFile]
+) -> dict[SourceFile, SourceFile]:
+    """Pairs images with annotations that name them, by path or by name.
+
+    Of images of the named name that one counts whose folders agree the
+    furthest, and then that of the same split. Images of the same stem, or of
+    one that differs in case or Unicode form, count if there is none of the
+    name. A pair is made only where it is the only one possible.
+
+    Returns:
+        dict[SourceFile, SourceFile]: Annotation of each paired image.
+    """
+    pairs: dict[SourceFile, SourceFile] = {}
+    free = list(annotations)
+    names: tuple[Callable[[SourceFile], str], ...] = (
+        lambda file: file.path.name,
+        lambda file: file.path.stem,
+        lambda file: folded(file.path.stem),
+    )
+    for name in names:
+        named: dict[str, list[SourceFile]] = defaultdict(list)
+        for image in images:
+            if image not in pairs:
+                named[name(image)].append(image)
+        claims: dict[SourceFile, list[SourceFile]] = defaultdict(list)
+        for annotation in free:
+            fits = _closest(annotation, named.get(name(annotation), ()))
+            if len(fits) == 1:
+                claims[fits[0]].append(annotation)
+        for image, claiming in claims.items():
+            best = _closest(image, claiming)
+            if len(best) == 1:
+                pairs[image] = best[0]
+        taken = set(pairs.values())
+        free = [item for item in free if item not in taken]
+    return pairs
+
+
+def _closest(
+    file: SourceFile, others: Sequence[SourceFile]
+) -> list[SourceFile]:
+    """Those whose paths agree the furthest, then those of its split."""
+    if len(others) < 2:
+        return list(others)
+
+    def rank(other: SourceFile) -> tuple[int, bool]:
+        both = zip(
+            reversed(file.path.parts[:-1]), reversed(other.path.parts[:-1])
+        )
+        equal = [one == two for one, two in both]
+        depth = equal.index(False) if False in equal else len(equal)
+        splits = [item.root or split_in(item.label) for item in (file, other)]
+        return depth, splits[0] == splits[1]
+
+    best = max(map(rank, others))
+    return [other for other in others if rank(other) == best]
 
 
 def drop_identical_copies(

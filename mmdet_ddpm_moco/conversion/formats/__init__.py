@@ -1,22 +1,28 @@
 """Data set formats; one module reads one format.
 
-To add a format, write a module with the members of :class:`AnnotationFormat`,
-add it to :data:`FORMATS`, and give it a command in
-``tools/prepare_dataset.py``. Pairing with images, clean-up of boxes, splits
-and reports are shared by all formats.
+To add a format, write a module with the members of :class:`AnnotationFormat`
+and add it to :data:`FORMATS`: ``tools/prepare_dataset.py`` then has a command
+for it. Clean-up of boxes, splits and reports are shared
+by all formats, and two ways to pair annotations with images: by the stems of
+files, or by the names that one file gives many images.
+
+The readers are our own: libraries for these formats drop silently what the
+report is for (boxes outside, images missing, labels unknown).
 """
 
 from pathlib import Path
 from typing import Protocol
 
-from ..boxes import AnnotationFile
-from ..layout import SourceTree
-from . import masks, voc
+from ..layout import Records, SourceFile, SourceTree
+from ..report import Report
+from . import coco, masks, voc
 
 
 class AnnotationFormat(Protocol):
-    """A format with one annotation file per image, of the same stem."""
+    """A format, with one annotation file per image or one for many."""
 
+    TITLE: str  # what it converts, after "convert"
+    LAYOUT: str  # what the folder looks like, for --help
     NAME: str  # the format's, for the `info` of the COCO json
     NOUN: str  # for an annotation file, in the kinds of findings
     MIN_AREA: int  # pixels that a mask must have by default
@@ -29,15 +35,23 @@ class AnnotationFormat(Protocol):
         """
         ...
 
-    def parse(self, data: bytes, kind: str | None = None) -> AnnotationFile:
-        """Parses an annotation file.
-
-        ``kind`` is the class that the layout gives the file, if it does.
+    def read(self, tree: SourceTree, report: Report) -> Records:
+        """Reads the annotation files, and reports those that are broken.
 
         Raises:
-            ValueError: It is no annotation of this format.
+            ValueError: None of them is of this format.
         """
         ...
 
+    def pair(
+        self, images: list[SourceFile], annotations: list[SourceFile]
+    ) -> dict[SourceFile, SourceFile]:
+        """Pairs images with the keys of what was read."""
+        ...
 
-FORMATS: dict[str, AnnotationFormat] = {'voc': voc, 'masks': masks}
+
+FORMATS: dict[str, AnnotationFormat] = {
+    'voc': voc,
+    'coco': coco,
+    'masks': masks,
+}

@@ -17,7 +17,27 @@ import numpy as np
 from ...utils.errors import InputError, MissingFileError
 from ...utils.fileio import IMAGE_SUFFIXES
 from ..boxes import AnnotatedObject, AnnotationFile, Mask
-from ..layout import SourceFile, SourceTree, natural_key, walk
+from ..layout import Records, SourceFile, SourceTree, natural_key, walk
+from ..pairing import pair_by_stem
+from ..report import Report
+from .per_image import read_files
+
+pair = pair_by_stem
+TITLE = 'images with pixel masks, in a folder per class'
+LAYOUT = """\
+SRC holds a folder per class, with or without sub-folders, with images and
+masks of the same stem and size:
+  SRC/MT_Crack/Imgs/7.jpg and 7.png           an image and its mask
+  SRC/MT_Crack/images/7.png and masks/7.png   the same, apart
+  SRC/MT_Free/Imgs/8.jpg                      no defect, a mask is not needed
+Classes are named like the folders, without a prefix that all have in common
+(MT_). A folder is free of defects if it is called free, good, ok, normal,
+clean, no_defect or defect_free, or if all its masks are empty.
+
+Each connected piece of a mask becomes an object. Marked is what is white; in
+colors, or where there is one gray level, all that is not black. An empty mask
+among defects leaves its image unlabeled.
+"""
 
 NAME = 'mask'
 NOUN = 'mask'
@@ -75,6 +95,11 @@ def find(src: Path, dst: Path | None = None) -> SourceTree:
             f'a mask of the same stem with suffix {SUFFIX}'
         )
     return tree
+
+
+def read(tree: SourceTree, report: Report) -> Records:
+    """Reads the masks; see :func:`read_files`."""
+    return read_files(tree.annotations, parse, NOUN, report)
 
 
 def class_names(folders: Sequence[str]) -> list[str]:

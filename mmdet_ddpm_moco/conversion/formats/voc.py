@@ -7,7 +7,22 @@ from pathlib import Path
 
 from ...utils.errors import InputError
 from ..boxes import AnnotatedObject, AnnotationFile, Edges
-from ..layout import SourceTree, find_files
+from ..layout import Records, SourceTree, find_files
+from ..pairing import pair_by_stem
+from ..report import Report
+from .per_image import read_files
+
+pair = pair_by_stem
+TITLE = 'images with VOC XML files'
+LAYOUT = """\
+Two layouts of SRC are recognized, in upper or lower case, with or without
+sub-folders (one per class, say) below the folders of images and XML files:
+  SRC/{images|JPEGImages}/ and SRC/annotations/
+  SRC/{train,validation,valid,val,test}/{images,annotations}/
+The second one has a split, and an image is in that of its folder. Image and
+XML are paired by the stems of their names, also across splits. An XML without
+objects marks its image as free of defects.
+"""
 
 NAME = 'VOC'
 NOUN = 'xml'
@@ -19,6 +34,11 @@ FOLDERS = frozenset(('annotations',))
 def find(src: Path, dst: Path | None = None) -> SourceTree:
     """Finds images and XML files; see :func:`find_files`."""
     return find_files(src, SUFFIX, FOLDERS, dst)
+
+
+def read(tree: SourceTree, report: Report) -> Records:
+    """Reads the XML files; see :func:`read_files`."""
+    return read_files(tree.annotations, parse, NOUN, report)
 
 
 def parse(data: bytes, kind: str | None = None) -> AnnotationFile:

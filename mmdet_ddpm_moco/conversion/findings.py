@@ -1,0 +1,70 @@
+"""Every kind of finding: what it means and what was done about it."""
+
+KINDS = dict(
+    filename_differs='the annotation names another image; paired by the '
+    'name of the annotation file',
+    size_differs='size in the annotation is not that of the image; the '
+    'image counts',
+    paired_across_splits='image and annotation are in different splits; '
+    'paired',
+    renamed_image='different images of one name; parent folders added',
+    identical_copy='same name and contents as another image; left out',
+    image_without_xml='no annotation of the image; listed as unlabeled',
+    xml_without_image='no image of the annotation; left out',
+    xml_without_objects='no objects in the annotation; kept as defect-free',
+    no_usable_objects='all objects were dropped; listed as unlabeled, '
+    'since the image is not defect-free',
+    unreadable_image='empty file or no image; left out',
+    broken_xml='annotation cannot be read; its image is listed as unlabeled',
+    name_differs='names of image and annotation differ in case, Unicode form '
+    'or suffix; paired',
+    image_without_json='no annotation of the image; listed as unlabeled',
+    json_without_image='image of the annotation is missing; left out',
+    json_without_objects='no objects in the annotation; kept as defect-free',
+    broken_json='annotation cannot be read; its images are listed as '
+    'unlabeled',
+    object_without_image='objects of images that are not listed; dropped',
+    listed_twice='image is listed with other objects or in another split too; '
+    'objects joined, the first split counts',
+    boxes_are_corners='bbox is x, y, x, y and not x, y, width, height in the '
+    'whole file; read as such',
+    image_without_mask='no mask of the image, which is in a folder of '
+    'defects; listed as unlabeled',
+    mask_without_image='no image of the mask; left out',
+    broken_mask='mask cannot be used; its image is listed as unlabeled',
+    mask_size_differs='mask is not of the size of its image, which is listed '
+    'as unlabeled',
+    empty_mask='nothing is marked, but the folder is one of defects; image '
+    'listed as unlabeled',
+    marked_defect_free='something is marked, but the folder is one of '
+    'defect-free images; image listed as unlabeled',
+    speck='marked area below the minimum; dropped',
+    duplicate_box='box repeated with the same class; dropped',
+    unusable_mask='mask is broken, empty or of another size than the image; '
+    'box kept without it',
+    crowd_region='region of many objects (iscrowd); kept as such',
+    clipped_box='box extends beyond the image; clipped',
+    box_outside_image='box is outside the image; dropped',
+    empty_box='box has no or negative extent; dropped',
+    unusable_coordinates='coordinates missing or not numbers; box dropped',
+    unknown_class='class not among those asked for; box dropped',
+    class_not_found='class asked for that no annotation has',
+    rename_not_found='name to be renamed that no annotation has',
+    similar_classes='names that differ in case or separators only; kept '
+    'apart, --rename joins them',
+    class_from_stem='object without class; taken from the name of the file',
+    object_without_class='object without class; dropped',
+    stray_file='file of another kind; ignored',
+    large_group='near duplicates make up more than half of a class; the '
+    'shares of the splits cannot be met',
+    unlabeled_like_held_out='unlabeled image overlaps with one of val or '
+    'test; do not pretrain on it if they are to stay unseen',
+    unlisted_image='labeled image that none of the given lists names; in no '
+    'split',
+    near_duplicate_across_splits='image of val or test overlaps, directly or '
+    'through others, with images of another split; kept there, as listed',
+    given_split_unusable='the data set has a split, but none to train and '
+    'test with; new splits drawn',
+    image_without_split='labeled image that is in none of the given splits; '
+    'left out of them',
+)

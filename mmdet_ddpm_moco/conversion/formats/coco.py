@@ -1,0 +1,270 @@
+"""COCO: one JSON file for many images (Lin et al., ECCV 2014)."""
+
+import json
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ...utils.errors import InputError
+from ..boxes import AnnotatedObject, AnnotationFile, Edges
+from ..layout import (
+    Records,
+    SourceFile,
+    SourceTree,
+    find_all,
+    split_in,
+    split_of_file,
+)
+from ..pairing import pair_by_name
+from ..polygons import number, polygon_object, rle_mask
+from ..report import Report
+from ..splits import SPLITS
+from .per_image import error_reason
+
+pair = pair_by_name
+TITLE = 'COCO json files with their images'
+LAYOUT = """\
+SRC holds images and COCO json files, in whatever folders:
+  SRC/annotations/instances_train2017.json, SRC/train2017/   and val, test
+  SRC/{train,valid,test}/_annotations.coco.json              beside the images
+  SRC/images/ and SRC/annotations.json                       without a split
+The split of a json is in its name or that of its folder. Images are found by
+their file_name, with or without its folders. Polygons, RLE masks and iscrowd
+are kept. An image that is listed without objects is free of defects, one that
+is not listed is unlabeled.
+"""
+
+NAME = 'COCO'
+NOUN = 'json'
+MIN_AREA = 0  # a mask is an object, however small
+
+# Boxes that must extend beyond their images, if they were width and height,
+# before all are taken for corners without an area that says so.
+_MIN_BEYOND = 10
+
+
+def find(src: Path, dst: Path | None = None) -> SourceTree:
+    """Finds images and JSON files; see :func:`find_all`."""
+    return find_all(src, dst, '.json')
+
+
+def read(tree: SourceTree, report: Report) -> Records:
+    """Reads the images that the JSON files list, with their objects.
+
+    Files whose name has the word ``unlabeled`` list images without
+    annotation, and none of them is in the result. An image that several files
+    list has the objects of all, and the split of the first that has one.
+
+    Raises:
+        ValueError: If none of the files is a COCO JSON.
+    """
+    on_disk = Counter(image.path.name for image in tree.images)
+    records: Records = {}
+    first_of: dict[object, SourceFile] = {}
+    known = 0
+    for file in sorted(tree.annotations, key=_order):
+        try:
+            content = json.loads(file.path.read_bytes())
+            if not _is_coco(content):
+                if file.folder:  # not settings or reports at the top
+                    report.add('stray_file', file.label, 'no COCO json')
+                continue
+            known += 1
+            found = _images(content, file, report)
+        except (OSError, ValueError, RecursionError) as error:
+            reason = 'nested too deeply'
+            if not isinstance(error, RecursionError):
+                reason = error_reason(error)
+            report.add('broken_json', file.label, reason)
+            continue
+        if 'unlabeled' in file.path.stem:
+            continue
+        for record, annotation in found:
+            name = record.path.name
+            # Of several images of one name, the split may say which it is.
+            several = on_disk[name] > 1
+            key = (record.path, record.root) if several else name
+            first = first_of.setdefault(key, record)
+            records[first] = _joined(
+                records.get(first), annotation, first, record, report
+            )
+    if not known:
+        raise InputError(
+            f'none of {len(tree.annotations)} json files is a COCO json, '
+            f'{tree.annotations[0].label} for one; it needs images, '
+            'annotations and categories'
+        )
+    return records
+
+
+def _order(file: SourceFile) -> tuple[int, str]:
+    split = _split(file)
+    return SPLITS.index(split) if split else len(SPLITS), file.label
+
+
+def _split(file: SourceFile) -> str:
+    return split_of_file(file.path.stem) or split_in(file.label)
+
+
+def _is_coco(content: Any) -> bool:
+    return isinstance(content, dict) and all(
+        isinstance(content.get(key), list)
+        for key in ('images', 'annotations', 'categories')
+    )
+
+
+def _images(
+    content: Mapping[str, Any], file: SourceFile, report: Report
+) -> list[tuple[SourceFile, AnnotationFile]]:
+    """Each image that one file lists, with its objects."""
+    try:
+        names = {c['id']: str(c['name']) for c in content['categories']}
+        images = [
+            (entry['id'], entry['file_name'].replace('\\', '/'), _size(entry))
+            for entry in content['images']
+        ]
+        annotations = defaultdict(list)
+        for entry in content['annotations']:
+            annotations[entry['image_id']].append(entry)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise InputError(
+            f'an entry lacks {error}, or has it in another form'
+        ) from error
+    lost = annotations.keys() - {number for number, _, _ in images}
+    if lost:
+        count = sum(len(annotations[number]) for number in lost)
+        report.add('object_without_image', file.label, f'{count} objects')
+    sizes = {number: size for number, _, size in images}
+    corners = _are_corners(content['annotations'], sizes)
+    if corners:
+        report.add('boxes_are_corners', file.label)
+    found = []
+    for image, name, size in images:
+        # Not resolved: it need not exist.
+        path = Path(os.path.normpath(file.path.parent / name))
+        record = SourceFile(
+            path=path,
+            root=_split(file),
+            folder=file.folder,
+            label=f'{name} in {file.label}',
+        )
+        objects = []
+        for entry in annotations.get(image, ()):
+            item, problem = _object(entry, names, size, corners)
+            objects.append(item)
+            if problem:
+                report.add('unusable_mask', record.label, problem)
+        found.append((record, AnnotationFile(None, size, tuple(objects))))
+    return found
+
+
+def _size(entry: Mapping[str, Any]) -> tuple[int, int] | None:
+    width, height = number(entry.get('width')), number(entry.get('height'))
+    return (int(width), int(height)) if width >= 1 and height >= 1 else None
+
+
+def _bbox(entry: Mapping[str, Any]) -> list[float]:
+    """The four numbers of a box, or NaN."""
+    given = entry.get('bbox')
+    given = (
+        given if isinstance(given, list) and len(given) == 4 else [None] * 4
+    )
+    return list(map(number, given))
+
+
+def _are_corners(
+    annotations: Iterable[Mapping[str, Any]],
+    sizes: Mapping[Any, tuple[int, int] | None],
+) -> bool:
+    """Whether all boxes are certainly x, y, x, y and not x, y, w, h.
+
+    They must all be right as corners inside of their image. Besides, either
+    areas are those of the corners and of no width and height, or at least ten
+    boxes and half of all would extend beyond their images.
+    """
+    count = beyond = agree = 0
+    for entry in annotations:
+        x, y, third, fourth = _bbox(entry)
+        size = sizes.get(entry['image_id'])
+        if x != x or size is None:
+            continue
+        if not (x < third <= size[0] and y < fourth <= size[1]):
+            return False
+        area = number(entry.get('area'))
+        as_corners = (third - x) * (fourth - y)
+        as_size = third * fourth
+        tolerance = 0.01 * as_corners
+        if abs(as_size - as_corners) > 2 * tolerance:
+            if abs(area - as_size) <= tolerance:
+                return False
+            agree += abs(area - as_corners) <= tolerance
+        beyond += x + third > size[0] + 1 or y + fourth > size[1] + 1
+        count += 1
+    return bool(agree) or (beyond >= _MIN_BEYOND and beyond >= count / 2)
+
+
+def _object(
+    entry: Mapping[str, Any],
+    names: Mapping[Any, str],
+    size: tuple[int, int] | None,
+    corners: bool,
+) -> tuple[AnnotatedObject, str]:
+    """An object, and what is wrong with its mask, '' if nothing is."""
+    x, y, third, fourth = bbox = _bbox(entry)
+    text = ','.join(f'{value:g}' for value in bbox)
+    edges: Edges | None = (
+        (x, y, third, fourth) if corners else (x, y, x + third, y + fourth)
+    )
+    extent = (third - x, fourth - y) if corners else (third, fourth)
+    name = names.get(entry.get('category_id'), '')
+    crowd = number(entry.get('iscrowd', 0)) == 1
+    segmentation = entry.get('segmentation')
+    outline = polygon_object(name, _polygons(segmentation), crowd=crowd)
+    if any(value != value for value in bbox):
+        return outline, ''  # the box around the polygons, if any
+    mask, problem = outline.mask, ''
+    if isinstance(segmentation, dict):
+        try:
+            if size is None:
+                msg = 'RLE of an image without size'
+                raise InputError(msg)
+            mask = rle_mask(segmentation, size)
+        except ValueError as error:
+            problem = f'{name} {text}: {error}'
+    elif segmentation and mask is None:
+        problem = f'{name} {text}: no polygon of three points'
+    item = AnnotatedObject(
+        name, edges, text, mask=mask, crowd=crowd, extent=extent
+    )
+    return item, problem
+
+
+def _polygons(segmentation: Any) -> list[Sequence[float]]:
+    if not isinstance(segmentation, list):
+        return []
+    if segmentation and not isinstance(segmentation[0], list):
+        segmentation = [segmentation]  # some leave out the outer list
+    return [
+        [number(value) for value in polygon]
+        for polygon in segmentation
+        if isinstance(polygon, list)
+    ]
+
+
+def _joined(
+    before: AnnotationFile | None,
+    annotation: AnnotationFile,
+    first: SourceFile,
+    record: SourceFile,
+    report: Report,
+) -> AnnotationFile:
+    """Annotations of an image that is listed once more."""
+    if before is None:
+        return annotation
+    new = [item for item in annotation.objects if item not in before.objects]
+    if new or (record.root and record.root != first.root):
+        report.add('listed_twice', first.label, f'and {record.label}')
+    return replace(before, objects=(*before.objects, *new))

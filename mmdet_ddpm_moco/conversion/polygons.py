@@ -1,0 +1,132 @@
+"""Objects from corners, polygons and shares of the size of an image."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ..utils.errors import InputError
+from .boxes import AnnotatedObject, Edges, Mask
+
+# Shares have six decimals as a rule, so that pixels are good to hundredths.
+_DECIMALS = 2
+
+
+def number(value: Any) -> float:
+    """A finite number from a file, NaN for anything else."""
+    try:
+        found = float(value)
+    except (TypeError, ValueError):
+        return math.nan
+    return found if math.isfinite(found) else math.nan
+
+
+def box_object(
+    name: str, corners: Sequence[float], text: str, **options: Any
+) -> AnnotatedObject:
+    """An object of two opposite corners, x, y, x, y, with exact edges.
+
+    ``options`` are further fields of the object.
+    """
+    edges: Edges | None = None
+    extent = None
+    if len(corners) == 4 and all(map(math.isfinite, corners)):
+        x1, y1, x2, y2 = corners
+        edges = min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)
+        # Decimals that a difference makes up.
+        extent = round(abs(x2 - x1), 6), round(abs(y2 - y1), 6)
+    return AnnotatedObject(name, edges, text, extent=extent, **options)
+
+
+def polygon_object(
+    name: str, polygons: Iterable[Sequence[float]], **options: Any
+) -> AnnotatedObject:
+    """An object of polygons x, y, x, y, ..., with the box around them.
+
+    Those of fewer than three points, or with what is no number, are left
+    out; without any, the object has no edges.
+    """
+    usable = tuple(
+        tuple(polygon)
+        for polygon in polygons
+        if len(polygon) >= 6
+        and len(polygon) % 2 == 0
+        and all(map(math.isfinite, polygon))
+    )
+    xs = [x for polygon in usable for x in polygon[::2]]
+    ys = [y for polygon in usable for y in polygon[1::2]]
+    corners = [min(xs), min(ys), max(xs), max(ys)] if usable else []
+    return box_object(
+        name,
+        corners,
+        text=f'polygon {",".join(f"{corner:g}" for corner in corners)}',
+        mask=Mask('', 0, usable) if usable else None,
+        **options,
+    )
+
+
+def in_pixels(
+    item: AnnotatedObject, width: int, height: int
+) -> AnnotatedObject:
+    """An object whose coordinates were shares of width and height.
+
+    Edges that are outside by less than a pixel are rounded shares of the
+    border of the image.
+    """
+    if item.edges is None:
+        return item
+    size = width, height, width, height
+    edges = [
+        round(share * side, _DECIMALS) for share, side in zip(item.edges, size)
+    ]
+    edges = [
+        float(min(max(edge, 0), side)) if -1 < edge < side + 1 else edge
+        for edge, side in zip(edges, size)
+    ]
+    left, top, right, bottom = edges
+    mask = item.mask
+    if mask is not None:
+        polygons = tuple(
+            tuple(
+                round(share * side, _DECIMALS)
+                for share, side in zip(polygon, size[:2] * len(polygon))
+            )
+            for polygon in mask.polygons
+        )
+        mask = replace(mask, polygons=polygons)
+    return replace(
+        item,
+        edges=(left, top, right, bottom),
+        extent=(round(right - left, 6), round(bottom - top, 6)),
+        mask=mask,
+    )
+
+
+def rle_mask(segmentation: Any, size: tuple[int, int]) -> Mask:
+    """A mask from a COCO RLE, compressed or not, of (width, height).
+
+    Raises:
+        ValueError: If it is none, or not of that size.
+    """
+    from pycocotools import mask as coco_mask
+
+    width, height = size
+    try:
+        given = tuple(segmentation['size'])
+        counts = segmentation['counts']
+        if given != (height, width):
+            raise InputError(f'RLE of size {given}, not {(height, width)}')
+        rle = dict(size=[height, width], counts=counts)
+        if isinstance(counts, list):
+            if sum(counts) != width * height or min(counts) < 0:
+                msg = 'RLE does not cover the image'
+                raise InputError(msg)
+            rle = coco_mask.frPyObjects(rle, height, width)
+        area = int(coco_mask.area(rle))
+    except (KeyError, TypeError, OverflowError) as error:
+        raise InputError(f'no RLE: {error}') from error
+    if not 0 < area <= width * height:
+        raise InputError(f'RLE marks {area} pixels')
+    text = rle['counts']
+    text = text.decode() if isinstance(text, bytes) else text
+    return Mask(text, area, size=size)

@@ -23,6 +23,10 @@ KINDS = dict(
     json_without_objects='no objects in the annotation; kept as defect-free',
     broken_json='annotation cannot be read; its images are listed as '
     'unlabeled',
+    image_without_txt='no annotation of the image; listed as unlabeled',
+    txt_without_image='no image of the annotation; left out',
+    txt_without_objects='no objects in the annotation; kept as defect-free',
+    broken_txt='annotation cannot be read; its image is listed as unlabeled',
     object_without_image='objects of images that are not listed; dropped',
     listed_twice='image is listed with other objects or in another split too; '
     'objects joined, the first split counts',

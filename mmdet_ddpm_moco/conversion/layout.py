@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from ..utils.errors import InputError, MissingFileError
 from ..utils.fileio import IMAGE_SUFFIXES
@@ -104,6 +105,7 @@ class SourceTree:
     images: list[SourceFile]  # with the suffix of an image
     annotations: list[SourceFile]  # of the format
     strays: list[SourceFile]  # everything else
+    settings: Any = None  # what a format found besides, for its reader
 
 
 def find_files(

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from ..layout import Records, SourceFile, SourceTree
 from ..report import Report
-from . import coco, masks, voc
+from . import coco, masks, voc, yolo
 
 
 class AnnotationFormat(Protocol):
@@ -53,5 +53,6 @@ class AnnotationFormat(Protocol):
 FORMATS: dict[str, AnnotationFormat] = {
     'voc': voc,
     'coco': coco,
+    'yolo': yolo,
     'masks': masks,
 }

@@ -12,9 +12,10 @@ from ..utils.errors import InputError
 from ..utils.fileio import IMAGE_SUFFIXES
 from .boxes import AnnotationFile, Box, clean_boxes
 from .class_names import rename_classes
+from .folder_names import split_of
 from .formats import AnnotationFormat
 from .formats.per_image import error_reason
-from .layout import SourceFile, natural_key, split_of
+from .layout import SourceFile, natural_key
 from .overlap import thumbnail
 from .pairing import drop_identical_copies, name_images
 from .polygons import in_pixels

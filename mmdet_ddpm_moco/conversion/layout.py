@@ -8,56 +8,15 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from ..utils.errors import InputError, MissingFileError
 from ..utils.fileio import IMAGE_SUFFIXES
 from .boxes import AnnotationFile
+from .folder_names import SPLIT_FOLDERS
 
 IMAGE_FOLDERS = frozenset(('images', 'jpegimages'))
-SPLIT_FOLDERS = frozenset(('train', 'validation', 'valid', 'val', 'test'))
-
-_SPLIT_OF = dict(
-    train='train',
-    training='train',
-    val='val',
-    valid='val',
-    validation='val',
-    test='test',
-    testing='test',
-)
-# Words that folders of splits may have besides.
-_CONTENTS = frozenset(('image', 'images', 'label', 'labels', 'annotations'))
-
-
-def split_of(folder: str) -> str:
-    """Split that the name of a folder stands for, '' for none.
-
-    ``Valid``, ``val2017`` and ``val_images`` are ``'val'``; ``tensile test``
-    may be a kind of sample and is none.
-    """
-    words = set(re.findall('[^\\W\\d_]+', folder.lower())) - _CONTENTS
-    return _SPLIT_OF.get(words.pop(), '') if len(words) == 1 else ''
-
-
-def split_of_file(stem: str) -> str:
-    """Split that a word in the name of a file stands for, '' for none.
-
-    ``instances_val2017`` is ``'val'``. Words of several splits are none.
-    """
-    words = re.findall('[^\\W\\d_]+', stem.lower())
-    found = {_SPLIT_OF[word] for word in words if word in _SPLIT_OF}
-    return found.pop() if len(found) == 1 else ''
-
-
-def split_in(label: str) -> str:
-    """Split that one of the folders of a path stands for, '' for none.
-
-    The outermost one counts: ``train/test/1.jpg`` is in ``'train'``.
-    """
-    folders = PurePosixPath(label).parts[:-1]
-    return next(filter(None, map(split_of, folders)), '')
 
 
 def natural_key(text: str) -> tuple[tuple[int, str], ...]:

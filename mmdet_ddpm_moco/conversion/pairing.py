@@ -6,7 +6,8 @@ from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from .layout import SourceFile, split_in
+from .folder_names import split_in
+from .layout import SourceFile
 
 # From the closest relation to the widest. The third one repairs copies in
 # which an image and its annotation are in different splits, the others those

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from ..utils.errors import InputError
 from .boxes import AnnotatedObject, Edges, Mask
 
@@ -130,3 +132,11 @@ def rle_mask(segmentation: Any, size: tuple[int, int]) -> Mask:
     text = rle['counts']
     text = text.decode() if isinstance(text, bytes) else text
     return Mask(text, area, size=size)
+
+
+def run_lengths(pixels: np.ndarray) -> str:
+    """Compressed RLE of COCO of a bool (H, W) mask."""
+    # Here, because other formats do without.
+    from pycocotools.mask import encode
+
+    return encode(np.asfortranarray(pixels, np.uint8))['counts'].decode()

@@ -11,7 +11,7 @@ from helpers.voc_maker import (
     write_xml,
 )
 from mmdet_ddpm_moco.conversion.convert import convert_dataset
-from mmdet_ddpm_moco.conversion.layout import (
+from mmdet_ddpm_moco.conversion.folder_names import (
     split_in,
     split_of,
     split_of_file,

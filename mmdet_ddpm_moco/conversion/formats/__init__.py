@@ -15,7 +15,7 @@ from typing import Protocol
 
 from ..layout import Records, SourceFile, SourceTree
 from ..report import Report
-from . import coco, masks, voc, yolo
+from . import coco, cvat, labelme, masks, voc, yolo
 
 
 class AnnotationFormat(Protocol):
@@ -54,5 +54,7 @@ FORMATS: dict[str, AnnotationFormat] = {
     'voc': voc,
     'coco': coco,
     'yolo': yolo,
+    'labelme': labelme,
+    'cvat': cvat,
     'masks': masks,
 }

@@ -2,26 +2,18 @@
 
 import json
 import os
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ...utils.errors import InputError
 from ..boxes import AnnotatedObject, AnnotationFile, Edges
-from ..layout import (
-    Records,
-    SourceFile,
-    SourceTree,
-    find_all,
-    split_in,
-    split_of_file,
-)
+from ..layout import Records, SourceFile, SourceTree, find_all
 from ..pairing import pair_by_name
 from ..polygons import number, polygon_object, rle_mask
 from ..report import Report
-from ..splits import SPLITS
+from .many_images import in_order_of_splits, join_listed, split_of_list
 from .per_image import error_reason
 
 pair = pair_by_name
@@ -55,17 +47,15 @@ def read(tree: SourceTree, report: Report) -> Records:
     """Reads the images that the JSON files list, with their objects.
 
     Files whose name has the word ``unlabeled`` list images without
-    annotation, and none of them is in the result. An image that several files
-    list has the objects of all, and the split of the first that has one.
+    annotation, and none of them is in the result. See :func:`join_listed` for
+    images that several files list.
 
     Raises:
         ValueError: If none of the files is a COCO JSON.
     """
-    on_disk = Counter(image.path.name for image in tree.images)
-    records: Records = {}
-    first_of: dict[object, SourceFile] = {}
     known = 0
-    for file in sorted(tree.annotations, key=_order):
+    listed: list[tuple[SourceFile, AnnotationFile]] = []
+    for file in in_order_of_splits(tree.annotations):
         try:
             content = json.loads(file.path.read_bytes())
             if not _is_coco(content):
@@ -80,33 +70,15 @@ def read(tree: SourceTree, report: Report) -> Records:
                 reason = error_reason(error)
             report.add('broken_json', file.label, reason)
             continue
-        if 'unlabeled' in file.path.stem:
-            continue
-        for record, annotation in found:
-            name = record.path.name
-            # Of several images of one name, the split may say which it is.
-            several = on_disk[name] > 1
-            key = (record.path, record.root) if several else name
-            first = first_of.setdefault(key, record)
-            records[first] = _joined(
-                records.get(first), annotation, first, record, report
-            )
+        if 'unlabeled' not in file.path.stem:
+            listed.extend(found)
     if not known:
         raise InputError(
             f'none of {len(tree.annotations)} json files is a COCO json, '
             f'{tree.annotations[0].label} for one; it needs images, '
             'annotations and categories'
         )
-    return records
-
-
-def _order(file: SourceFile) -> tuple[int, str]:
-    split = _split(file)
-    return SPLITS.index(split) if split else len(SPLITS), file.label
-
-
-def _split(file: SourceFile) -> str:
-    return split_of_file(file.path.stem) or split_in(file.label)
+    return join_listed(listed, tree.images, report)
 
 
 def _is_coco(content: Any) -> bool:
@@ -147,7 +119,7 @@ def _images(
         path = Path(os.path.normpath(file.path.parent / name))
         record = SourceFile(
             path=path,
-            root=_split(file),
+            root=split_of_list(file),
             folder=file.folder,
             label=f'{name} in {file.label}',
         )
@@ -252,19 +224,3 @@ def _polygons(segmentation: Any) -> list[Sequence[float]]:
         for polygon in segmentation
         if isinstance(polygon, list)
     ]
-
-
-def _joined(
-    before: AnnotationFile | None,
-    annotation: AnnotationFile,
-    first: SourceFile,
-    record: SourceFile,
-    report: Report,
-) -> AnnotationFile:
-    """Annotations of an image that is listed once more."""
-    if before is None:
-        return annotation
-    new = [item for item in annotation.objects if item not in before.objects]
-    if new or (record.root and record.root != first.root):
-        report.add('listed_twice', first.label, f'and {record.label}')
-    return replace(before, objects=(*before.objects, *new))

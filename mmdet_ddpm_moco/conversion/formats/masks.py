@@ -17,8 +17,10 @@ import numpy as np
 from ...utils.errors import InputError, MissingFileError
 from ...utils.fileio import IMAGE_SUFFIXES
 from ..boxes import AnnotatedObject, AnnotationFile, Mask
+from ..folder_names import is_defect_free
 from ..layout import Records, SourceFile, SourceTree, natural_key, walk
 from ..pairing import pair_by_stem
+from ..polygons import run_lengths
 from ..report import Report
 from .per_image import read_files
 
@@ -47,11 +49,6 @@ FOLDER = 'masks'  # in lower case; all PNG in it are masks
 # Pixels that an object must have. In the masks of magnetic tiles slips of the
 # brush have up to 8, the smallest blowhole has 26.
 MIN_AREA = 16
-
-# Folders of defect-free images, in lower case and without separators.
-_DEFECT_FREE = frozenset(
-    ('free', 'defectfree', 'nodefect', 'good', 'ok', 'normal', 'clean')
-)
 
 # What a conversion in place has written.
 _OWN_FOLDERS = frozenset(('images', 'annotations', 'lists'))
@@ -117,10 +114,7 @@ def class_names(folders: Sequence[str]) -> list[str]:
     ):
         shared += 1
     names = [''.join(part[shared:]) for part in parts]
-    return [
-        '' if re.sub('[-_. ]', '', name.lower()) in _DEFECT_FREE else name
-        for name in names
-    ]
+    return ['' if is_defect_free(name) else name for name in names]
 
 
 def parse(data: bytes, kind: str | None = None) -> AnnotationFile:
@@ -138,7 +132,7 @@ def parse(data: bytes, kind: str | None = None) -> AnnotationFile:
     for label, (left, top, width, height, area) in enumerate(
         stats[1:].tolist(), start=1
     ):
-        mask = Mask(_run_lengths(labels == label), area)
+        mask = Mask(run_lengths(labels == label), area)
         found.append(((top, left, top + height, left + width), mask))
     # The order of labels is OpenCV's affair, and may change.
     found.sort(key=lambda item: (item[0], item[1].counts))
@@ -232,11 +226,3 @@ def _is_empty(path: Path) -> bool:
         return not marked_pixels(path.read_bytes()).any()
     except (OSError, ValueError):
         return False  # reported when it is parsed
-
-
-def _run_lengths(pixels: np.ndarray) -> str:
-    """Compressed RLE of COCO of a bool (H, W) mask."""
-    # Here, because other formats do without.
-    from pycocotools.mask import encode
-
-    return encode(np.asfortranarray(pixels, np.uint8))['counts'].decode()

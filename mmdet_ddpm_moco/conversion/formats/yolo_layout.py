@@ -7,7 +7,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ...utils.errors import InputError
-from ..layout import SPLIT_FOLDERS, SourceFile, SourceTree, split_in, split_of
+from ..folder_names import SPLIT_FOLDERS, split_in, split_of
+from ..layout import SourceFile, SourceTree
 
 _LABELS = 'labels'  # in lower case; folders of text files
 _IMAGES = 'images'

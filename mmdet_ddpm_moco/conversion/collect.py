@@ -18,8 +18,8 @@ from .formats.per_image import error_reason
 from .layout import SourceFile, natural_key
 from .overlap import thumbnail
 from .pairing import drop_identical_copies, name_images
-from .polygons import in_pixels
 from .report import Report
+from .shapes import in_pixels
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from helpers.voc_maker import by_name, flat_dataset, kinds, write_image
 from helpers.yolo_maker import LINE, NAMES, flat_yolo, split_yolo, write_text
 from mmdet_ddpm_moco.conversion.convert import convert_dataset
 from mmdet_ddpm_moco.conversion.formats.yolo import parse
-from mmdet_ddpm_moco.conversion.polygons import in_pixels
+from mmdet_ddpm_moco.conversion.shapes import in_pixels
 
 SPLITS = ('train', 'val', 'test')
 BOX = ('dent', [2, 4, 20, 10])

@@ -11,8 +11,8 @@ from ...utils.errors import InputError
 from ..boxes import AnnotatedObject, AnnotationFile, Edges
 from ..layout import Records, SourceFile, SourceTree, find_all
 from ..pairing import pair_by_name
-from ..polygons import number, polygon_object, rle_mask
 from ..report import Report
+from ..shapes import number, polygon_object, rle_mask
 from .many_images import in_order_of_splits, join_listed, split_of_list
 from .per_image import error_reason
 

@@ -13,8 +13,8 @@ from ..boxes import AnnotatedObject, AnnotationFile, Mask
 from ..folder_names import split_of
 from ..layout import Records, SourceFile, SourceTree, find_all
 from ..pairing import pair_by_name
-from ..polygons import box_object, number, polygon_object, run_lengths
 from ..report import Report
+from ..shapes import box_object, number, polygon_object, run_lengths
 from .many_images import in_order_of_splits, join_listed, split_of_list
 from .per_image import error_reason
 

@@ -17,8 +17,8 @@ from ..boxes import AnnotatedObject, AnnotationFile, Mask
 from ..folder_names import is_defect_free, split_in
 from ..layout import Records, SourceTree, find_all
 from ..pairing import pair_by_stem
-from ..polygons import box_object, number, polygon_object, run_lengths
 from ..report import Report
+from ..shapes import box_object, number, polygon_object, run_lengths
 from .per_image import read_files
 
 TITLE = 'images with labelme JSON files'

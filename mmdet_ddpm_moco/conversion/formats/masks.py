@@ -16,12 +16,13 @@ import numpy as np
 
 from ...utils.errors import InputError, MissingFileError
 from ...utils.fileio import IMAGE_SUFFIXES
-from ..boxes import AnnotatedObject, AnnotationFile, Mask
-from ..folder_names import is_defect_free
+from ..boxes import AnnotationFile
+from ..folder_names import is_defect_free, split_of
 from ..layout import Records, SourceFile, SourceTree, natural_key, walk
 from ..pairing import pair_by_stem
-from ..polygons import run_lengths
 from ..report import Report
+from ..shapes import pieces
+from . import mvtec, severstal
 from .per_image import read_files
 
 pair = pair_by_stem
@@ -32,9 +33,16 @@ masks of the same stem and size:
   SRC/MT_Crack/Imgs/7.jpg and 7.png           an image and its mask
   SRC/MT_Crack/images/7.png and masks/7.png   the same, apart
   SRC/MT_Free/Imgs/8.jpg                      no defect, a mask is not needed
+  SRC/{train,valid,test}/MT_Crack/...         the same, with a split
 Classes are named like the folders, without a prefix that all have in common
 (MT_). A folder is free of defects if it is called free, good, ok, normal,
-clean, no_defect or defect_free, or if all its masks are empty.
+clean, no_defect or defect_free, or if all its masks are empty. Two more
+layouts are known:
+  SRC/{train/good,test/<kind>}/7.png and SRC/ground_truth/<kind>/7_mask.png,
+      one object of MVTec AD (its split has no defects to train on, so that a
+      new one is drawn)
+  SRC/train.csv and SRC/train_images/, Severstal (classes 1 to 4, all images
+      of the folder without a mask in the list are free of defects)
 
 Each connected piece of a mask becomes an object. Marked is what is white; in
 colors, or where there is one gray level, all that is not black. An empty mask
@@ -65,12 +73,15 @@ def find(src: Path, dst: Path | None = None) -> SourceTree:
     """
     if not src.is_dir():
         raise MissingFileError(f'{src} is not a folder')
+    for known_layout in (severstal, mvtec):
+        if known_layout.is_layout(src):
+            return known_layout.find(src)
     tree = SourceTree([], [], [])
-    found = {}
-    for folder in _folders(src, dst):
-        files = list(walk(src, folder.name, folder))
+    found: dict[str, list[SourceFile]] = {}
+    for root, folder in _class_folders(src, dst):
+        files = list(walk(src, root, folder))
         if any(_is_image(file) for file in files):
-            found[folder.name] = files
+            found.setdefault(folder.name, []).extend(files)
         else:
             tree.strays.extend(files)
     for kind, files in zip(class_names(list(found)), found.values()):
@@ -96,6 +107,8 @@ def find(src: Path, dst: Path | None = None) -> SourceTree:
 
 def read(tree: SourceTree, report: Report) -> Records:
     """Reads the masks; see :func:`read_files`."""
+    if tree.settings == severstal.NAME:
+        return severstal.read(tree, report)
     return read_files(tree.annotations, parse, NOUN, report)
 
 
@@ -124,29 +137,8 @@ def parse(data: bytes, kind: str | None = None) -> AnnotationFile:
         ValueError: If it is no image, or does not say what is marked.
     """
     marked = marked_pixels(data)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(
-        marked.astype(np.uint8), connectivity=8
-    )
-    found = []
-    # The first component is the background.
-    for label, (left, top, width, height, area) in enumerate(
-        stats[1:].tolist(), start=1
-    ):
-        mask = Mask(run_lengths(labels == label), area)
-        found.append(((top, left, top + height, left + width), mask))
-    # The order of labels is OpenCV's affair, and may change.
-    found.sort(key=lambda item: (item[0], item[1].counts))
-    objects = tuple(
-        AnnotatedObject(
-            name=kind or '',
-            edges=(left, top, right, bottom),
-            text=f'{left},{top},{right},{bottom}',
-            mask=mask,
-        )
-        for (top, left, bottom, right), mask in found
-    )
     height, width = marked.shape
-    return AnnotationFile(None, (width, height), objects)
+    return AnnotationFile(None, (width, height), pieces(marked, kind or ''))
 
 
 def marked_pixels(data: bytes) -> np.ndarray:
@@ -198,6 +190,18 @@ def _folders(src: Path, dst: Path | None) -> list[Path]:
         ),
         key=lambda entry: natural_key(entry.name),
     )
+
+
+def _class_folders(src: Path, dst: Path | None) -> list[tuple[str, Path]]:
+    """Folders of classes, with what is their root: themselves or a split."""
+    folders = _folders(src, dst)
+    if not folders or not all(split_of(folder.name) for folder in folders):
+        return [(folder.name, folder) for folder in folders]
+    return [
+        (split.name, folder)
+        for split in folders
+        for folder in _folders(split, dst)
+    ]
 
 
 def _is_image(file: SourceFile) -> bool:

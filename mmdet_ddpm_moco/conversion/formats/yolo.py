@@ -10,8 +10,8 @@ from ...utils.errors import InputError
 from ..boxes import AnnotatedObject, AnnotationFile
 from ..layout import Records, SourceTree, find_all
 from ..pairing import pair_by_stem
-from ..polygons import box_object, number, polygon_object
 from ..report import Report
+from ..shapes import box_object, number, polygon_object
 from .per_image import read_files
 from .yolo_layout import arranged, read_settings
 

@@ -1,10 +1,11 @@
-"""Objects from corners, polygons and shares of the size of an image."""
+"""Objects from corners, polygons, pixels and shares of an image's size."""
 
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import cv2
 import numpy as np
 
 from ..utils.errors import InputError
@@ -140,3 +141,28 @@ def run_lengths(pixels: np.ndarray) -> str:
     from pycocotools.mask import encode
 
     return encode(np.asfortranarray(pixels, np.uint8))['counts'].decode()
+
+
+def pieces(marked: np.ndarray, name: str) -> tuple[AnnotatedObject, ...]:
+    """Each connected piece of a bool (H, W) mask as an object of a class."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(
+        marked.astype(np.uint8), connectivity=8
+    )
+    found = []
+    # The first component is the background.
+    for label, (left, top, width, height, area) in enumerate(
+        stats[1:].tolist(), start=1
+    ):
+        mask = Mask(run_lengths(labels == label), area)
+        found.append(((top, left, top + height, left + width), mask))
+    # The order of labels is OpenCV's affair, and may change.
+    found.sort(key=lambda item: (item[0], item[1].counts))
+    return tuple(
+        AnnotatedObject(
+            name=name,
+            edges=(left, top, right, bottom),
+            text=f'{left},{top},{right},{bottom}',
+            mask=mask,
+        )
+        for (top, left, bottom, right), mask in found
+    )

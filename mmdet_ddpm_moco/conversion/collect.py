@@ -4,20 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from ..utils.cli import progress_bar
-from ..utils.errors import InputError
 from ..utils.fileio import IMAGE_SUFFIXES
 from .boxes import AnnotationFile, Box, clean_boxes
 from .class_names import rename_classes
 from .folder_names import split_of
 from .formats import AnnotationFormat
-from .formats.per_image import error_reason
+from .image_reading import read_images, size_before_rotation
 from .layout import SourceFile, natural_key
-from .overlap import thumbnail
-from .pairing import drop_identical_copies, name_images
+from .pairing import drop_identical_copies, folded, name_images
 from .report import Report
 from .shapes import in_pixels
 
@@ -66,10 +62,15 @@ def collect_samples(
     images, copies = drop_identical_copies(tree.images)
     for copy, kept in copies:
         report.add('identical_copy', copy.label, f'of {kept.label}')
-    decoded = _read_images(images, report)
+    decoded = read_images(images, report)
     names, renamed = name_images(list(decoded), dst / 'images')
     for image, name in renamed:
         report.add('renamed_image', image.label, f'now {name}')
+    first_of: dict[str, str] = {}
+    for image, name in names.items():
+        first = first_of.setdefault(folded(name), name)
+        if first != name:
+            report.add('similar_names', image.label, f'and {first}')
     records, found = rename_classes(
         fmt.read(tree, report), rename or {}, report
     )
@@ -93,10 +94,10 @@ def collect_samples(
                 report.add(f'image_without_{fmt.NOUN}', image.label)
         elif record := records[pairs[image]]:
             file = pairs[image]
-            _compare(image, size, file, record, report)
-            boxes = _usable_boxes(
-                file, record, size, classes, report, min_area, fmt.NOUN
-            )
+            if _compare(image, size, file, record, report):
+                boxes = _usable_boxes(
+                    file, record, size, classes, report, min_area, fmt.NOUN
+                )
         samples.append(
             Sample(
                 name=names[image],
@@ -118,44 +119,19 @@ def _split(image: SourceFile, file: SourceFile | None) -> str:
     return split_of(root)
 
 
-def _read_images(
-    images: Sequence[SourceFile], report: Report
-) -> dict[SourceFile, tuple[tuple[int, int], np.ndarray]]:
-    """(width, height) and thumbnail of every image that can be decoded."""
-    decoded = {}
-    for image in progress_bar(images, 'reading images'):
-        try:
-            gray = _decode(image.path)
-        except (OSError, ValueError) as error:
-            report.add('unreadable_image', image.label, error_reason(error))
-        else:
-            height, width = gray.shape
-            decoded[image] = (width, height), thumbnail(gray)
-    return decoded
-
-
-def _decode(path: Path) -> np.ndarray:
-    data = np.fromfile(path, np.uint8)
-    if not data.size:
-        msg = 'the file is empty'
-        raise InputError(msg)
-    # Rotated as EXIF says, as mmdet's loader does, so that sizes agree.
-    gray = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
-    if gray is None:
-        msg = 'cannot be decoded'
-        raise InputError(msg)
-    return gray
-
-
 def _compare(
     image: SourceFile,
     size: tuple[int, int],
     file: SourceFile,
     annotation: AnnotationFile,
     report: Report,
-) -> None:
-    """Reports where an annotation file contradicts its image."""
-    if image.root and file.root != image.root:
+) -> bool:
+    """Reports where an annotation file contradicts its image.
+
+    Returns:
+        bool: Whether its boxes may be right nevertheless.
+    """
+    if image.root and file.root and file.root != image.root:
         report.add('paired_across_splits', image.label, f'with {file.label}')
     if annotation.filename not in (None, image.path.name):
         report.add('filename_differs', file.label, repr(annotation.filename))
@@ -164,13 +140,21 @@ def _compare(
         named and file.path.name != image.path.name
     ):
         report.add('name_differs', image.label, f'is {file.path.name} there')
-    if annotation.size is not None and annotation.size != size:
-        given = '{}x{}'.format(*annotation.size)
-        report.add(
-            'size_differs' if file.kind is None else 'mask_size_differs',
-            file.label,
-            f'{given}, is {size[0]}x{size[1]}',
-        )
+    if annotation.size is None or annotation.size == size:
+        return True
+    detail = '{}x{}, is {}x{}'.format(*annotation.size, *size)
+    if file.kind is not None:
+        report.add('mask_size_differs', file.label, detail)
+        return False
+    turned = (
+        annotation.size == size[::-1]
+        and size_before_rotation(image.path) == annotation.size
+    )
+    if turned:
+        report.add('drawn_before_rotation', file.label, detail)
+    else:
+        report.add('size_differs', file.label, detail)
+    return not turned
 
 
 def _usable_boxes(
@@ -184,8 +168,6 @@ def _usable_boxes(
 ) -> tuple[Box, ...] | None:
     if file.kind is not None:
         # The folder has said whether there is a defect, the mask says where.
-        if annotation.size != size:
-            return None  # as reported
         if bool(annotation.objects) != bool(file.kind):
             report.add(
                 'empty_mask' if file.kind else 'marked_defect_free', file.label

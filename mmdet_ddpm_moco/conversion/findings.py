@@ -16,6 +16,11 @@ KINDS = dict(
     'since the image is not defect-free',
     unreadable_image='empty file or no image; left out',
     broken_xml='annotation cannot be read; its image is listed as unlabeled',
+    drawn_before_rotation='size in the annotation is that before the image is '
+    'rotated as its EXIF says, so that boxes do not fit; listed as unlabeled',
+    similar_names='names of images that are one name on Windows and macOS',
+    deep_image='more than 8 bits; read with 8, as mmdet does, so that a dark '
+    'image loses details',
     name_differs='names of image and annotation differ in case, Unicode form '
     'or suffix; paired',
     image_without_json='no annotation of the image; listed as unlabeled',

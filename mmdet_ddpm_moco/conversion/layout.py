@@ -140,11 +140,15 @@ def find_all(src: Path, dst: Path | None, suffix: str) -> SourceTree:
         )
     tree = SourceTree([], [], [])
     others = []
+    skipped: dict[str, bool] = {}
     for found in walk(src, '', src):
-        parents = Path(found.label).parents
-        if any(part.startswith('.') for part in Path(found.label).parts) or (
-            own and any((src / parent).resolve() == own for parent in parents)
-        ):
+        if found.folder not in skipped:
+            parts = Path(found.folder).parts
+            folder = found.path.parent.resolve()
+            skipped[found.folder] = any(p.startswith('.') for p in parts) or (
+                own is not None and folder.is_relative_to(own)
+            )
+        if skipped[found.folder] or found.path.name.startswith('.'):
             continue
         if found.path.suffix.lower() in IMAGE_SUFFIXES:
             tree.images.append(found)

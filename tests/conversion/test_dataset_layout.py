@@ -72,15 +72,13 @@ def test_broken_and_folder_links_do_not_vanish(tmp_path):
     ]
 
 
-@pytest.mark.parametrize('missing', ['folder', 'images', 'xmls', 'layout'])
+@pytest.mark.parametrize('missing', ['folder', 'images', 'xmls'])
 def test_nothing_to_convert_is_one_line(tmp_path, missing):
     root = tmp_path / 'set'
     if missing == 'images':
         write_xml(root / 'train' / 'annotations' / 'a.xml')
     elif missing == 'xmls':
         write_image(root / 'train' / 'images' / 'a.png')
-    elif missing == 'layout':
-        flat_dataset(root / 'inner')
     with pytest.raises(FileNotFoundError) as caught:
         voc.find(root)
     message = str(caught.value)

@@ -109,7 +109,7 @@ def test_grouping_can_be_switched_off(run, src, tmp_path):
     ('args', 'message'),
     [
         (('voc', 'nowhere', 'dst'), 'not a folder'),
-        (('voc', '.', 'dst'), 'looked for'),
+        (('voc', 'empty', 'dst'), 'looked for'),
         (('voc', 'src', 'dst', '--ratio', '0.9', '0.9', '0.9'), 'sum 1'),
         (('voc', 'src', 'dst', '--few-shot', '500'), 'few-shot 500'),
         (('voc', 'src', 'src/IMAGES/dent_1.png'), 'cannot write'),
@@ -122,6 +122,7 @@ def test_grouping_can_be_switched_off(run, src, tmp_path):
 )
 def test_mistakes_are_one_line(run, src, tmp_path, monkeypatch, args, message):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / 'empty').mkdir()
     before = snapshot(tmp_path)
     code, out, err = run(*args)
     assert code == 1

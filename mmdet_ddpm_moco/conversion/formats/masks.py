@@ -33,12 +33,12 @@ masks of the same stem and size:
   SRC/MT_Crack/Imgs/7.jpg and 7.png           an image and its mask
   SRC/MT_Crack/images/7.png and masks/7.png   the same, apart
   SRC/MT_Free/Imgs/8.jpg                      no defect, a mask is not needed
-  SRC/{train,valid,test}/MT_Crack/...         the same, with a split
+  SRC/train/MT_Crack/..., val/..., test/...   the same, with a split
 Classes are named like the folders, without a prefix that all have in common
 (MT_). A folder is free of defects if it is called free, good, ok, normal,
 clean, no_defect or defect_free, or if all its masks are empty. Two more
 layouts are known:
-  SRC/{train/good,test/<kind>}/7.png and SRC/ground_truth/<kind>/7_mask.png,
+  SRC/train/good/7.png, test/<kind>/7.png, ground_truth/<kind>/7_mask.png,
       one object of MVTec AD (its split has no defects to train on, so that a
       new one is drawn)
   SRC/train.csv and SRC/train_images/, Severstal (classes 1 to 4, all images

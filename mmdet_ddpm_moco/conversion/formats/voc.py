@@ -3,13 +3,16 @@
 import math
 import re
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from pathlib import Path
 
-from ...utils.errors import InputError
+from ...utils.errors import InputError, MissingFileError, UserError
 from ..boxes import AnnotatedObject, AnnotationFile, Edges
-from ..layout import Records, SourceTree, find_files
+from ..folder_names import split_in
+from ..layout import Records, SourceTree, find_all, find_files
 from ..pairing import pair_by_stem
 from ..report import Report
+from ..splits import SPLITS
 from .per_image import read_files
 
 pair = pair_by_stem
@@ -19,9 +22,11 @@ Two layouts of SRC are recognized, in upper or lower case, with or without
 sub-folders (one per class, say) below the folders of images and XML files:
   SRC/{images|JPEGImages}/ and SRC/annotations/
   SRC/{train,validation,valid,val,test}/{images,annotations}/
-The second one has a split, and an image is in that of its folder. Image and
-XML are paired by the stems of their names, also across splits. An XML without
-objects marks its image as free of defects.
+If there is neither, images and XML files may be in any folders (side by side,
+or SRC/1/ to SRC/10/ and SRC/lable/). A split is that of the folders, or of
+ImageSets/Main/{train,val,test}.txt. Image and XML are paired by the stems of
+their names, also across splits. An XML without objects marks its image as
+free of defects.
 """
 
 NAME = 'VOC'
@@ -32,8 +37,39 @@ FOLDERS = frozenset(('annotations',))
 
 
 def find(src: Path, dst: Path | None = None) -> SourceTree:
-    """Finds images and XML files; see :func:`find_files`."""
-    return find_files(src, SUFFIX, FOLDERS, dst)
+    """Finds images and XML files in a known layout, or else in any folders.
+
+    Raises:
+        FileNotFoundError: If there are no images or no XML files.
+    """
+    try:
+        tree = find_files(src, SUFFIX, FOLDERS, dst)
+    except MissingFileError as error:
+        try:
+            tree = find_all(src, dst, SUFFIX)
+        except UserError:
+            raise error from None
+        tree = SourceTree(
+            [replace(f, root=split_in(f.label)) for f in tree.images],
+            [replace(f, root=split_in(f.label)) for f in tree.annotations],
+            tree.strays,
+        )
+    listed = _image_sets(src)
+    for files in (tree.images, tree.annotations) if listed else ():
+        files[:] = [replace(f, root=listed.get(f.stem, '')) for f in files]
+    return tree
+
+
+def _image_sets(src: Path) -> dict[str, str]:
+    """Split of each stem that the lists of ImageSets/Main name."""
+    found: dict[str, str] = {}
+    for split in SPLITS:
+        for folder in ('', '*/'):
+            for path in src.glob(f'{folder}ImageSets/Main/{split}.txt'):
+                text = path.read_text(encoding='utf-8-sig')
+                for stem in filter(None, map(str.strip, text.splitlines())):
+                    found.setdefault(stem, split)
+    return found
 
 
 def read(tree: SourceTree, report: Report) -> Records:

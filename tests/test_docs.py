@@ -2,10 +2,21 @@
 
 import ast
 import re
+import runpy
+import shlex
+import sys
 from pathlib import Path
 
 import pytest
 from mmengine.config import Config
+
+from helpers.coco_maker import split_coco
+from helpers.cvat_maker import DENT as CVAT_DENT
+from helpers.cvat_maker import write_cvat
+from helpers.labelme_maker import shape, write_labelme
+from helpers.mask_maker import tile_dataset
+from helpers.voc_maker import flat_dataset, load
+from helpers.yolo_maker import split_yolo
 
 ROOT = Path(__file__).parents[1]
 GLOBS = ('*.md', 'docs/*.md', 'configs/**/*.md', 'benchmarks/**/*.md')
@@ -82,3 +93,51 @@ def test_configs_of_own_images_are_read():
     for stage in ('generator', 'backbone'):
         assert Path(detector.stages[stage].config).stem in configs
     assert len(configs['mocov2'].train_dataloader.dataset.sources) == 2
+
+
+def labelme_dataset(root):
+    """In the folder of a class, with labels in Chinese."""
+    for number in range(30):
+        write_labelme(
+            root / 'scratch' / f'plate_{number}.jpg',
+            shape('擦花', 'rectangle', (2, 4), (22, 14)),
+            seed=number,
+        )
+
+
+# Makers of data sets in the layouts of the page, large enough for 20 shots.
+LAYOUTS = dict(
+    voc=lambda root: flat_dataset(root, count=30, names=('dent',)),
+    coco=lambda root: split_coco(root, 'coco', train=20, val=3),
+    yolo=lambda root: split_yolo(
+        root, '{kind}/{split}', dict(train=20, val=3)
+    ),
+    labelme=labelme_dataset,
+    cvat=lambda root: write_cvat(
+        root, {f'plate_{number}.jpg': [CVAT_DENT] for number in range(30)}
+    ),
+    masks=lambda root: tile_dataset(root, count=30),
+)
+
+
+@pytest.mark.parametrize('name', LAYOUTS)
+def test_conversions_of_own_images_run_as_written(
+    name, tmp_path, monkeypatch, capsys
+):
+    page = (ROOT / 'docs' / 'own-data.md').read_text()
+    (command,) = re.findall(
+        rf'^python (tools/prepare_dataset\.py {name} <folder> .*)$',
+        page,
+        re.MULTILINE,
+    )
+    LAYOUTS[name](tmp_path / 'set')
+    monkeypatch.chdir(tmp_path)
+    tool, *options = shlex.split(command.replace('<folder>', 'set'))
+    monkeypatch.setattr(sys, 'argv', [tool, *options])
+    runpy.run_path(str(ROOT / tool), run_name='__main__')
+    assert 'Findings: none.' in capsys.readouterr().out
+    few = load(tmp_path / 'data/mine', 'train_20')
+    classes = [category['name'] for category in few['categories']]
+    assert len(few['images']) == 20 * len(classes)
+    if name == 'labelme':
+        assert classes == ['scratch']

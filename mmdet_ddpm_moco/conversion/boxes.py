@@ -136,7 +136,8 @@ def clean_boxes(
 def usable_mask(mask: Mask, width: int, height: int) -> Mask | None:
     """A mask with its area, for an image of that size.
 
-    None if it is for another size or covers no pixel of it.
+    None if it is for another size, covers no pixel of it, or has a point
+    further outside than the image is large: its outline would take long.
     """
     if mask.size not in (None, (width, height)):
         return None
@@ -146,6 +147,9 @@ def usable_mask(mask: Mask, width: int, height: int) -> Mask | None:
     from pycocotools.mask import area, frPyObjects, merge
 
     polygons = [list(polygon) for polygon in mask.polygons]
+    side = max(width, height)
+    if any(not -side <= p <= 2 * side for part in polygons for p in part):
+        return None
     pixels = int(area(merge(frPyObjects(polygons, height, width))))
     return replace(mask, area=pixels) if pixels else None
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..utils.cli import progress_bar
 from ..utils.errors import InputError
-from .formats.per_image import error_reason
+from .formats.files import error_reason
 from .layout import SourceFile
 from .overlap import thumbnail
 from .report import Report

@@ -14,6 +14,9 @@ from .boxes import AnnotatedObject, Edges, Mask
 # Shares have six decimals as a rule, so that pixels are good to hundredths.
 _DECIMALS = 2
 
+# Beyond any image, so that no memory is spent on a mask of that size.
+_MAX_SIDE = 100_000
+
 
 def number(value: Any) -> float:
     """A finite number from a file, NaN for anything else."""
@@ -22,6 +25,14 @@ def number(value: Any) -> float:
     except (TypeError, ValueError):
         return math.nan
     return found if math.isfinite(found) else math.nan
+
+
+def image_size(width: Any, height: Any) -> tuple[int, int] | None:
+    """(width, height) from a file, None unless they can be an image's."""
+    sides = number(width), number(height)
+    if not all(1 <= side <= _MAX_SIDE for side in sides):
+        return None
+    return int(sides[0]), int(sides[1])
 
 
 def box_object(
@@ -108,31 +119,55 @@ def in_pixels(
 def rle_mask(segmentation: Any, size: tuple[int, int]) -> Mask:
     """A mask from a COCO RLE, compressed or not, of (width, height).
 
-    Raises:
-        ValueError: If it is none, or not of that size.
-    """
-    from pycocotools import mask as coco_mask
+    Checked here, since pycocotools crashes on what is none.
 
+    Raises:
+        ValueError: If it is none, not of that size, or empty.
+    """
     width, height = size
-    try:
-        given = tuple(segmentation['size'])
-        counts = segmentation['counts']
-        if given != (height, width):
-            raise InputError(f'RLE of size {given}, not {(height, width)}')
-        rle = dict(size=[height, width], counts=counts)
-        if isinstance(counts, list):
-            if sum(counts) != width * height or min(counts) < 0:
-                msg = 'RLE does not cover the image'
-                raise InputError(msg)
-            rle = coco_mask.frPyObjects(rle, height, width)
-        area = int(coco_mask.area(rle))
-    except (KeyError, TypeError, OverflowError) as error:
-        raise InputError(f'no RLE: {error}') from error
-    if not 0 < area <= width * height:
-        raise InputError(f'RLE marks {area} pixels')
-    text = rle['counts']
-    text = text.decode() if isinstance(text, bytes) else text
-    return Mask(text, area, size=size)
+    given = segmentation.get('size')
+    if given != [height, width]:
+        raise InputError(f'RLE of size {given}, not {[height, width]}')
+    counts = segmentation.get('counts')
+    runs = counts if isinstance(counts, list) else _runs(str(counts))
+    if not all(isinstance(run, int) and run >= 0 for run in runs):
+        msg = 'RLE with a run that is no number of pixels'
+        raise InputError(msg)
+    if sum(runs) != width * height:
+        msg = 'RLE does not cover the image'
+        raise InputError(msg)
+    if isinstance(counts, list):
+        from pycocotools.mask import frPyObjects
+
+        whole = dict(size=[height, width], counts=counts)
+        counts = frPyObjects(whole, height, width)['counts'].decode()
+    return Mask(counts, sum(runs[1::2]), size=size)
+
+
+def _runs(text: str) -> list[int]:
+    """Runs of a compressed RLE: base 32, from the third on as differences.
+
+    Raises:
+        ValueError: If there are other characters, or too few.
+    """
+    runs: list[int] = []
+    value = shift = 0
+    for character in text:
+        code = ord(character) - 48
+        if not 0 <= code < 64:
+            raise InputError(f'RLE with the character {character!r}')
+        value |= (code & 31) << shift
+        shift += 5
+        if code & 32:
+            continue
+        if code & 16:
+            value -= 1 << shift
+        runs.append(value + runs[-2] if len(runs) > 2 else value)
+        value = shift = 0
+    if shift:
+        msg = 'RLE that is cut short'
+        raise InputError(msg)
+    return runs
 
 
 def run_lengths(pixels: np.ndarray) -> str:

@@ -12,9 +12,9 @@ from ..boxes import AnnotatedObject, AnnotationFile, Edges
 from ..layout import Records, SourceFile, SourceTree, find_all
 from ..pairing import pair_by_name
 from ..report import Report
-from ..shapes import number, polygon_object, rle_mask
+from ..shapes import image_size, number, polygon_object, rle_mask
+from .files import error_reason
 from .many_images import in_order_of_splits, join_listed, split_of_list
-from .per_image import error_reason
 
 pair = pair_by_name
 TITLE = 'COCO json files with their images'
@@ -95,9 +95,14 @@ def _images(
     try:
         names = {c['id']: str(c['name']) for c in content['categories']}
         images = [
-            (entry['id'], entry['file_name'].replace('\\', '/'), _size(entry))
+            (
+                entry['id'],
+                entry['file_name'].replace('\\', '/'),
+                image_size(entry.get('width'), entry.get('height')),
+            )
             for entry in content['images']
         ]
+        sizes = {image: size for image, _, size in images}
         annotations = defaultdict(list)
         for entry in content['annotations']:
             annotations[entry['image_id']].append(entry)
@@ -105,11 +110,10 @@ def _images(
         raise InputError(
             f'an entry lacks {error}, or has it in another form'
         ) from error
-    lost = annotations.keys() - {number for number, _, _ in images}
+    lost = annotations.keys() - sizes.keys()
     if lost:
-        count = sum(len(annotations[number]) for number in lost)
+        count = sum(len(annotations[image]) for image in lost)
         report.add('object_without_image', file.label, f'{count} objects')
-    sizes = {number: size for number, _, size in images}
     corners = _are_corners(content['annotations'], sizes)
     if corners:
         report.add('boxes_are_corners', file.label)
@@ -131,11 +135,6 @@ def _images(
                 report.add('unusable_mask', record.label, problem)
         found.append((record, AnnotationFile(None, size, tuple(objects))))
     return found
-
-
-def _size(entry: Mapping[str, Any]) -> tuple[int, int] | None:
-    width, height = number(entry.get('width')), number(entry.get('height'))
-    return (int(width), int(height)) if width >= 1 and height >= 1 else None
 
 
 def _bbox(entry: Mapping[str, Any]) -> list[float]:
@@ -191,7 +190,8 @@ def _object(
         (x, y, third, fourth) if corners else (x, y, x + third, y + fourth)
     )
     extent = (third - x, fourth - y) if corners else (third, fourth)
-    name = names.get(entry.get('category_id'), '')
+    category = entry.get('category_id')
+    name = names.get(category, '') if isinstance(category, int | str) else ''
     crowd = number(entry.get('iscrowd', 0)) == 1
     segmentation = entry.get('segmentation')
     outline = polygon_object(name, _polygons(segmentation), crowd=crowd)

@@ -14,9 +14,15 @@ from ..folder_names import split_of
 from ..layout import Records, SourceFile, SourceTree, find_all
 from ..pairing import pair_by_name
 from ..report import Report
-from ..shapes import box_object, number, polygon_object, run_lengths
+from ..shapes import (
+    box_object,
+    image_size,
+    number,
+    polygon_object,
+    run_lengths,
+)
+from .files import error_reason, parse_xml
 from .many_images import in_order_of_splits, join_listed, split_of_list
-from .per_image import error_reason
 
 TITLE = 'CVAT XML files (CVAT for images 1.1) with their images'
 LAYOUT = """\
@@ -52,11 +58,8 @@ def read(tree: SourceTree, report: Report) -> Records:
     for file in in_order_of_splits(tree.annotations):
         try:
             found = list(_images(file))
-        except (OSError, ValueError, ElementTree.ParseError) as error:
-            reason = str(error)
-            if isinstance(error, (OSError, ValueError)):
-                reason = error_reason(error)
-            report.add('broken_xml', file.label, reason)
+        except (OSError, ValueError) as error:
+            report.add('broken_xml', file.label, error_reason(error))
         else:
             known += 1
             listed.extend(found)
@@ -70,7 +73,7 @@ def read(tree: SourceTree, report: Report) -> Records:
 
 
 def _images(file: SourceFile) -> Iterator[tuple[SourceFile, AnnotationFile]]:
-    root = ElementTree.fromstring(file.path.read_bytes())
+    root = parse_xml(file.path.read_bytes())
     if root.tag != 'annotations':
         raise InputError(f'starts with <{root.tag}>, not <annotations>')
     if root.find('track') is not None:
@@ -78,8 +81,7 @@ def _images(file: SourceFile) -> Iterator[tuple[SourceFile, AnnotationFile]]:
         raise InputError(msg)
     for image in root.iter('image'):
         name = image.get('name', '').replace('\\', '/')
-        width, height = number(image.get('width')), number(image.get('height'))
-        size = (int(width), int(height)) if width * height >= 1 else None
+        size = image_size(image.get('width'), image.get('height'))
         record = SourceFile(
             path=file.path.parent / name,
             root=split_of(image.get('subset', '')) or split_of_list(file),

@@ -18,8 +18,14 @@ from ..folder_names import is_defect_free, split_in
 from ..layout import Records, SourceTree, find_all
 from ..pairing import pair_by_stem
 from ..report import Report
-from ..shapes import box_object, number, polygon_object, run_lengths
-from .per_image import read_files
+from ..shapes import (
+    box_object,
+    image_size,
+    number,
+    polygon_object,
+    run_lengths,
+)
+from .files import read_files
 
 TITLE = 'images with labelme JSON files'
 LAYOUT = """\
@@ -85,9 +91,7 @@ def parse(data: bytes, kind: str | None = None) -> AnnotationFile:
     if not isinstance(shapes, list):
         msg = 'no JSON of labelme: it has no list of shapes'
         raise InputError(msg)
-    width = number(content.get('imageWidth'))
-    height = number(content.get('imageHeight'))
-    size = (int(width), int(height)) if width >= 1 and height >= 1 else None
+    size = image_size(content.get('imageWidth'), content.get('imageHeight'))
     # Paths are those of the machine of whoever drew the shapes.
     named = PureWindowsPath(str(content.get('imagePath') or '')).name
     objects = tuple(
@@ -101,9 +105,10 @@ def _object(
 ) -> AnnotatedObject:
     name = '' if shape.get('label') is None else str(shape['label'])
     kind = shape.get('shape_type') or 'polygon'
+    given = shape.get('points')
     points = [
         (number(point[0]), number(point[1]))
-        for point in shape.get('points') or ()
+        for point in (given if isinstance(given, list) else ())
         if isinstance(point, list) and len(point) == 2
     ]
     flat = [value for point in points for value in point]

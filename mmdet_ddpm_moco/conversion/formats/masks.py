@@ -23,7 +23,7 @@ from ..pairing import pair_by_stem
 from ..report import Report
 from ..shapes import pieces
 from . import mvtec, severstal
-from .per_image import read_files
+from .files import read_files
 
 pair = pair_by_stem
 TITLE = 'images with pixel masks, in a folder per class'

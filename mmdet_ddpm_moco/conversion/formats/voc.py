@@ -1,7 +1,6 @@
 """Pascal VOC: one XML file per image (Everingham et al., IJCV 2010)."""
 
 import math
-import re
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from ..layout import Records, SourceTree, find_all, find_files
 from ..pairing import pair_by_stem
 from ..report import Report
 from ..splits import SPLITS
-from .per_image import read_files
+from .files import parse_xml, read_files
 
 pair = pair_by_stem
 TITLE = 'images with VOC XML files'
@@ -83,13 +82,7 @@ def parse(data: bytes, kind: str | None = None) -> AnnotationFile:
     Raises:
         ValueError: If it is empty, no XML, or no VOC annotation.
     """
-    if not data.strip():
-        msg = 'the file is empty'
-        raise InputError(msg)
-    try:
-        root = ElementTree.fromstring(_decoded(data))
-    except (ElementTree.ParseError, LookupError, ValueError) as error:
-        raise InputError(f'not well-formed: {error}') from error
+    root = parse_xml(data)
     if root.tag != 'annotation':
         raise InputError(f'starts with <{root.tag}>, not <annotation>')
     return AnnotationFile(
@@ -126,12 +119,6 @@ def annotated_object(
     if not all(map(math.isfinite, (xmin, ymin, xmax, ymax))):
         edges = None
     return AnnotatedObject(name, edges, f'{xmin:g},{ymin:g},{xmax:g},{ymax:g}')
-
-
-def _decoded(data: bytes) -> bytes | str:
-    """Text, where expat lacks the declared encoding (GBK, say)."""
-    declared = re.match(rb'<\?xml[^>]*encoding=["\']([\w.-]+)', data)
-    return data.decode(declared[1].decode()) if declared else data
 
 
 def _text(element: ElementTree.Element, tag: str) -> str:

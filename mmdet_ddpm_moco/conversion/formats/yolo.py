@@ -12,7 +12,7 @@ from ..layout import Records, SourceTree, find_all
 from ..pairing import pair_by_stem
 from ..report import Report
 from ..shapes import box_object, number, polygon_object
-from .per_image import read_files
+from .files import read_files
 from .yolo_layout import arranged, read_settings
 
 TITLE = 'images with YOLO text files'

@@ -1,7 +1,10 @@
-"""Reads formats that have one annotation file per image."""
+"""Reads annotation files one by one."""
 
+import re
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Sequence
 
+from ...utils.errors import InputError
 from ..boxes import AnnotationFile
 from ..layout import Records, SourceFile
 from ..report import Report
@@ -30,3 +33,24 @@ def read_files(
 def error_reason(error: OSError | ValueError) -> str:
     """The text of an error, without the path that an OSError's ends with."""
     return getattr(error, 'strerror', None) or str(error)
+
+
+def parse_xml(data: bytes) -> ElementTree.Element:
+    """The outermost element of an XML file.
+
+    Raises:
+        ValueError: If it is empty or no XML.
+    """
+    if not data.strip():
+        msg = 'the file is empty'
+        raise InputError(msg)
+    try:
+        return ElementTree.fromstring(_decoded(data))
+    except (ElementTree.ParseError, LookupError, ValueError) as error:
+        raise InputError(f'not well-formed: {error}') from error
+
+
+def _decoded(data: bytes) -> bytes | str:
+    """Text, where expat lacks the declared encoding (GBK, say)."""
+    declared = re.match(rb'<\?xml[^>]*encoding=["\']([\w.-]+)', data)
+    return data.decode(declared[1].decode()) if declared else data

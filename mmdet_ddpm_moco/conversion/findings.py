@@ -33,6 +33,8 @@ KINDS = dict(
     txt_without_objects='no objects in the annotation; kept as defect-free',
     broken_txt='annotation cannot be read; its image is listed as unlabeled',
     object_without_image='objects of images that are not listed; dropped',
+    shared_image_id='several images of one id, so that their objects cannot '
+    'be told apart; listed as unlabeled',
     listed_twice='image is listed with other objects or in another split too; '
     'objects joined, the first split counts',
     boxes_are_corners='bbox is x, y, x, y and not x, y, width, height in the '

@@ -243,6 +243,28 @@ def test_a_broken_json_leaves_its_images_unlabeled(tmp_path, dst):
     assert set(by_name(dst, 'unlabeled')) == {'val_1.png'}
 
 
+def test_ids_that_are_not_unique(tmp_path, dst):
+    src = single_coco(tmp_path / 'src', {'a.png': [{}], 'b.png': [{}]})
+    content = json.loads((src / 'annotations.json').read_text())
+    content['images'].append(dict(content['images'][0], file_name='c.png'))
+    # The same entry once more does no harm.
+    content['images'].append(content['images'][1])
+    write_image(src / 'images/c.png', 9)
+    write_json(src / 'annotations.json', content)
+    report = convert(src, dst)
+    assert kinds(report) == dict(
+        shared_image_id=[f'{n}.png in annotations.json' for n in 'ac'],
+        image_without_json=['images/a.png', 'images/c.png'],
+    )
+    assert set(by_name(dst, 'train')) == {'b.png'}
+    content['categories'].append(dict(id=7, name='worn'))
+    write_json(src / 'annotations.json', content)
+    report = convert(src, dst)
+    assert report.findings['broken_json'] == [
+        ('annotations.json', 'category id 7 is rust and worn')
+    ]
+
+
 def corners_of(boxes, area=False):
     found = []
     for x, y, w, h in boxes:

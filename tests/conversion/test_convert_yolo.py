@@ -183,6 +183,8 @@ def test_whole_pixels_come_back(width, height, places):
     [
         (None, 'says no names of classes; write one a line'),
         ('names: [dent', r'data\.yaml is no YAML'),
+        ('names: {a: dent}', 'not numbered; number them from 0'),
+        ('names: 7', 'says no names of classes'),
     ],
 )
 def test_without_names_it_is_one_line(tmp_path, dst, text, message):
@@ -193,6 +195,14 @@ def test_without_names_it_is_one_line(tmp_path, dst, text, message):
     with pytest.raises(ValueError, match=message) as caught:
         convert_dataset(src, dst, 'yolo')
     assert '\n' not in str(caught.value)
+
+
+def test_names_that_are_not_utf8_are_one_line(tmp_path, dst):
+    src = flat_yolo(tmp_path / 'src', {'a': [LINE]})
+    (src / 'data.yaml').unlink()
+    (src / 'classes.txt').write_bytes('擦花'.encode('gbk'))
+    with pytest.raises(ValueError, match=r'classes\.txt is not UTF-8 text'):
+        convert_dataset(src, dst, 'yolo')
 
 
 def test_two_yaml_files_with_names_are_not_guessed_from(tmp_path, dst):

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -93,7 +93,13 @@ def _images(
 ) -> list[tuple[SourceFile, AnnotationFile]]:
     """Each image that one file lists, with its objects."""
     try:
-        names = {c['id']: str(c['name']) for c in content['categories']}
+        names: dict[Any, str] = {}
+        for entry in content['categories']:
+            number_of, name = entry['id'], str(entry['name'])
+            if names.setdefault(number_of, name) != name:
+                raise InputError(
+                    f'category id {number_of} is {names[number_of]} and {name}'
+                )
         images = [
             (
                 entry['id'],
@@ -117,6 +123,7 @@ def _images(
     corners = _are_corners(content['annotations'], sizes)
     if corners:
         report.add('boxes_are_corners', file.label)
+    users = Counter(image for image, _ in {i[:2] for i in images})
     found = []
     for image, name, size in images:
         # Not resolved: it need not exist.
@@ -127,6 +134,9 @@ def _images(
             folder=file.folder,
             label=f'{name} in {file.label}',
         )
+        if users[image] > 1:
+            report.add('shared_image_id', record.label, f'id {image}')
+            continue
         objects = []
         for entry in annotations.get(image, ()):
             item, problem = _object(entry, names, size, corners)
@@ -152,9 +162,9 @@ def _are_corners(
 ) -> bool:
     """Whether all boxes are certainly x, y, x, y and not x, y, w, h.
 
-    They must all be right as corners inside of their image. Besides, either
-    areas are those of the corners and of no width and height, or at least ten
-    boxes and half of all would extend beyond their images.
+    They must all be right as corners inside of their image. Besides, of half
+    of them the area is that of corners, and of none that of width and height,
+    or at least ten and half of all would extend beyond their images.
     """
     count = beyond = agree = 0
     for entry in annotations:
@@ -174,7 +184,8 @@ def _are_corners(
             agree += abs(area - as_corners) <= tolerance
         beyond += x + third > size[0] + 1 or y + fourth > size[1] + 1
         count += 1
-    return bool(agree) or (beyond >= _MIN_BEYOND and beyond >= count / 2)
+    half = max(count / 2, 1)
+    return agree >= half or beyond >= max(half, _MIN_BEYOND)
 
 
 def _object(

@@ -3,8 +3,9 @@
 import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from ...utils.errors import InputError
+from ...utils.errors import FileAccessError, InputError
 from ..boxes import AnnotationFile
 from ..layout import Records, SourceFile
 from ..report import Report
@@ -33,6 +34,24 @@ def read_files(
 def error_reason(error: OSError | ValueError) -> str:
     """The text of an error, without the path that an OSError's ends with."""
     return getattr(error, 'strerror', None) or str(error)
+
+
+def read_text(path: Path) -> str:
+    """The text of a list or table that belongs to a data set.
+
+    Raises:
+        OSError: If it cannot be read.
+        ValueError: If it is not UTF-8 text.
+    """
+    try:
+        return path.read_text(encoding='utf-8-sig')
+    except OSError as error:
+        raise FileAccessError(
+            f'cannot read {path}: {error.strerror}'
+        ) from error
+    except UnicodeDecodeError as error:
+        msg = f'{path} is not UTF-8 text; save it as UTF-8'
+        raise InputError(msg) from error
 
 
 def parse_xml(data: bytes) -> ElementTree.Element:

@@ -18,10 +18,12 @@ from ..boxes import AnnotationFile
 from ..layout import Records, SourceFile, SourceTree, walk
 from ..report import Report
 from ..shapes import pieces
+from .files import read_text
 
 NAME = 'Severstal'
 LIST = 'train.csv'
 IMAGES = 'train_images'
+_COLUMNS = 'ImageId', 'ClassId', 'EncodedPixels'
 
 
 def is_layout(src: Path) -> bool:
@@ -109,7 +111,7 @@ def decoded(runs: str, height: int, width: int) -> np.ndarray:
 def _rows(path: Path) -> list[tuple[str, str, str]]:
     """Image, class and runs of each row that has some."""
     # Not the csv module: fields are plain, and too long for it.
-    header, *lines = path.read_text(encoding='utf-8-sig').splitlines() or ['']
+    header, *lines = read_text(path).splitlines() or ['']
     columns = header.replace(' ', '').split(',')
     if 'EncodedPixels' not in columns or not (
         'ImageId_ClassId' in columns or {'ImageId', 'ClassId'} <= set(columns)
@@ -126,9 +128,9 @@ def _rows(path: Path) -> list[tuple[str, str, str]]:
             name, _, kind = fields['ImageId_ClassId'].rpartition('_')
             fields.update(ImageId=name, ClassId=kind)
         if fields.get('EncodedPixels', '').strip():
-            rows.append(
-                (fields['ImageId'], fields['ClassId'], fields['EncodedPixels'])
-            )
+            values = (fields.get(key, '') for key in _COLUMNS)
+            name, kind, runs = map(str.strip, values)
+            rows.append((name, kind, runs))
     return rows
 
 

@@ -12,7 +12,7 @@ from ..layout import Records, SourceTree, find_all, find_files
 from ..pairing import pair_by_stem
 from ..report import Report
 from ..splits import SPLITS
-from .files import parse_xml, read_files
+from .files import parse_xml, read_files, read_text
 
 pair = pair_by_stem
 TITLE = 'images with VOC XML files'
@@ -65,9 +65,9 @@ def _image_sets(src: Path) -> dict[str, str]:
     for split in SPLITS:
         for folder in ('', '*/'):
             for path in src.glob(f'{folder}ImageSets/Main/{split}.txt'):
-                text = path.read_text(encoding='utf-8-sig')
-                for stem in filter(None, map(str.strip, text.splitlines())):
-                    found.setdefault(stem, split)
+                for line in read_text(path).splitlines():
+                    found.setdefault(line.strip(), split)
+    found.pop('', None)
     return found
 
 

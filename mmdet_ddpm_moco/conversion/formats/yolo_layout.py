@@ -9,6 +9,7 @@ from typing import Any
 from ...utils.errors import InputError
 from ..folder_names import SPLIT_FOLDERS, split_in, split_of
 from ..layout import SourceFile, SourceTree
+from .files import read_text
 
 _LABELS = 'labels'  # in lower case; folders of text files
 _IMAGES = 'images'
@@ -37,7 +38,13 @@ def read_settings(src: Path) -> Settings:
     given = _yaml(src)
     named = given.get('names')
     if isinstance(named, Mapping):
-        names = {int(key): str(name) for key, name in named.items()}
+        try:
+            names = {int(key): str(name) for key, name in named.items()}
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f'{src} has names in its YAML that are not numbered; number '
+                'them from 0, or write a list'
+            ) from error
     elif isinstance(named, list):
         names = dict(enumerate(map(str, named)))
     else:
@@ -45,8 +52,8 @@ def read_settings(src: Path) -> Settings:
     folders: dict[str, list[str]] = {}
     files: dict[str, list[str]] = {}
     for key in ('train', 'val', 'valid', 'test'):
-        entries = given.get(key) or ()
-        entries = [entries] if isinstance(entries, str) else entries
+        entries = given.get(key) or []
+        entries = entries if isinstance(entries, list) else [entries]
         listed = src / f'{key}.txt'
         if not entries and listed.is_file():
             entries = [listed.name]
@@ -59,7 +66,7 @@ def read_settings(src: Path) -> Settings:
                 relative = found.relative_to(src.resolve()).as_posix()
                 folders.setdefault(split, []).append(relative)
             else:
-                text = found.read_text(encoding='utf-8-sig')
+                text = read_text(found)
                 files.setdefault(split, []).extend(
                     line.strip().replace('\\', '/').removeprefix('./')
                     for line in text.splitlines()
@@ -185,7 +192,7 @@ def _listed_names(src: Path) -> dict[int, str]:
     ]
     if not places:
         return {}
-    lines = places[0].read_text(encoding='utf-8-sig').splitlines()
+    lines = read_text(places[0]).splitlines()
     return {
         index: line.strip() for index, line in enumerate(lines) if line.strip()
     }

@@ -56,6 +56,16 @@ def test_data_yaml_says_the_split(tmp_path, dst, entries):
     assert set(by_name(dst, 'val')) == {'b_1.png', 'b_2.png'}
 
 
+def test_folders_that_are_links_keep_their_split(tmp_path, dst):
+    real = split_yolo(tmp_path / 'real', '{kind}/{split}', dict(a=3, b=2))
+    src = tmp_path / 'src'
+    src.mkdir()
+    for name in ('images', 'labels'):
+        (src / name).symlink_to(real / name)
+    write_text(src / 'data.yaml', f'train: images/a\nval: images/b\n{NAMES}')
+    assert sizes(convert_dataset(src, dst, 'yolo')) == [3, 2, 0]
+
+
 def test_lists_of_darknet_and_one_folder_for_both(tmp_path, dst):
     src = split_yolo(tmp_path / 'src', 'obj_train_data', dict(a=3, b=2))
     (src / 'data.yaml').unlink()

@@ -1,5 +1,6 @@
 """What data.yaml, lists and folders of a YOLO data set say about files."""
 
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -63,8 +64,9 @@ def read_settings(src: Path) -> Settings:
                 continue
             split = split_of(key)
             if found.is_dir():
-                relative = found.relative_to(src.resolve()).as_posix()
-                folders.setdefault(split, []).append(relative)
+                folders.setdefault(split, []).append(
+                    found.relative_to(_home(src)).as_posix()
+                )
             else:
                 text = read_text(found)
                 files.setdefault(split, []).extend(
@@ -151,15 +153,20 @@ def _existing(src: Path, base: str, entry: str) -> Path | None:
 
     Paths of other machines are common, and ``..`` too many.
     """
-    home = src.resolve()
+    home = _home(src)
     bare = PurePosixPath(entry.replace('\\', '/'))
     parts = [part for part in bare.parts if part not in ('..', '/')]
     tails = ['/'.join(parts[start:]) for start in range(len(parts))]
     for place in (Path(base, entry), Path(entry), *map(Path, tails)):
-        path = (home / place).resolve()
+        path = Path(os.path.normpath(home / place))
         if path.exists() and path != home and path.is_relative_to(home):
             return path
     return None
+
+
+def _home(src: Path) -> Path:
+    # Not resolved: folders of a data set may be links.
+    return Path(os.path.normpath(src.absolute()))
 
 
 def _yaml(src: Path) -> dict[str, Any]:

@@ -76,7 +76,8 @@ def convert(
         'voc',
         str(source.resolve()),
         str(data),
-        *(options or ('--few-shot', '20')),
+        # Some copies have a split, without test images.
+        *(options or ('--resplit', '--few-shot', '20')),
     ]
     done = subprocess.run(command, capture_output=True, text=True, cwd=root)
     if done.returncode:

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..utils.errors import InputError
 from .findings import KINDS
+from .splits import SPLITS
 
 # Findings of each kind that the text lists.
 _SHOWN = 3
@@ -74,9 +75,11 @@ def format_report(report: Report) -> str:
     """Counts, groups and findings, the first of each kind, as text."""
     parts = [_format_counts(report)]
     if 'splits' in report.options:
+        empty = [key for key in SPLITS if not report.counts[key]['images']]
+        lacks = f', without {" and ".join(empty)} images' if empty else ''
         parts.append(
-            'The splits are those of the data set; --resplit or --ratio draws '
-            'new ones.'
+            f'The splits are those of the data set{lacks}; --resplit or '
+            '--ratio draws new ones.'
         )
     parts += [_format_groups(report), _format_findings(report)]
     return '\n\n'.join(parts)

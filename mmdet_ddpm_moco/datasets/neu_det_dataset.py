@@ -32,5 +32,5 @@ class NEUDETDataset(PreparedCocoDataset):
     )
     PREPARE_COMMAND = (
         'python tools/prepare_dataset.py voc <NEU-DET folder> data/NEU-DET '
-        '--few-shot 10 20 40'
+        '--resplit --few-shot 10 20 40'
     )

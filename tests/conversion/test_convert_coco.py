@@ -1,11 +1,6 @@
 import json
 
-import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from pycocotools import mask as coco_mask
-from pycocotools.coco import COCO
 
 from helpers.coco_maker import (
     BOX,
@@ -14,7 +9,6 @@ from helpers.coco_maker import (
     split_coco,
     write_json,
 )
-from helpers.mask_maker import mask_of
 from helpers.voc_maker import (
     by_name,
     flat_dataset,
@@ -24,9 +18,7 @@ from helpers.voc_maker import (
     write_image,
 )
 from mmdet_ddpm_moco.conversion.convert import convert_dataset
-from mmdet_ddpm_moco.conversion.formats.coco import read
-from mmdet_ddpm_moco.conversion.layout import SourceFile, SourceTree
-from mmdet_ddpm_moco.conversion.report import FindingsError, Report
+from mmdet_ddpm_moco.conversion.report import FindingsError
 
 SPLITS = ('train', 'val', 'test')
 # Everything in train, so that a test reads one file.
@@ -56,22 +48,6 @@ def test_layouts_with_a_json_per_split(tmp_path, dst, layout):
     assert list(by_name(dst, 'train')) != list(by_name(dst, 'test'))
 
 
-def test_categories_with_gaps_and_an_id_of_zero(tmp_path, dst):
-    src = single_coco(
-        tmp_path / 'src', {'a.png': [{}, dict(category_id=7)], 'b.png': []}
-    )
-    report = convert(src, dst)
-    assert kinds(report) == dict(
-        json_without_objects=['b.png in annotations.json']
-    )
-    assert load(dst, 'train')['categories'] == [
-        dict(id=1, name='dent'), dict(id=2, name='rust'),
-    ]  # fmt: skip
-    found = by_name(dst, 'train')
-    assert found['a.png']['boxes'] == [('dent', BOX), ('rust', BOX)]
-    assert found['b.png']['boxes'] == []
-
-
 def test_a_voc_data_set_converted_twice_is_the_same(src, dst, tmp_path):
     convert_dataset(src, dst)
     again = tmp_path / 'again'
@@ -81,47 +57,6 @@ def test_a_voc_data_set_converted_twice_is_the_same(src, dst, tmp_path):
         first, second = load(dst, split), load(again, split)
         assert first['annotations'] == second['annotations']
         assert first['images'] == second['images']
-
-
-def test_masks_are_kept(tmp_path, dst):
-    mask = mask_of((3, 5, 20, 4), (3, 9, 5, 16))
-    rle = coco_mask.encode(np.asfortranarray(mask // 255))
-    rle['counts'] = rle['counts'].decode()
-    changes = np.flatnonzero(np.diff(mask.T.ravel(), prepend=0)).tolist()
-    counts = np.diff([0, *changes, mask.size]).tolist()
-    triangle = [[5, 5, 25, 5, 5.5, 25.25]]
-    src = single_coco(
-        tmp_path / 'src',
-        {
-            'a.png': [
-                dict(segmentation=rle),
-                dict(segmentation=dict(size=[40, 40], counts=counts), id=1,
-                     category_id=7),
-                dict(segmentation=triangle),
-                dict(segmentation=triangle, bbox=[]),
-                dict(segmentation=[]),
-            ],
-        },
-    )  # fmt: skip
-    assert convert(src, dst).findings == {}
-    coco = COCO(dst / 'annotations/train.json')
-    entries = coco.loadAnns(coco.getAnnIds())
-    for entry in entries[:2]:
-        assert np.array_equal(coco.annToMask(entry) * 255, mask)
-        assert entry['area'] == (mask > 0).sum()
-        assert entry['bbox'] == BOX
-    assert entries[2]['segmentation'] == triangle
-    assert entries[2]['bbox'] == BOX
-    assert entries[2]['area'] == coco.annToMask(entries[2]).sum()
-    assert entries[3]['bbox'] == [5, 5, 20, 20.25]
-    assert 'segmentation' not in entries[4]
-
-
-def test_boxes_keep_their_decimals(tmp_path, dst):
-    box = [10.3, 0.1, 5.2, 0.2]
-    src = single_coco(tmp_path / 'src', {'a.png': [dict(bbox=box)]})
-    convert(src, dst)
-    assert by_name(dst, 'train')['a.png']['boxes'] == [('dent', box)]
 
 
 def test_every_quirk_passes_and_is_reported(tmp_path, dst):
@@ -241,90 +176,6 @@ def test_a_broken_json_leaves_its_images_unlabeled(tmp_path, dst):
         image_without_json=['images/val_1.png'],
     )
     assert set(by_name(dst, 'unlabeled')) == {'val_1.png'}
-
-
-def test_ids_that_are_not_unique(tmp_path, dst):
-    src = single_coco(tmp_path / 'src', {'a.png': [{}], 'b.png': [{}]})
-    content = json.loads((src / 'annotations.json').read_text())
-    content['images'].append(dict(content['images'][0], file_name='c.png'))
-    # The same entry once more does no harm.
-    content['images'].append(content['images'][1])
-    write_image(src / 'images/c.png', 9)
-    write_json(src / 'annotations.json', content)
-    report = convert(src, dst)
-    assert kinds(report) == dict(
-        shared_image_id=[f'{n}.png in annotations.json' for n in 'ac'],
-        image_without_json=['images/a.png', 'images/c.png'],
-    )
-    assert set(by_name(dst, 'train')) == {'b.png'}
-    content['categories'].append(dict(id=7, name='worn'))
-    write_json(src / 'annotations.json', content)
-    report = convert(src, dst)
-    assert report.findings['broken_json'] == [
-        ('annotations.json', 'category id 7 is rust and worn')
-    ]
-
-
-def corners_of(boxes, area=False):
-    found = []
-    for x, y, w, h in boxes:
-        fields = dict(bbox=[x, y, x + w, y + h])
-        if area:
-            fields['area'] = w * h
-        found.append(fields)
-    return found
-
-
-@pytest.mark.parametrize('with_area', [False, True])
-def test_corners_instead_of_sizes_are_told(tmp_path, dst, with_area):
-    boxes = [(20 + n % 5, 20 + n // 5, 12, 10) for n in range(10)]
-    boxes = boxes[:2] if with_area else boxes
-    objects = corners_of(boxes, with_area)
-    src = single_coco(tmp_path / 'src', {'a.png': objects})
-    report = convert(src, dst)
-    assert kinds(report) == dict(boxes_are_corners=['annotations.json'])
-    found = by_name(dst, 'train')['a.png']['boxes']
-    assert found == [('dent', list(box)) for box in boxes]
-    # One box that is none as corners, and nothing is certain any more.
-    objects.append(dict(bbox=[30, 30, 5, 5]))
-    single_coco(tmp_path / 'src', {'a.png': objects})
-    assert 'boxes_are_corners' not in convert(src, dst).findings
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    st.lists(
-        st.tuples(
-            st.integers(0, 38), st.integers(0, 38), st.integers(1, 40),
-            st.integers(1, 40),
-        ),
-        min_size=1,
-        max_size=30,
-    ),
-    st.booleans(),
-)  # fmt: skip
-def test_right_boxes_are_never_taken_for_corners(
-    tmp_path_factory, places, with_area
-):
-    places = [(x, y, min(w, 40 - x), min(h, 40 - y)) for x, y, w, h in places]
-    objects = [
-        dict(bbox=[x, y, w, h], **(dict(area=w * h) if with_area else {}))
-        for x, y, w, h in places
-    ]
-    report = Report()
-    path = tmp_path_factory.mktemp('coco') / 'a.json'
-    records = read_json(path, coco_json({'a.png': objects}), report)
-    assert report.findings == {}
-    (found,) = records.values()
-    assert [item.edges for item in found.objects] == [
-        (x, y, x + w, y + h) for x, y, w, h in places
-    ]
-
-
-def read_json(path, content, report):
-    write_json(path, content)
-    file = SourceFile(path, '', '', path.name)
-    return read(SourceTree([], [file], []), report)
 
 
 def test_the_data_set_itself_is_no_place_to_write(tmp_path):

@@ -57,7 +57,9 @@ def test_given_splits_are_kept(tmp_path, dst, val):
 
 def test_a_split_without_test_images_is_kept(tmp_path, dst):
     src = split_dataset(tmp_path / 'src', train=5, val=2)
-    assert sizes(convert_dataset(src, dst)) == [5, 2, 0]
+    report = convert_dataset(src, dst)
+    assert sizes(report) == [5, 2, 0]
+    assert 'of the data set, without test images;' in format_report(report)
 
 
 @pytest.mark.parametrize(

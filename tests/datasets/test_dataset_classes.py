@@ -208,7 +208,7 @@ def test_classes_can_be_named_in_the_order_of_the_file(tmp_path):
         (
             'NEUDETDataset',
             'python tools/prepare_dataset.py voc <NEU-DET folder> '
-            'data/NEU-DET --few-shot 10 20 40',
+            'data/NEU-DET --resplit --few-shot 10 20 40',
         ),
         (
             'MagneticTileDataset',

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 
+from helpers.coco_maker import single_coco
 from helpers.labelme_maker import DENT, labelme_json, shape, write_labelme
 from helpers.mask_maker import mask_of, png
 from helpers.voc_maker import by_name, kinds, write_image
@@ -160,3 +161,10 @@ def test_gbk_of_windows_is_read():
     for encoding in ('utf-8', 'utf-8-sig', 'gbk'):
         (item,) = parse(text.encode(encoding)).objects
         assert item.name == '擦花'
+
+
+def test_another_format_is_one_line(tmp_path, dst):
+    src = single_coco(tmp_path / 'src', {'a.png': [{}]})
+    with pytest.raises(ValueError, match='none of 1 json files is of label'):
+        convert_dataset(src, dst, 'labelme')
+    assert not dst.exists()

@@ -62,8 +62,18 @@ def find(src: Path, dst: Path | None = None) -> SourceTree:
 
 
 def read(tree: SourceTree, report: Report) -> Records:
-    """Reads the JSON files; see :func:`read_files`."""
-    return read_files(tree.annotations, parse, NOUN, report)
+    """Reads the JSON files; see :func:`read_files`.
+
+    Raises:
+        ValueError: If none of them is of labelme.
+    """
+    records = read_files(tree.annotations, parse, NOUN, report)
+    if not any(records.values()):
+        raise InputError(
+            f'none of {len(records)} json files is of labelme, '
+            f'{tree.annotations[0].label} for one; it needs a list of shapes'
+        )
+    return records
 
 
 def parse(data: bytes, kind: str | None = None) -> AnnotationFile:

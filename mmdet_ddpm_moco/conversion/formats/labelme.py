@@ -33,7 +33,7 @@ SRC holds images and a JSON for each of the same stem, in whatever folders:
   SRC/7.jpg and 7.json                        side by side
   SRC/images/7.jpg and SRC/labels/7.json      apart
   SRC/{train,val,test}/...                    with a split
-Rectangles, circles and rotated boxes become boxes, polygons and masks become
+Rectangles and circles become boxes; polygons, rotated boxes and masks become
 boxes with a mask; lines and points are dropped and reported. A JSON without
 shapes marks its image as free of defects, and so does a folder called free,
 good, ok, normal, clean, no_defect, defect_free or the like; other images

@@ -26,7 +26,7 @@ from . import mvtec, severstal
 from .files import read_files
 
 pair = pair_by_stem
-TITLE = 'images with pixel masks, in a folder per class'
+TITLE = 'images with pixel masks in folders of classes'
 LAYOUT = """\
 SRC holds a folder per class, with or without sub-folders, with images and
 masks of the same stem and size:
@@ -195,13 +195,13 @@ def _folders(src: Path, dst: Path | None) -> list[Path]:
 def _class_folders(src: Path, dst: Path | None) -> list[tuple[str, Path]]:
     """Folders of classes, with what is their root: themselves or a split."""
     folders = _folders(src, dst)
-    if not folders or not all(split_of(folder.name) for folder in folders):
-        return [(folder.name, folder) for folder in folders]
-    return [
-        (split.name, folder)
-        for split in folders
-        for folder in _folders(split, dst)
-    ]
+    splits = [folder for folder in folders if split_of(folder.name)]
+    if len(splits) < min(2, len(folders)):
+        splits = []
+    classes = [(f.name, f) for f in folders if f not in splits]
+    for split in splits:
+        classes.extend((split.name, f) for f in _folders(split, dst))
+    return classes
 
 
 def _is_image(file: SourceFile) -> bool:

@@ -13,6 +13,7 @@ from helpers.voc_maker import (
     write_list,
     write_lists,
 )
+from mmdet_ddpm_moco.conversion.formats import FORMATS
 from mmdet_ddpm_moco.demo import plates
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'prepare_dataset.py'
@@ -88,6 +89,30 @@ def test_masks_convert_and_show_groups(run, tmp_path):
     code, out, err = run('masks', tiles, dst, '--min-area', '201')
     assert code in (0, None)
     assert '24 speck' in out
+
+
+def test_classes_are_renamed(run, src, tmp_path):
+    table = tmp_path / 'names.txt'
+    table.write_text('rust=corrosion\n')
+    code, out, err = run(
+        'voc', src, tmp_path / 'dst', '--rename', 'dent=dint', table
+    )
+    assert code in (0, None)
+    assert err == ''
+    shown = [line.split()[0] for line in out.splitlines()[:3]]
+    assert shown == ['images', 'corrosion', 'dint']
+    code, out, err = run('voc', src, tmp_path / 'new', '--rename', 'nowhere')
+    assert (code, out) == (1, '')
+    assert 'cannot read nowhere' in err
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize('name', FORMATS)
+def test_each_format_has_a_command_and_help(run, name):
+    code, out, _ = run(name, '--help')
+    assert code == 0
+    for text in ('SRC/', '--resplit', '--rename', 'unlabeled.json'):
+        assert text in out
 
 
 def test_strict_shows_the_findings_and_fails(run, src, tmp_path):

@@ -55,7 +55,8 @@ def main() -> None:
         print(f'{name:18}{row["AP"]:6.1f}{row["AP50"]:6.1f}')
     print(
         f'\nWritten to {ROOT / "results.json"}; the detections are in '
-        f'{ROOT}/*/detections.bbox.json.'
+        f'{ROOT}/*/detections.bbox.json, a report of the last run in '
+        f'{ROOT / name / "report.html"}.'
     )
 
 

@@ -1,9 +1,8 @@
 """The whole method on built-in data, in minutes: what `make demo` runs.
 
-Trains a baseline detector, the same one with DDPM-MoCo, and again with plates
-that teachers labeled, on aluminium plates that are drawn by the package; tests
-them and prints their AP. What is up to date is reused, what was killed is
-resumed.
+Trains a baseline detector and the same detector with DDPM-MoCo on aluminium
+plates that are drawn by the package, tests both and prints their AP. What is
+up to date is reused, what was killed is resumed.
 """
 
 import re
@@ -18,11 +17,9 @@ from mmdet_ddpm_moco.utils.fileio import write_json
 from mmdet_ddpm_moco.utils.paths import shipped
 
 ROOT = Path('work_dirs/demo')
-VARIANTS = {
-    'baseline': 'faster-rcnn_baseline.py',
-    'ddpm_moco': 'faster-rcnn_ddpm-moco.py',
-    'ddpm_moco_scenes': 'faster-rcnn_ddpm-moco-scenes.py',
-}
+VARIANTS = dict(
+    baseline='faster-rcnn_baseline.py', ddpm_moco='faster-rcnn_ddpm-moco.py'
+)
 
 
 def run(config: Path) -> dict[str, float]:
@@ -50,12 +47,12 @@ def main() -> None:
         print(f'\n== {name}')
         results[name] = run(shipped('configs') / 'demo' / file)
     write_json(ROOT / 'results.json', results, indent=2)
-    print(f'\n{"":18}{"AP":>6}{"AP50":>6}   (120 test plates, percent)')
+    print(f'\n{"":12}{"AP":>6}{"AP50":>6}   (120 test plates, percent)')
     for name, row in results.items():
-        print(f'{name:18}{row["AP"]:6.1f}{row["AP50"]:6.1f}')
+        print(f'{name:12}{row["AP"]:6.1f}{row["AP50"]:6.1f}')
     print(
         f'\nWritten to {ROOT / "results.json"}; the detections are in '
-        f'{ROOT}/*/detections.bbox.json, a report of the last run in '
+        f'{ROOT}/*/detections.bbox.json, a report of the run in '
         f'{ROOT / name / "report.html"}.'
     )
 

@@ -93,8 +93,9 @@ def check(file: Path, data: Path, out: Path) -> dict[str, Any]:
         out (Path): For the runs.
 
     Returns:
-        dict: ``outcome`` (``'both'``, ``'bank'``, ``'refused'`` or
-        ``'error'``), ``why`` (str) and ``notes`` (list of str).
+        dict: ``outcome`` (``'both'``, ``'bank'``, ``'refused'``,
+        ``'missing'`` for a package, or ``'error'``), ``why`` (str) and
+        ``notes`` (list of str).
     """
     found = _try(file, data, out / 'both', weights=True)
     if found['outcome'] in ('refused', 'error'):
@@ -123,6 +124,8 @@ def _try(file: Path, data: Path, out: Path, *, weights: bool) -> dict:
         Runner.from_cfg(cfg).train()
     except UserError as error:
         return dict(outcome='refused', why=_line(error), notes=notes)
+    except ImportError as error:
+        return dict(outcome='missing', why=_line(error), notes=notes)
     except Exception as error:
         traceback.print_exc()
         why = f'{type(error).__name__}: {_line(error)}'

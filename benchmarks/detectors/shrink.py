@@ -39,6 +39,8 @@ def shrink(cfg: Config, data: Path, work_dir: Path) -> list[str]:
     # SSD300 fits images of 300 pixels alone.
     anchors = (cfg.model.get('bbox_head') or {}).get('anchor_generator') or {}
     side = anchors.get('input_size', SIDE)
+    if (cfg.model.get('bbox_head') or {}).get('type') == 'DDODHead':
+        side = 2 * SIDE  # its deformable convolutions need a larger P7
     augments = [
         found.get('data_preprocessor') for found in config_dicts(cfg.model)
     ]

@@ -15,6 +15,7 @@ OUTCOMES = dict(
     both='bank and weights',
     bank='bank alone',
     refused='refused',
+    missing='not tried',
     error='**fails**',
 )
 

@@ -15,6 +15,8 @@ from mmdet_ddpm_moco.engine.pipelines import config_dicts, type_name
 # Sizes of images in pixels, in transforms and batch augmentations.
 _SIZES = ('scale', 'img_scale', 'scales', 'crop_size', 'size')
 _SYNC_NORMS = ('SyncBN', 'MMSyncBN', 'NaiveSyncBN')
+# Deformable convolutions on P7, and 900 queries, need larger images.
+_LARGE = ('DDODHead', 'DINOHead')
 
 
 def shrink(cfg: Config, data: Path, work_dir: Path) -> list[str]:
@@ -39,8 +41,8 @@ def shrink(cfg: Config, data: Path, work_dir: Path) -> list[str]:
     # SSD300 fits images of 300 pixels alone.
     anchors = (cfg.model.get('bbox_head') or {}).get('anchor_generator') or {}
     side = anchors.get('input_size', SIDE)
-    if (cfg.model.get('bbox_head') or {}).get('type') == 'DDODHead':
-        side = 2 * SIDE  # its deformable convolutions need a larger P7
+    if (cfg.model.get('bbox_head') or {}).get('type') in _LARGE:
+        side = 3 * SIDE
     augments = [
         found.get('data_preprocessor') for found in config_dicts(cfg.model)
     ]

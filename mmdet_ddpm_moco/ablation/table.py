@@ -14,6 +14,9 @@ Grouped = Mapping[tuple[str, int], Mapping[int, dict]]
 # Variant, shots and records by seed.
 Row = tuple[Variant, int, Mapping[int, dict]]
 
+# Of a run, in the order in which they are made.
+STAGES = ('generator', 'bank', 'backbone', 'teacher', 'detector')
+
 
 def by_variant(records: Sequence[dict]) -> Grouped:
     """Groups records by variant and shots, then by seed."""
@@ -41,7 +44,8 @@ def table(experiment: Experiment, records: Sequence[dict]) -> str:
         return 'No run is measured yet.\n'
     images = ' or '.join(map(str, sorted({r['images'] for r in records})))
     classes = list(records[0]['classes'])
-    stages = ('generator', 'bank', 'backbone', 'detector')
+    took = {stage for record in records for stage in record['seconds']}
+    stages = [stage for stage in STAGES if stage in took]
 
     def class_scores(row: Row) -> list:
         scores = [r['classes'] for r in row[2].values()]

@@ -335,6 +335,16 @@ def test_the_table_pairs_variants_by_seed(experiment):
     assert f'| {half:.1f} ± 0.0 |' in row
     assert f'| {half - 100:+.1f} |' in row
     assert text.count('| baseline |') == 3  # scores, classes, times
+    # Of the stages only those that a run has.
+    assert '| variant | images per class | detector |' in text
+    records = list(measured(experiment).values())
+    timed = [
+        dict(r, seconds=dict(r['seconds'], teacher=120, bank=60))
+        for r in records
+    ]
+    with_stages = table(experiment, timed)
+    assert '| bank | teacher | detector |' in with_stages
+    assert '| 1.0 | 2.0 |' in with_stages
     readme = experiment.file.parent / 'README.md'
     assert not write_between_marks(readme, 'experiment', text)
     readme.write_text(

@@ -3,11 +3,6 @@
 A pickle can run any code while it is loaded, and MMEngine's own loader falls
 back to an unsafe load when the safe one fails. So the weights are read here
 and only a converted file is passed on.
-
-What MMEngine puts into a training checkpoint besides tensors and plain types
-(its log history, as ``HistoryBuffer`` over numpy arrays) is not built but
-replaced by inert objects. To allow the real names would mean to allow
-``getattr``, which the history's pickle calls, and with that far more.
 """
 
 import re
@@ -21,59 +16,24 @@ import torch
 from torch import Tensor
 
 from ..utils.errors import InputError, MissingFileError
-
-# Names that are replaced, with numpy's modules of versions 1 and 2.
-_REPLACED = (
-    ('mmengine.logging.history_buffer', 'HistoryBuffer'),
-    ('builtins', 'getattr'),
-    # How Python writes the contents of an array without elements.
-    ('builtins', 'bytes'),
-    ('numpy', 'ndarray'),
-    ('numpy', 'dtype'),
-    ('numpy.core.multiarray', '_reconstruct'),
-    ('numpy.core.multiarray', 'scalar'),
-    ('numpy._core.multiarray', '_reconstruct'),
-    ('numpy._core.multiarray', 'scalar'),
-)
+from . import restricted_unpickler
+from .stand_ins import STAND_INS
 
 # Keys under which frameworks store the weights.
 _CONTAINERS = ('state_dict', 'model', 'model_state_dict')
 
-# Whether torch can be given the names that a file may hold.
-SAFE_GLOBALS = hasattr(torch.serialization, 'add_safe_globals')
-
-
-class Unread:
-    """Replaces an object of a checkpoint that is not weights."""
-
-    args: tuple  # of its constructor
-    state: Any  # None without one
-
-    def __new__(cls, *args: Any) -> 'Unread':
-        made = super().__new__(cls)
-        made.args, made.state = args, None
-        return made
-
-    def __setstate__(self, state: Any) -> None:
-        self.state = state
-
-
-# torch finds an allowed class by these two attributes.
-_STAND_INS: list[Any] = [
-    type(name, (Unread,), {'__module__': module, '__qualname__': name})
-    for module, name in _REPLACED
-]
+# Before, torch's own weights-only loader can be attacked (CVE-2025-32434).
+_TORCH_IS_SAFE = torch.torch_version.TorchVersion(torch.__version__) >= '2.6'
 
 
 def load_weights_only(path: str | Path) -> dict[str, Any]:
     """Loads a local file to the CPU without running code that is in it.
 
     Tensors and plain types are loaded unchanged, the log history and numpy
-    values of an MMEngine checkpoint as :class:`Unread`. Names that the
+    values of an MMEngine checkpoint as
+    :class:`~mmdet_ddpm_moco.checkpoints.stand_ins.Unread`. Names that the
     process allowed elsewhere (``torch.serialization.add_safe_globals``) do
-    not count. Training checkpoints of MMEngine need torch 2.4 or newer;
-    files of weights alone load with every supported torch. ``~`` is
-    expanded.
+    not count. ``~`` is expanded.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -88,7 +48,7 @@ def load_weights_only(path: str | Path) -> dict[str, Any]:
         )
         raise MissingFileError(msg)
     try:
-        checkpoint = _load_allowing_stand_ins(path)
+        checkpoint = _load(path)
     except OSError:
         raise
     except Exception as error:
@@ -104,13 +64,13 @@ def load_weights_only(path: str | Path) -> dict[str, Any]:
     return checkpoint
 
 
-def _load_allowing_stand_ins(path: Path) -> Any:
+def _load(path: Path) -> Any:
+    if not _TORCH_IS_SAFE:
+        return restricted_unpickler.load_file(path)
     serialization = torch.serialization
-    if not hasattr(serialization, 'add_safe_globals'):
-        return torch.load(path, map_location='cpu', weights_only=True)
     allowed_before = serialization.get_safe_globals()
     serialization.clear_safe_globals()
-    serialization.add_safe_globals(_STAND_INS)
+    serialization.add_safe_globals(STAND_INS)
     try:
         return torch.load(path, map_location='cpu', weights_only=True)
     finally:
@@ -119,22 +79,15 @@ def _load_allowing_stand_ins(path: Path) -> Any:
 
 
 def _refusal(path: Path, error: str) -> str:
-    found = re.search(r'(?:GLOBAL|Unsupported class) (\S+)', error)
+    found = re.search(r'GLOBAL (\S+)', error)
     if found is None:
         return (
             f'{path} is refused: it is damaged, cut short or of another '
             'kind than the weights that torch.save writes'
         )
-    name = found.group(1)
-    if any(name in (f'{m}.{n}', n) for m, n in _REPLACED):
-        return (
-            f'{path} is a training checkpoint of MMEngine, and reading it '
-            'safely needs torch 2.4 or newer; convert it there with '
-            'tools/publish_backbone.py'
-        )
     return (
-        f'{path} is refused: loading it would call {name}, and a file of '
-        'weights calls nothing; ask for one with the state_dict alone'
+        f'{path} is refused: loading it would call {found.group(1)}, and a '
+        'file of weights calls nothing; ask for one with the state_dict alone'
     )
 
 

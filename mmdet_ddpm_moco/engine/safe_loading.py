@@ -16,7 +16,8 @@ from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
 from mmengine.runner.checkpoint import CheckpointLoader, load_from_local
 
-from ..checkpoints.weights_only import SAFE_GLOBALS, Unread, load_weights_only
+from ..checkpoints.stand_ins import Unread
+from ..checkpoints.weights_only import load_weights_only
 from ..utils.errors import InputError
 
 # The dtypes of numpy that hold no objects.
@@ -25,14 +26,7 @@ _NUMBERS = re.compile('b1|f[248]|[iu][1248]')
 
 @contextmanager
 def weights_only_loading() -> Iterator[None]:
-    """Reads local checkpoints safely, also those of MMEngine's runs.
-
-    With torch before 2.4 their log history cannot be distinguished from
-    code, and MMEngine's loader is used.
-    """
-    if not SAFE_GLOBALS:
-        yield
-        return
+    """Reads local checkpoints safely, also those of MMEngine's runs."""
     CheckpointLoader.register_scheme(
         '', loader=load_from_local_weights_only, force=True
     )
@@ -52,7 +46,7 @@ def check_checkpoint(cfg: Config) -> None:
         ValueError: It holds code, or is no checkpoint.
     """
     file = cfg.get('load_from')
-    if file and '://' not in file and SAFE_GLOBALS:
+    if file and '://' not in file:
         load_from_local_weights_only(file)
 
 

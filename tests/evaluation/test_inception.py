@@ -69,4 +69,6 @@ def test_an_untrusted_file_is_read_as_weights_only(file, monkeypatch):
 
     monkeypatch.setattr(torch, 'load', watched)
     choose_extractor(file)
-    assert len(loaded) == 2 and loaded[file] is True
+    # Before torch 2.6 our own unpickler reads the file.
+    assert loaded.pop(file, True) is True
+    assert len(loaded) == 1

@@ -135,7 +135,8 @@ class EagerIteratorHook(Hook):
 
     def before_run(self, runner):
         loop = runner.train_loop
-        loop.dataloader_iterator._iterator = iter(loop.dataloader)
+        if loop.dataloader_iterator._iterator is None:
+            loop.dataloader_iterator._iterator = iter(loop.dataloader)
 
 
 @MODELS.register_module()

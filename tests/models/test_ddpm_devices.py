@@ -4,9 +4,12 @@ import pytest
 import torch
 from diffusers import DDPMScheduler
 
+from helpers.fake_gpu import needs_fake_gpu
 from helpers.tiny_ddpm import build
 
 fake_tensor = pytest.importorskip('torch._subclasses.fake_tensor')
+
+pytestmark = needs_fake_gpu
 
 
 def fake_gpu_loss(break_model=None, **left_behind):

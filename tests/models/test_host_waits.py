@@ -13,6 +13,8 @@ from mmdet_ddpm_moco.synthesis.samplers import build_sampler
 fake_tensor = pytest.importorskip('torch._subclasses.fake_tensor')
 fake_gpu = pytest.importorskip('helpers.fake_gpu')
 
+pytestmark = fake_gpu.needs_fake_gpu
+
 
 def ddpm_steps(number=2, **changes):
     model = tiny_ddpm.build(**changes)

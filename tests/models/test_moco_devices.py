@@ -10,10 +10,12 @@ import itertools
 import pytest
 import torch
 
-from helpers.fake_gpu import to_fake_gpu
+from helpers.fake_gpu import needs_fake_gpu, to_fake_gpu
 from helpers.tiny_moco import batch, build
 
 fake_tensor = pytest.importorskip('torch._subclasses.fake_tensor')
+
+pytestmark = needs_fake_gpu
 
 LOSSES = [
     dict(

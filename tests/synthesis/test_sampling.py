@@ -5,6 +5,7 @@ from unittest import mock
 import pytest
 import torch
 
+from helpers.fake_gpu import needs_fake_gpu
 from helpers.oracle import Oracle, batch, clean_windows
 from helpers.tiny_banks import random_unet, v_schedule, write_generator
 from mmdet_ddpm_moco.models.background_norm import (
@@ -281,6 +282,7 @@ def fake_gpu_windows(strength, **left_behind):
         )
 
 
+@needs_fake_gpu
 @pytest.mark.parametrize('strength', [1.0, 0.5])
 def test_sampling_stays_on_the_gpu(strength):
     sampled = fake_gpu_windows(strength)
@@ -288,6 +290,7 @@ def test_sampling_stays_on_the_gpu(strength):
     assert sampled.dtype == torch.float32
 
 
+@needs_fake_gpu
 @pytest.mark.parametrize('name', ['image', 'mask', 'label', 'noise'])
 def test_the_check_finds_tensors_left_behind(name):
     with pytest.raises(RuntimeError, match=r'[Dd]evice'):

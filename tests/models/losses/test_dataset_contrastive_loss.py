@@ -213,28 +213,43 @@ def test_masked_entries_have_no_effect():
     assert torch.equal(results[0][1], results[1][1])
 
 
-@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
-@pytest.mark.parametrize('average_over_datasets', [False, True])
-def test_half_precision(dtype, average_over_datasets):
+def half_precision_inputs(average_over_datasets):
     inputs = {
         k: v.float() if v.is_floating_point() else v
         for k, v in make_inputs(6, 1, 3, 5).items()
     }
-    query = inputs.pop('query')
-    options = dict(
+    return inputs | dict(
         temperature=0.01,
         instance_weight=0.5,
         average_over_datasets=average_over_datasets,
         mask_same_dataset=True,
         mask_same_image=True,
     )
-    exact = dataset_contrastive_loss(query, **inputs, **options)
-    with torch.autocast('cpu', dtype):
-        loss = dataset_contrastive_loss(query, **inputs, **options)
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize('average_over_datasets', [False, True])
+def test_autocast(dtype, average_over_datasets):
+    inputs = half_precision_inputs(average_over_datasets)
+    exact = dataset_contrastive_loss(**inputs)
+    try:
+        with torch.autocast('cpu', dtype):
+            loss = dataset_contrastive_loss(**inputs)
+    except RuntimeError as error:
+        if 'only support Bfloat16' not in str(error):
+            raise
+        pytest.skip('torch 2.1 has no autocast to float16 on a CPU')
     assert loss.dtype == torch.float32
     torch.testing.assert_close(loss, exact, rtol=1e-6, atol=1e-6)
-    query = query.to(dtype).requires_grad_()
-    loss = dataset_contrastive_loss(query, **inputs, **options)
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize('average_over_datasets', [False, True])
+def test_half_precision(dtype, average_over_datasets):
+    inputs = half_precision_inputs(average_over_datasets)
+    exact = dataset_contrastive_loss(**inputs)
+    query = inputs.pop('query').to(dtype).requires_grad_()
+    loss = dataset_contrastive_loss(query, **inputs)
     loss.backward()
     torch.testing.assert_close(loss, exact, rtol=0.1, atol=0)
     assert query.grad.isfinite().all() and query.grad.abs().sum() > 0

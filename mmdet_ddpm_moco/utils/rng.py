@@ -5,6 +5,7 @@ import platform
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -83,6 +84,12 @@ def deterministic(device: str) -> Iterator[int]:
 # bfloat16: below avx512_bf16 it computes in float32 and rounds.
 _INSTRUCTIONS = ('sse41', 'avx2', 'avx512', 'avx512_bf16', 'amx')
 
+# How Linux names those that not each processor has.
+_FLAGS = dict(
+    avx2='avx2', avx512='avx512vl', avx512_bf16='avx512_bf16', amx='amx_tile'
+)
+_CPU_INFO = Path('/proc/cpuinfo')
+
 
 def device_kind(device: str) -> str:
     """Kind of a device, of which windows can be sampled again bit for bit.
@@ -100,21 +107,19 @@ def device_kind(device: str) -> str:
         return torch.device(device).type
     if platform.machine().lower() not in ('x86_64', 'amd64'):
         return f'cpu {platform.machine()}'
-    supported = [
-        name
-        for name, check in zip(
-            _INSTRUCTIONS[1:],
-            (
-                '_is_avx2_supported',
-                '_is_avx512_supported',
-                '_is_avx512_bf16_supported',
-                '_is_amx_tile_supported',
-            ),
-        )
-        if getattr(torch.cpu, check, bool)()
-    ]
+    supported = [name for name in _FLAGS if _supports(name)]
     best = supported[-1] if supported else _INSTRUCTIONS[0]
     return f'cpu {min(best, _limit(), key=_INSTRUCTIONS.index)}'
+
+
+def _supports(instructions: str) -> bool:
+    name = 'amx_tile' if instructions == 'amx' else instructions
+    check = getattr(torch.cpu, f'_is_{name}_supported', None)
+    if check is not None:
+        return check()
+    # torch 2.1 does not tell.
+    flags = _CPU_INFO.read_text() if _CPU_INFO.is_file() else ''
+    return _FLAGS[instructions] in flags.split()
 
 
 def _limit() -> str:

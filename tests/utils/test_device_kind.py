@@ -24,8 +24,12 @@ def no_limit(monkeypatch):
 
 def supports(monkeypatch, *names):
     for name in ('avx2', 'avx512', 'avx512_bf16', 'amx_tile'):
+        # torch 2.1 has none of them.
         monkeypatch.setattr(
-            torch.cpu, f'_is_{name}_supported', lambda x=name: x in names
+            torch.cpu,
+            f'_is_{name}_supported',
+            lambda x=name: x in names,
+            raising=False,
         )
 
 
@@ -58,6 +62,43 @@ def test_onednn_may_be_limited(monkeypatch, value, expected):
     supports(monkeypatch, 'avx2', 'avx512', 'avx512_bf16')
     monkeypatch.setenv('ONEDNN_MAX_CPU_ISA', value)
     assert device_kind('cpu') == expected
+
+
+@x86
+@pytest.mark.parametrize(
+    ('flags', 'expected'),
+    [
+        ('sse4_1 avx', 'cpu sse41'),
+        ('sse4_1 avx avx2', 'cpu avx2'),
+        ('avx2 avx512f avx512vl avx512_vnni', 'cpu avx512'),
+        ('avx2 avx512f avx512vl avx512_bf16', 'cpu avx512_bf16'),
+        ('avx2 avx512vl avx512_bf16 amx_tile', 'cpu amx'),
+        (None, 'cpu sse41'),
+    ],
+)
+def test_linux_tells_where_torch_does_not(
+    monkeypatch, tmp_path, flags, expected
+):
+    for name in ('avx2', 'avx512', 'avx512_bf16', 'amx_tile'):
+        monkeypatch.delattr(torch.cpu, f'_is_{name}_supported', raising=False)
+    info = tmp_path / 'cpuinfo'
+    if flags is not None:
+        info.write_text(f'processor\t: 0\nflags\t\t: fpu {flags}\n')
+    monkeypatch.setattr(rng, '_CPU_INFO', info)
+    assert device_kind('cpu') == expected
+
+
+@x86
+@pytest.mark.skipif(
+    sys.platform != 'linux'
+    or not hasattr(torch.cpu, '_is_amx_tile_supported'),
+    reason='compares Linux with a torch that tells',
+)
+def test_linux_and_torch_tell_the_same(monkeypatch):
+    told = device_kind('cpu')
+    for name in ('avx2', 'avx512', 'avx512_bf16', 'amx_tile'):
+        monkeypatch.delattr(torch.cpu, f'_is_{name}_supported')
+    assert device_kind('cpu') == told
 
 
 def test_other_processors(monkeypatch):

@@ -117,6 +117,7 @@ _FUNCTION = b'ctorch._utils\n_rebuild_tensor_v2\n'
 _STAND_IN = b'c__builtin__\ngetattr\n)R'
 _BYTES = b'c__builtin__\nbytearray\n(K\x01K\x02t\x85R'
 _A = b'X\x01\x00\x00\x00a'
+_EMPTY = b'X\x00\x00\x00\x00'
 
 
 @pytest.mark.parametrize(
@@ -141,8 +142,8 @@ _A = b'X\x01\x00\x00\x00a'
         pytest.param(_BYTES + b'(K\x00K\x03u', id='setitems'),
         pytest.param(b'Pstorage\n', id='persid'),
         pytest.param(
-            b'(X\x06\x00\x00\x00module' + _PARAMETER + _A + _A + b'tQ',
-            id='class with source',
+            b'(X\x06\x00\x00\x00module' + _PARAMETER + 2 * _EMPTY + b'tQ',
+            id='persistent class',
         ),
     ],
 )
@@ -170,6 +171,12 @@ def test_names_are_not_the_only_guard(tmp_path, monkeypatch, found, code):
     with pytest.raises(pickle.UnpicklingError, match='expected'):
         Unpickler(io.BytesIO(code)).load()
     assert not (tmp_path / 'a').exists()
+
+
+def test_bytes_are_written_in_one_encoding():
+    code = b'c_codecs\nencode\n' + _A + b'X\x05\x00\x00\x00rot13\x86R.'
+    with pytest.raises(pickle.UnpicklingError, match='latin1'):
+        Unpickler(io.BytesIO(code)).load()
 
 
 def test_a_pickle_made_by_hand_is_read(tmp_path):

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.torch_version import TorchVersion
 
 from ..utils.errors import InputError, MissingFileError
 from . import restricted_unpickler
@@ -23,7 +24,7 @@ from .stand_ins import STAND_INS
 _CONTAINERS = ('state_dict', 'model', 'model_state_dict')
 
 # Before, torch's own weights-only loader can be attacked (CVE-2025-32434).
-_TORCH_IS_SAFE = torch.torch_version.TorchVersion(torch.__version__) >= '2.6'
+_TORCH_IS_SAFE = TorchVersion(torch.__version__) >= '2.6'
 
 
 def load_weights_only(path: str | Path) -> dict[str, Any]:

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+# diffusers 0.28 uses safetensors.torch, but leaves its import to others.
+import safetensors.torch
 import torch
 from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
-from safetensors import SafetensorError
 
 from ..models.conditioning import CLASS, MASK, NONE
 from ..utils.errors import InputError, MissingFileError
@@ -156,7 +157,7 @@ def load_generator(folder: str | Path) -> Generator:
         KeyError,
         TypeError,
         RuntimeError,
-        SafetensorError,
+        safetensors.SafetensorError,
         json.JSONDecodeError,
     ) as error:
         first = (str(error).splitlines() or [''])[0]

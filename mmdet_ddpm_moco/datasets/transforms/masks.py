@@ -4,7 +4,7 @@ A batch or a mosaic joins masks of several images, so their type must not
 depend on whether an image got a defect.
 """
 
-from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -20,7 +20,8 @@ class SampleMasks:
 
     def __init__(self, masks: BitmapMasks | PolygonMasks) -> None:
         self._given = masks
-        self._changed: list[Sequence | np.ndarray] = list(masks.masks)
+        # Arrays, or lists of polygons.
+        self._changed: list[Any] = list(masks.masks)
 
     def append(self, region: np.ndarray) -> None:
         """Adds a mask of its own.

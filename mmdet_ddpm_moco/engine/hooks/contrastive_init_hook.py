@@ -183,7 +183,7 @@ class ContrastiveInitHook(Hook):
 def _backbones_of(runner: Runner) -> list[Any]:
     """The backbone that is trained, then that of its teacher if it has one."""
     model = unwrap_model(runner.model)
-    detectors = [model]
+    detectors: list[Any] = [model]
     if hasattr(model, 'student') and hasattr(model, 'teacher'):
         detectors = [model.student, model.teacher]
     found = [getattr(detector, 'backbone', None) for detector in detectors]

@@ -14,6 +14,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mmdet_ddpm_moco.engine import stage, stages, teacher_stage, training
+from mmdet_ddpm_moco.engine.run_record import FILE as RECORD
 from mmdet_ddpm_moco.engine.stages import check_prepared, stages_of
 from mmdet_ddpm_moco.synthesis import painter, run
 
@@ -152,7 +153,8 @@ def files_of(root):
     return {
         str(path.relative_to(root)): path.read_bytes()
         for path in sorted(root.rglob('*'))
-        if path.is_file()
+        # The record of a run says what was made and what was reused.
+        if path.is_file() and path.name != RECORD
     }
 
 

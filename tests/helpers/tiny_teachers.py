@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from mmengine.config import Config
+from mmengine.visualization import Visualizer
 
 from mmdet_ddpm_moco.engine.inputs import fill_hooks
 
@@ -35,6 +36,10 @@ class Tools:
             runpy.run_path(command[1])['main']()
         finally:
             sys.argv = argv
+            # A process has its own; here one of the same second, and name,
+            # would write into the folder of the run before.
+            for kind in (Visualizer, *Visualizer.__subclasses__()):
+                kind._instance_dict.clear()
         return 1.0
 
 

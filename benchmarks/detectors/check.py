@@ -14,6 +14,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from benchmarks.detectors.shrink import shrink
+from mmdet_ddpm_moco.engine.pipelines import type_name
 from mmdet_ddpm_moco.utils.errors import UserError
 
 LINE = 'mmdet_ddpm_moco.DDPMMoCoHook'
@@ -115,8 +116,14 @@ def _try(file: Path, data: Path, out: Path, *, weights: bool) -> dict:
         WatchHook.expected = {}
         if weights:
             line['checkpoint'] = str(_write_weights(cfg, out))
+        # A config that has the line already is tried with this one.
+        cfg.pop('stages', None)
         cfg.custom_hooks = [
-            *(cfg.get('custom_hooks') or ()),
+            *(
+                hook
+                for hook in cfg.get('custom_hooks') or ()
+                if type_name(hook) != type_name(line)
+            ),
             line,
             dict(type='WatchHook'),
         ]

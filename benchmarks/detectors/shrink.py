@@ -4,6 +4,7 @@ Kept as they are: model, losses, pipelines, wrappers of data sets, samplers,
 loops and hooks.
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,9 @@ def shrink(cfg: Config, data: Path, work_dir: Path) -> list[str]:
     for part in ('val', 'test'):
         for key in ('cfg', 'dataloader', 'evaluator'):
             cfg[f'{part}_{key}'] = None
-    _point_at(cfg.train_dataloader, data, _class_names(cfg.model))
+    classes = _class_names(cfg.model)
+    file = _write_annotations(data, classes, work_dir)
+    _point_at(cfg.train_dataloader, data, classes, file)
     # SSD300 fits images of 300 pixels alone.
     anchors = (cfg.model.get('bbox_head') or {}).get('anchor_generator') or {}
     side = anchors.get('input_size', SIDE)
@@ -89,7 +92,21 @@ def _class_names(model: dict) -> tuple[str, ...]:
     return (*CLASSES, *rest)
 
 
-def _point_at(part: Any, data: Path, classes: tuple[str, ...]) -> None:
+def _write_annotations(
+    data: Path, classes: tuple[str, ...], work_dir: Path
+) -> Path:
+    """A json with all of the classes, which some data sets compare."""
+    coco = json.loads((data / COCO).read_bytes())
+    coco['categories'] = [dict(id=i, name=n) for i, n in enumerate(classes, 1)]
+    work_dir.mkdir(parents=True, exist_ok=True)
+    file = work_dir.resolve() / COCO
+    file.write_text(json.dumps(coco))
+    return file
+
+
+def _point_at(
+    part: Any, data: Path, classes: tuple[str, ...], file: Path
+) -> None:
     """Points every data set at the drawn images."""
     for found in config_dicts(part):
         if 'ann_file' not in found:
@@ -99,7 +116,7 @@ def _point_at(part: Any, data: Path, classes: tuple[str, ...]) -> None:
             found.ann_file = f'{VOC}/ImageSets/Main/trainval.txt'
             found.data_prefix = dict(sub_data_root=f'{VOC}/')
         else:
-            found.ann_file = COCO
+            found.ann_file = str(file)
             found.data_prefix = dict(img=PREFIX)
         for key in ('label_map_file', 'hierarchy_file'):
             found.pop(key, None)

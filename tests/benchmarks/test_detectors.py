@@ -6,7 +6,7 @@ from mmdet.registry import DATASETS
 from mmdet.utils import register_all_modules
 from mmengine.config import Config
 
-from benchmarks.detectors.check import check
+from benchmarks.detectors.check import LINE, check
 from benchmarks.detectors.data import ADDED, LABELED, write_data
 from benchmarks.detectors.shrink import shrink
 from benchmarks.detectors.stock import STOCK
@@ -102,6 +102,18 @@ def test_the_bank_adds_what_is_not_labeled(data):
 )
 def test_bank_and_weights_are_seen(tmp_path, data, train_cfg):
     file = config_of(tmp_path, **train_cfg)
+    found = check(file, data, tmp_path / 'runs')
+    assert (found['outcome'], found['why']) == ('both', '')
+
+
+def test_a_users_config_that_has_the_line_already(tmp_path, data):
+    """With a data set that compares its classes with the annotations."""
+    file = config_of(tmp_path, 'mmdet_ddpm_moco.AluminiumPlateDataset')
+    cfg = Config.fromfile(file)
+    cfg.model.roi_head.bbox_head.num_classes = 3
+    cfg.custom_hooks = [dict(type=LINE, bank='a bank of other images')]
+    cfg.stages = dict(root='nowhere', bank=dict(num=4))
+    cfg.dump(file)
     found = check(file, data, tmp_path / 'runs')
     assert (found['outcome'], found['why']) == ('both', '')
 

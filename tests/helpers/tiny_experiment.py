@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from mmengine.config import Config
 
+from mmdet_ddpm_moco.ablation.measure import prepare_runs, valid_records
 from mmdet_ddpm_moco.engine.training import STAGE_FILE, training_fingerprint
 
 CLASSES = ('dent', 'crack')
@@ -143,3 +144,18 @@ class FakeTools:
             for i, a in enumerate(truth['annotations'])
         ]
         out.write_text(json.dumps(results))
+
+
+def measured(experiment):
+    return valid_records(experiment, prepare_runs(experiment))[0]
+
+
+def add_generator(experiment):
+    with (experiment.file.parent / 'other.py').open('a') as file:
+        file.write(
+            "stages = dict(root='run', generator=dict(config='ddpm.py'))\n"
+        )
+    (experiment.file.parent / 'ddpm.py').write_text(
+        "train_dataloader = dict(dataset=dict(type='W', "
+        "ann_file='data/annotations/train_20.json'))\n"
+    )

@@ -64,6 +64,21 @@ def parse_args() -> argparse.Namespace:
         '(default: %(default)s); results.json has all',
     )
     parser.add_argument(
+        '--slice',
+        type=int,
+        metavar='PIXELS',
+        help='for large images: detect in slices of this side, as they are '
+        'in the file, and merge what is found',
+    )
+    parser.add_argument(
+        '--slice-overlap',
+        type=float,
+        default=0.2,
+        metavar='SHARE',
+        help='share of a slice that it has in common with the next, more '
+        'than most defects are large (default: %(default)s)',
+    )
+    parser.add_argument(
         '--show-dir',
         metavar='DIR',
         help='draw detections beside the ground truth, in images below '
@@ -99,6 +114,10 @@ def main() -> None:
     cfg = apply_options(Config.fromfile(args.config), args)
     if not args.images:
         check_data(cfg, make=False, parts=('test',))
+    if args.slice:
+        from mmdet_ddpm_moco.engine.slicing import slice_test_images
+
+        slice_test_images(cfg, args.slice, args.slice_overlap)
     if args.show_dir:
         cfg.default_hooks.visualization.update(
             draw=True, test_out_dir=args.show_dir

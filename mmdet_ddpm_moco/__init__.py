@@ -15,8 +15,11 @@ from .version import __version__
 # Modules of the public classes.
 _EXPORTS = {
     'AluminiumPlateDataset': 'datasets.aluminium_plate_dataset',
+    'GC10DETDataset': 'datasets.gc10_det_dataset',
     'MagneticTileDataset': 'datasets.magnetic_tile_dataset',
     'NEUDETDataset': 'datasets.neu_det_dataset',
+    'SeverstalDataset': 'datasets.severstal_dataset',
+    'TianchiAluminiumDataset': 'datasets.tianchi_aluminium_dataset',
     'DefectBank': 'bank.reader',
     'DefectWindowDataset': 'datasets.defect_window_dataset',
     'ContrastiveDataset': 'datasets.contrastive_dataset',

@@ -36,7 +36,7 @@ def test_wheel_ships_configs_and_tools(tmp_path):
     shipped_files = [
         file
         for folder in ('configs', 'tools')
-        for suffix in ('py', 'sh', 'yml')
+        for suffix in ('py', 'sh', 'txt', 'yml')
         for file in (ROOT / folder).rglob(f'*.{suffix}')
     ]
     for file in (*shipped_files, ROOT / 'model-index.yml'):

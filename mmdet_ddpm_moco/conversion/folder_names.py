@@ -9,7 +9,8 @@ SPLIT_FOLDERS = frozenset(('train', 'validation', 'valid', 'val', 'test'))
 _DEFECT_FREE = frozenset(
     (
         'free', 'defectfree', 'nodefect', 'good', 'ok', 'normal', 'clean',
-        '无瑕疵样本', '无瑕疵', '无缺陷', '正常样本', '正常', '良品',
+        '无瑕疵样本', '无瑕疵图片', '无瑕疵', '无缺陷', '正常样本', '正常',
+        '良品',
     )
 )  # fmt: skip
 

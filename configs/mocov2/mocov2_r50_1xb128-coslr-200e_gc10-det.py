@@ -1,0 +1,36 @@
+# GC10-DET on one GPU, on windows at about the scale of the detector's images.
+_base_ = './mocov2_r50_1xb128-coslr-200e_neu-det.py'
+
+data_root = 'data/GC10-DET/'
+labeled = dict(
+    ann_file=data_root + 'annotations/train.json',
+    img_prefix=data_root + 'images/',
+)
+two_views = dict(_base_.two_views, window=448)
+
+train_dataloader = dict(
+    dataset=dict(
+        sources=[
+            dict(**labeled, dataset_ids='image'),
+            # Its many images without an annotation.
+            dict(
+                ann_file=data_root + 'annotations/unlabeled.json',
+                img_prefix=data_root + 'images/',
+                dataset_ids='image',
+            ),
+            dict(**labeled, dataset_ids='class', background=2, share=0.25),
+        ],
+        pipeline=[two_views, _base_.pack_inputs],
+    )
+)
+custom_hooks = [
+    dict(type='mmdet_ddpm_moco.ExportBackboneHook'),
+    dict(
+        type='mmdet_ddpm_moco.ContrastiveProgressHook',
+        labeled=dict(
+            ann_file=data_root + 'annotations/train_10.json',
+            img_prefix=data_root + 'images/',
+            background=1,
+        ),
+    ),
+]

@@ -1,0 +1,110 @@
+"""docs/own-data.md from a folder of images to a tested detector, as written.
+
+Its configs get smaller models and two iterations; nothing else is changed.
+That each format is prepared as written is in tests/test_docs.py.
+"""
+
+import json
+import re
+import runpy
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from pycocotools.coco import COCO
+
+from helpers.voc_maker import write_image, write_xml
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / 'docs/own-data.md').read_text()
+QUICK = dict(num_workers=0, persistent_workers=False)
+SMALLER = {
+    'ddpm': f"""
+model.update(unet=dict(block_out_channels=(8, 8, 8, 8), norm_num_groups=4,
+                       attention_head_dim=8))
+train_dataloader.update({QUICK}, batch_size=4)
+train_cfg = dict(max_iters=2)
+""",
+    'mocov2': f"""
+model = dict(queue_len=32, backbone=dict(stem_channels=8, base_channels=8),
+             neck=dict(in_channels=64, hid_channels=16))
+train_dataloader.update({QUICK}, batch_size=16)
+train_cfg = dict(max_iters=2)
+""",
+    'faster-rcnn': f"""
+model.update(backbone=dict(base_channels=8),
+             neck=dict(in_channels=[8, 16, 32, 64]),
+             test_cfg=dict(rcnn=dict(score_thr=0.0)))
+for loader in (train_dataloader, val_dataloader, test_dataloader):
+    loader.update({QUICK})
+del loader
+train_cfg = dict(max_iters=2, val_interval=2)
+""",
+}
+
+
+def commands(text):
+    """The commands of a page's blocks of shell, with lines joined."""
+    blocks = re.findall(r'```shell\n(.*?)```', text, re.DOTALL)
+    lines = '\n'.join(blocks).replace('\\\n    ', '').split('\n')
+    return [line for line in lines if line.startswith('python ')]
+
+
+def test_the_readme_has_the_same_commands():
+    text = (ROOT / 'README.md').read_text().split('## Your own images')[1]
+    five = commands(text.split('shell\n')[0] + text)[:5]
+    assert len(five) == 5
+    assert set(five) <= set(commands(PAGE))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two kinds of defects, the shipped configs and those of the page."""
+    for number in range(60):
+        name = ('dent', 'scratch')[number % 2]
+        stem, size = f'{name}_{number}', (96, 96)
+        write_image(tmp_path / f'set/images/{stem}.png', number, size=size)
+        write_xml(
+            tmp_path / f'set/annotations/{stem}.xml',
+            objects=[(name, 31, 35, 50, 54)],
+            size=size,
+        )
+    shutil.copytree(ROOT / 'configs', tmp_path / 'configs')
+    (tmp_path / 'configs/mine').mkdir()
+    found = re.findall(
+        r'`(configs/mine/([\w-]+)\.py)`.*?```python\n(.*?)```', PAGE, re.DOTALL
+    )
+    for path, name, text in found:
+        (tmp_path / path).write_text(text + SMALLER[name])
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_from_a_folder_to_a_tested_detector(folder, monkeypatch, capfd):
+    (prepare,) = (c for c in commands(PAGE) if 'voc <folder>' in c)
+    train = commands(PAGE.split('\n## Train\n')[1].split('\n## ')[0])
+    assert len(train) == 5
+    monkeypatch.chdir(folder)
+    for command in (prepare, *train):
+        _, tool, *options = shlex.split(command.replace('<folder>', 'set'))
+        if tool == 'tools/test.py':
+            # The page's run is longer.
+            shutil.copy(options[1].replace('720', '2'), options[1])
+        capfd.readouterr()
+        monkeypatch.setattr(sys, 'argv', [tool, *options])
+        runpy.run_path(str(ROOT / tool), run_name='__main__')
+        if 'faster-rcnn' in command and tool == 'tools/train.py':
+            log = ''.join(capfd.readouterr())
+            # What the first commands made is what the detector asks for.
+            assert log.count('is up to date, reused') == 3
+            assert 'inserted DiffusionDefectAugment' in log
+            assert 'all equal' in log
+    bank = COCO('work_dirs/mine/bank/annotations.json')
+    assert len(bank.imgs) == 320
+    found = json.loads(Path('detections.json').read_text())
+    truth = COCO('data/mine/annotations/test.json')
+    assert {d['image_id'] for d in found} <= set(truth.imgs)
+    assert {d['category_id'] for d in found} <= set(truth.cats)
+    assert found

@@ -6,6 +6,7 @@ network's form, as ``inception_path``.
 """
 
 import io
+import warnings
 from pathlib import Path
 
 import torch
@@ -79,9 +80,12 @@ def export_extractor(extractor: Extractor, file: str | Path) -> Path:
     example = torch.randint(
         0, 256, (16, 3, extractor.size, extractor.size), dtype=torch.uint8
     )
-    traced = torch.jit.trace(
-        _FeaturesAndLogits(extractor.cpu().eval()), example
-    )
+    with warnings.catch_warnings():
+        # Sizes become constants, as they are meant to.
+        warnings.simplefilter('ignore', torch.jit.TracerWarning)
+        traced = torch.jit.trace(
+            _FeaturesAndLogits(extractor.cpu().eval()), example
+        )
     scripted = torch.jit.script(_StyleGANForm(traced, extractor.size))
     buffer = io.BytesIO()
     torch.jit.save(scripted, buffer)

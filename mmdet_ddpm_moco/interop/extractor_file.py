@@ -20,7 +20,7 @@ from ..utils.fileio import atomic_write_bytes
 class _FeaturesAndLogits(nn.Module):
     """Both outputs of an extractor at once; logits may be empty."""
 
-    def __init__(self, extractor: nn.Module) -> None:
+    def __init__(self, extractor: Extractor) -> None:
         super().__init__()
         self.extractor = extractor
 

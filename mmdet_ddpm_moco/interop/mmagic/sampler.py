@@ -140,6 +140,7 @@ class DefectDDPMSampler(BaseModel):
         )
         samples = []
         for record, pixels in zip(*painter.paint(plans), strict=True):
+            assert pixels is not None  # nothing is rejected
             image = bgr_square(pixels[..., :3], self.image_size)
             sample = DataSample(
                 fake_img=image.to(device, torch.float32),

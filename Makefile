@@ -89,6 +89,7 @@ $(CLASSIC)/.stamp: $(wildcard requirements/classic*.txt) requirements/build.txt 
 	$(CLASSIC_PIP) -r requirements/classic-torch.txt
 	MMCV_WITH_OPS=1 $(CLASSIC_PIP) --no-build-isolation --no-deps \
 	  -r requirements/classic-mmcv.txt
+	$(CLASSIC_PIP) --no-deps -r requirements/classic-mmagic.txt
 	@echo 'Installing the OpenMMLab libraries, diffusers and this plugin ...'
 	$(CLASSIC_PIP) --no-build-isolation -r requirements/classic.txt
 	$(CLASSIC_PIP) --no-build-isolation --no-deps -e .

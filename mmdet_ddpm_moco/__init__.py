@@ -43,6 +43,10 @@ _EXPORTS = {
     'ExportBackboneHook': 'engine.hooks.export_backbone_hook',
     'ExportGeneratorHook': 'engine.hooks.export_generator_hook',
     'SampleGridHook': 'engine.hooks.sample_grid_hook',
+    # These import mmagic, and say which versions it works with.
+    'DefectDDPMSampler': 'interop.mmagic.sampler',
+    'MMagicDenoisingUnet': 'interop.mmagic.denoising_unet',
+    'RealDefectWindows': 'interop.mmagic.real_windows',
 }
 # Optional libraries that they need.
 _NEEDS = {

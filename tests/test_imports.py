@@ -19,7 +19,7 @@ FLOORS = (
     {'visualization'},
     {'synthesis', 'teacher', 'evaluation'},
     {'engine'},
-    {'ablation', 'report_page'},
+    {'ablation', 'report_page', 'interop'},
 )
 ALLOWED = {
     # The gate asks the detector that evaluation loads.

@@ -1,7 +1,6 @@
 """The generator: an inpainting DDPM, trained by MMEngine's Runner."""
 
 import torch
-from diffusers import UNet2DModel
 from mmengine.model import BaseModel
 from mmengine.registry import MODELS
 
@@ -9,6 +8,7 @@ from ..utils.checks import check_arguments
 from ..utils.errors import InputError
 from .background_norm import background_statistics, normalize
 from .conditioning import CONDITIONINGS, MASK, NONE, masked_image
+from .denoiser import build_denoiser
 from .losses.denoising_loss import denoising_loss, min_snr_weight
 from .noise_schedule import build_schedule
 
@@ -32,8 +32,9 @@ class DefectDDPM(BaseModel):
     Args:
         num_classes (int): Number of defect classes. One more, the last, is
             ``background``.
-        unet (dict): Arguments of diffusers' ``UNet2DModel``; channels and
-            class embedding are filled in.
+        unet (dict): Arguments of diffusers' ``UNet2DModel``, or of another
+            network that ``type`` names, see :func:`build_denoiser`; channels
+            and class embedding are filled in.
         channels (int): 1 for gray windows, 3 for color. Defaults to 1.
         scheduler (dict, optional): The noise schedule, see
             :func:`build_schedule`. Defaults to None, a cosine schedule of
@@ -90,12 +91,12 @@ class DefectDDPM(BaseModel):
         self.class_dropout = class_dropout
         # Labels: the defect classes, background, with dropout the null label.
         num_labels = num_classes + 1 + (class_dropout > 0)
-        self.unet = UNet2DModel(
+        self.unet = build_denoiser(
+            unet,
             # The noisy window; with masks, masked_image() too.
             in_channels=channels + (conditioning == MASK) * (channels + 1),
             out_channels=channels,
             num_class_embeds=None if conditioning == NONE else num_labels,
-            **unet,
         )
         self.scheduler = build_schedule(scheduler)
 

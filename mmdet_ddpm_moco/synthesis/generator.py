@@ -14,10 +14,11 @@ from pathlib import Path
 # diffusers 0.28 uses safetensors.torch, but leaves its import to others.
 import safetensors.torch
 import torch
-from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
+from diffusers import DDPMPipeline, DDPMScheduler, ModelMixin
 
 from ..models.conditioning import CLASS, MASK, NONE
-from ..utils.errors import InputError, MissingFileError
+from ..models.denoiser import denoiser_class, side_multiple
+from ..utils.errors import InputError, MissingFileError, StackError
 from ..utils.fileio import atomic_write_bytes
 from ..utils.provenance import FILE, Record, read_record, record_bytes
 
@@ -31,7 +32,7 @@ FORMAT_VERSION = 3
 class Generator:
     """A trained generator, ready to sample."""
 
-    unet: UNet2DModel  # in eval mode, channels last in memory
+    unet: ModelMixin  # in eval mode, channels last in memory
     scheduler: DDPMScheduler  # the schedule it was trained with
     classes: tuple[str, ...]  # `background` comes after
     window: int  # side of its training windows in pixels
@@ -62,7 +63,7 @@ class Generator:
     @property
     def multiple(self) -> int:
         """Number that the sides of a window must be multiples of."""
-        return 2 ** (len(self.unet.config.block_out_channels) - 1)
+        return side_multiple(self.unet)
 
 
 def save_generator(
@@ -78,7 +79,7 @@ def save_generator(
 
     Args:
         folder (str | Path): The folder to write, and to return.
-        unet (nn.Module): A ``UNet2DModel``.
+        unet (nn.Module): From :func:`build_denoiser`.
         scheduler (DDPMScheduler): The training schedule.
         classes (Sequence[str]): Class names, without ``background``.
         window (int): Side of the training windows in pixels.
@@ -120,6 +121,7 @@ def load_generator(folder: str | Path) -> Generator:
     Raises:
         FileNotFoundError: There is no generator.
         ValueError: It is damaged or of a newer format.
+        StackError: The library of its U-Net is not installed.
     """
     folder = Path(folder)
     if not (folder / EXTRA).is_file():
@@ -143,7 +145,8 @@ def load_generator(folder: str | Path) -> Generator:
             )
             raise InputError(msg)
         classes, window = tuple(extra['classes']), extra['window']
-        unet, info = UNet2DModel.from_pretrained(
+        saved = json.loads((folder / 'unet' / 'config.json').read_text())
+        unet, info = denoiser_class(saved['_class_name']).from_pretrained(
             folder / 'unet',
             use_safetensors=True,
             low_cpu_mem_usage=False,
@@ -152,6 +155,8 @@ def load_generator(folder: str | Path) -> Generator:
         if info['missing_keys']:
             raise KeyError(info['missing_keys'][0])
         scheduler = DDPMScheduler.from_pretrained(folder / 'scheduler')
+    except StackError:
+        raise  # a RuntimeError too, but the files are all right
     except (
         OSError,
         KeyError,

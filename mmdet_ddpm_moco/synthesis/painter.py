@@ -22,13 +22,16 @@ BATCH_PIXELS = 16 * 64 * 64
 
 
 class WindowPainter:
-    """Samples planned windows in their hosts and applies the gates."""
+    """Samples planned windows in their hosts and applies the gates.
+
+    Without gates none is rejected.
+    """
 
     def __init__(
         self,
         generator: Generator,
         data: LabeledImages,
-        gates: QualityGates,
+        gates: QualityGates | None,
         options: BankOptions,
         device: str,
     ) -> None:
@@ -56,7 +59,9 @@ class WindowPainter:
         for number, plan in plans.items():
             before = crop(self.data.read(plan.image), plan.window)
             after = composite(before, painted[number], plan.alpha)
-            rejected = self.gates.rejection(plan, before, after)
+            rejected = None
+            if self.gates is not None:
+                rejected = self.gates.rejection(plan, before, after)
             records.append(
                 dict(
                     number=number,

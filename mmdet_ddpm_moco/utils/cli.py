@@ -14,6 +14,8 @@ from .errors import UserError
 T = TypeVar('T')
 
 _IN_WORKER = 'Original Traceback (most recent call last)'
+# What MMEngine's registry says of a dotted type that cannot be imported.
+_LOOK_UP = 'Failed to get '
 
 
 def one_line_errors(main: Callable[[], None]) -> Callable[[], None]:
@@ -51,7 +53,8 @@ def _user_error(error: BaseException | None) -> str | None:
     """Message of the :class:`UserError` in a chain of errors, if any.
 
     MMEngine's builders raise an error of the same class around the one that
-    a constructor raised; a data loader repeats a worker's traceback as text.
+    a constructor raised, and one of their own around what the look-up of a
+    dotted type raised; a data loader repeats a worker's traceback as text.
     """
     while error is not None:
         cause, context = error.__cause__, error.__context__
@@ -63,7 +66,13 @@ def _user_error(error: BaseException | None) -> str | None:
             if _IN_WORKER in text:
                 text = text.rstrip().rsplit('\n', 1)[1].split(': ', 1)[1]
             return text
-        if cause is None and context and str(context) not in str(error):
+        looked_up = str(error).startswith(_LOOK_UP)
+        if (
+            cause is None
+            and context
+            and str(context) not in str(error)
+            and not looked_up
+        ):
             return None  # another error, raised while that one was handled
         error = inner
     return None

@@ -29,6 +29,14 @@ OPTIONAL = {
     'ensemble_boxes': ('1.0', ('ensemble-boxes',)),
     'torch_fidelity': ('0.4', ('torch-fidelity',)),
 }
+# mmagic's last release refuses mmcv 2.2 and later, and imports names that
+# newer diffusers, transformers and numpy removed. These are what it was tested
+# with here.
+MMAGIC_STACK = (
+    'mmagic 1.2.0 with Python 3.10, torch 2.1.2, mmcv 2.1.0, mmengine 0.10.7, '
+    'mmdet 3.3.0, mmpretrain 1.2.0, diffusers 0.28.2, transformers 4.41.2'
+)
+_MMCV_MMAGIC_REFUSES = (2, 2)
 
 
 def module_version(module: str) -> str | None:
@@ -80,3 +88,28 @@ def check_stack() -> None:
     """
     for module in REQUIRED:
         check_module(module)
+
+
+def check_mmagic() -> None:
+    """Checks for mmagic, and an mmcv that it does not refuse.
+
+    Raises:
+        StackError: It is missing, or this mmcv is too new for it.
+    """
+    if find_spec('mmagic') is None:
+        reason = 'mmagic is not installed'
+        raise mmagic_error(reason)
+    mmcv = module_version('mmcv')
+    if mmcv and _numbers(mmcv) >= _MMCV_MMAGIC_REFUSES:
+        reason = f'mmcv {mmcv} is installed, which mmagic refuses'
+        raise mmagic_error(reason)
+
+
+def mmagic_error(reason: str) -> StackError:
+    """The error for a stack without a working mmagic, in one line."""
+    msg = (
+        f'this needs {MMAGIC_STACK} (requirements/classic*.txt), but '
+        f'{reason}; `make .venv-classic/.stamp` installs these versions in '
+        '.venv-classic'
+    )
+    return StackError(msg)

@@ -1,0 +1,1 @@
+"""Optional neighbors of this package, imported when they are asked for."""

@@ -56,7 +56,7 @@ class SceneSwap:
             np.int64,
         )
         self.usable = self.scenes.usable(
-            np.flatnonzero(self._labels != NOT_USED)
+            np.flatnonzero(self._labels != NOT_USED).tolist()
         )
         if not len(self.usable):
             msg = (

@@ -34,7 +34,8 @@ class BuildWithMim(build_py):
         if self.editable_mode:
             return
         mim = Path(self.build_lib) / 'mmdet_ddpm_moco' / '.mim'
-        for folder in ('configs', 'tools'):
+        # What tools/check_detectors.py runs.
+        for folder in ('configs', 'tools', 'benchmarks/detectors'):
             shutil.copytree(
                 ROOT / folder,
                 mim / folder,

@@ -105,7 +105,11 @@ def main() -> int:
         lines = results.read_text().splitlines()
         rows = {row['config']: row for row in map(json.loads, lines)}
     if args.table:
-        write_table(rows, ROOT / 'docs/detectors.md')
+        page = ROOT / 'docs/detectors.md'
+        if not page.is_file():
+            msg = f'error: no {page}; --table needs a source tree'
+            raise SystemExit(msg)
+        write_table(rows, page)
         return 0
     if not (args.out / 'data').is_dir():
         write_data(args.out / 'data')

@@ -170,6 +170,8 @@ def run_child(
 
 def main() -> int:
     args = parse_args()
+    if not (ROOT / 'benchmarks' / 'gpu').is_dir():
+        sys.exit('error: check_gpu.py runs from a source tree of the project')
     args.out = args.out.resolve()
     from benchmarks.gpu.results import (
         FAILED,
@@ -267,8 +269,6 @@ def main() -> int:
 
 
 if __name__ == '__main__':
-    if not (ROOT / 'benchmarks' / 'gpu').is_dir():
-        sys.exit('error: check_gpu.py runs from a source tree of the project')
     # From a source tree: the project is not installed.
     sys.path.insert(0, str(ROOT))
     paths = [str(ROOT), os.environ.get('PYTHONPATH', '')]

@@ -5,6 +5,7 @@ plates that are drawn by the package, tests both and prints their AP. What is
 up to date is reused, what was killed is resumed.
 """
 
+import argparse
 import re
 from pathlib import Path
 
@@ -42,6 +43,7 @@ def run(config: Path) -> dict[str, float]:
 
 @one_line_errors
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     results = {}
     for name, file in VARIANTS.items():
         print(f'\n== {name}')

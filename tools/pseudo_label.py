@@ -4,10 +4,11 @@ import argparse
 from dataclasses import fields
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
 from mmdet_ddpm_moco.teacher.settings import FLIPS, TeacherOptions
 from mmdet_ddpm_moco.utils.cli import one_line_errors
+from mmdet_ddpm_moco.utils.config_action import ConfigAction
 
 
 def parse_args() -> argparse.Namespace:
@@ -61,7 +62,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=ConfigAction,
         metavar='KEY=VALUE',
         help="override settings of the teachers' config, such as "
         'train_cfg.max_iters=100',

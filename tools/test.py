@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.dist import is_main_process
 
 from mmdet_ddpm_moco.utils.cli import (
@@ -19,6 +19,8 @@ from mmdet_ddpm_moco.utils.cli import (
     one_line_errors,
     set_local_rank,
 )
+from mmdet_ddpm_moco.utils.config_action import ConfigAction
+from mmdet_ddpm_moco.utils.paths import find_config
 
 
 def parse_args() -> argparse.Namespace:
@@ -87,7 +89,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=ConfigAction,
         metavar='KEY=VALUE',
         help='override settings of the config',
     )
@@ -111,7 +113,7 @@ def main() -> None:
     from mmdet_ddpm_moco.engine.options import apply_options, check_data
     from mmdet_ddpm_moco.engine.training import test
 
-    cfg = apply_options(Config.fromfile(args.config), args)
+    cfg = apply_options(Config.fromfile(find_config(args.config)), args)
     if not args.images:
         check_data(cfg, make=False, parts=('test',))
     if args.slice:

@@ -11,13 +11,15 @@ to MMEngine's loader, which may run code in it: give one that you trust.
 
 import argparse
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
 from mmdet_ddpm_moco.utils.cli import (
     add_launcher,
     one_line_errors,
     set_local_rank,
 )
+from mmdet_ddpm_moco.utils.config_action import ConfigAction
+from mmdet_ddpm_moco.utils.paths import find_config
 
 
 def parse_args() -> argparse.Namespace:
@@ -57,7 +59,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=ConfigAction,
         metavar='KEY=VALUE',
         help='override settings of the config, such as '
         'train_cfg.max_iters=100',
@@ -80,7 +82,7 @@ def main() -> None:
     from mmdet_ddpm_moco.report_page.at_end import reported
 
     setup_cache_size_limit_of_dynamo()
-    cfg = apply_options(Config.fromfile(args.config), args)
+    cfg = apply_options(Config.fromfile(find_config(args.config)), args)
     # Before the stages, which may take days.
     check_checkpoint(cfg)
     check_data(cfg, make=not args.no_prepare)

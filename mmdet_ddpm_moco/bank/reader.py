@@ -1,7 +1,8 @@
 """Reader of a defect bank (see :mod:`~mmdet_ddpm_moco.bank.format`)."""
 
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path, PurePath
 
@@ -62,7 +63,7 @@ class DefectBank:
             classes, kept = self.manifest['classes'], self.manifest['kept']
         except (ValueError, KeyError, TypeError) as error:
             raise self._damaged(MANIFEST, repr(error)) from error
-        if version > FORMAT_VERSION:
+        if not isinstance(version, int) or version > FORMAT_VERSION:
             msg = (
                 f'the defect bank {self.root} has format {version}, this '
                 f'version reads up to {FORMAT_VERSION}; upgrade '
@@ -153,6 +154,27 @@ class DefectBank:
             msg = f'{path} is missing or damaged; make the bank again'
             raise InputError(msg)
         return pixels[..., :3], pixels[..., 3]
+
+    def check_pictures(self, windows: Iterable[BankWindow]) -> None:
+        """Checks that the PNGs of windows are there, without reading them.
+
+        Raises:
+            ValueError: Some are missing.
+        """
+        folder = self.root / IMAGES
+        try:
+            there = {entry.name for entry in os.scandir(folder)}
+        except OSError:
+            there = set()
+        names = [png_name(window.number) for window in windows]
+        missing = [name for name in names if name not in there]
+        if missing:
+            msg = (
+                f'{len(missing)} of {len(names)} pictures of the defect bank '
+                f'{self.root} are missing, {IMAGES}/{missing[0]} for one; '
+                'copy it again, or make it again'
+            )
+            raise InputError(msg)
 
     def paste(
         self, window: BankWindow, image: np.ndarray, name: str = 'it names'

@@ -9,7 +9,7 @@ fork shares, so that memory does not grow with workers.
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,7 @@ class Scenes:
                 f'{error!r}'
             )
             raise InputError(msg) from error
-        if version > FORMAT_VERSION:
+        if not isinstance(version, int) or version > FORMAT_VERSION:
             msg = (
                 f'the scenes {self.root} have format {version}, this version '
                 f'reads up to {FORMAT_VERSION}; upgrade mmdet-ddpm-moco'
@@ -107,17 +107,24 @@ class Scenes:
             self._probabilities[part],
         )
 
-    def usable(self) -> np.ndarray:
+    def usable(self, classes: Sequence[int] | None = None) -> np.ndarray:
         """Indices of scenes that teach something.
+
+        Args:
+            classes (Sequence[int] | None): Indices of the classes that
+                count. Defaults to None, all.
 
         Returns:
             np.ndarray: int64; scenes with at least ``MIN_DEFECTS`` expected
             defects, and those that are declared free of defects (no
             annotation at all).
         """
-        expected = np.add.reduceat(
-            np.append(self._probabilities, 0), self._first[:-1]
-        ) * (np.diff(self._first) > 0)
+        counted = self._probabilities
+        if classes is not None:
+            counted = counted * np.isin(self._index['labels'], classes)
+        expected = np.add.reduceat(np.append(counted, 0), self._first[:-1]) * (
+            np.diff(self._first) > 0
+        )
         free = self.manifest.get('defect_free', False)
         return np.flatnonzero(
             (expected >= MIN_DEFECTS) | (free & (np.diff(self._first) == 0))

@@ -6,6 +6,7 @@ and only a converted file is passed on.
 """
 
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,8 @@ from .stand_ins import STAND_INS
 
 # Keys under which frameworks store the weights.
 _CONTAINERS = ('state_dict', 'model', 'model_state_dict')
+# Most of what else a checkpoint holds that an error names.
+_NAMED = 3
 
 # Before, torch's own weights-only loader can be attacked (CVE-2025-32434).
 _TORCH_IS_SAFE = TorchVersion(torch.__version__) >= '2.6'
@@ -73,7 +76,10 @@ def _load(path: Path) -> Any:
     serialization.clear_safe_globals()
     serialization.add_safe_globals(STAND_INS)
     try:
-        return torch.load(path, map_location='cpu', weights_only=True)
+        with warnings.catch_warnings():
+            # About kinds of files that are refused in one line.
+            warnings.simplefilter('ignore')
+            return torch.load(path, map_location='cpu', weights_only=True)
     finally:
         serialization.clear_safe_globals()
         serialization.add_safe_globals(allowed_before)
@@ -114,9 +120,11 @@ def weights_of(
         }
         if weights:
             return weights
+    others = [f'{k} ({type(v).__name__})' for k, v in checkpoint.items()]
+    more = ', ...' if len(others) > _NAMED else ''
     msg = (
         f'{path} holds no weights under {", ".join(_CONTAINERS)} or at the '
-        f'top level, only: {", ".join(map(str, checkpoint))}'
+        f'top level, only: {", ".join(others[:_NAMED]) or "nothing"}{more}'
     )
     raise InputError(msg)
 

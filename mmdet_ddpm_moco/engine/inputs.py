@@ -43,16 +43,27 @@ def fill_hooks(cfg: Config) -> Config:
     Returns:
         Config: The same, changed.
     """
-    for hook in _own_hooks(cfg):
+    for hook in own_hooks(cfg):
         own = {'bank', 'checkpoint', 'scenes'} & set(hook)
         if type_name(hook) == HOOK and not own:
             hook.update(stage_outputs(cfg))
     return cfg
 
 
+def hook_configs(cfg: Config) -> list[dict]:
+    """The hooks of a config: ``default_hooks``, then ``custom_hooks``.
+
+    The former are a dict, so that a command line can add one to it:
+    ``--cfg-options default_hooks.ddpm_moco.type=...``.
+    """
+    named = cfg.get('default_hooks') or {}
+    hooks = [*named.values(), *(cfg.get('custom_hooks') or ())]
+    return [hook for hook in hooks if isinstance(hook, dict)]
+
+
 def inputs_of(cfg: Config) -> tuple[set[str], set[str]]:
     """Folders of banks and files of checkpoints that a detector reads."""
-    hooks = _own_hooks(cfg)
+    hooks = own_hooks(cfg)
     banks = {hook['bank'] for hook in hooks if hook.get('bank')}
     return banks | pipeline_banks(cfg), {
         hook['checkpoint'] for hook in hooks if hook.get('checkpoint')
@@ -62,10 +73,10 @@ def inputs_of(cfg: Config) -> tuple[set[str], set[str]]:
 def pipeline_banks(cfg: Config) -> set[str]:
     """Folders of the banks that a detector's own pipelines read."""
     # A PipelineSwitchHook has a pipeline of its own.
-    hooks = cfg.get('custom_hooks') or ()
+    parts = [cfg.get('train_dataloader'), *hook_configs(cfg)]
     return {
         transform['bank']
-        for pipeline in config_pipelines([cfg.get('train_dataloader'), *hooks])
+        for pipeline in config_pipelines(parts)
         for transform in pipeline
         if type_name(transform) == TRANSFORM and transform.get('bank')
     }
@@ -73,7 +84,7 @@ def pipeline_banks(cfg: Config) -> set[str]:
 
 def scenes_of(cfg: Config) -> set[str]:
     """Folders of the scenes that a detector reads."""
-    hooks = cfg.get('custom_hooks') or ()
+    hooks = hook_configs(cfg)
     pipelines = config_pipelines([cfg.get('train_dataloader'), *hooks])
     return {
         part['scenes']
@@ -84,12 +95,16 @@ def scenes_of(cfg: Config) -> set[str]:
 
 def allows_leakage(cfg: Config) -> bool:
     """Whether a detector may be tested on images of its pretraining."""
-    return any(hook.get('allow_leakage') for hook in _own_hooks(cfg))
+    return any(hook.get('allow_leakage') for hook in own_hooks(cfg))
 
 
-def _own_hooks(cfg: Config) -> list[dict]:
-    hooks = cfg.get('custom_hooks') or ()
-    return [h for h in hooks if type_name(h) in (HOOK, 'ContrastiveInitHook')]
+def own_hooks(cfg: Config) -> list[dict]:
+    """The hooks of a config that give a bank, scenes or weights."""
+    return [
+        hook
+        for hook in hook_configs(cfg)
+        if type_name(hook) in (HOOK, 'ContrastiveInitHook')
+    ]
 
 
 def ann_files(part: Any) -> Iterator[str]:

@@ -29,6 +29,10 @@ def apply_options(cfg: Config, args: argparse.Namespace) -> Config:
     cfg.launcher = args.launcher
     if args.cfg_options is not None:
         cfg.merge_from_dict(args.cfg_options)
+        hooks = cfg.get('custom_hooks')
+        if isinstance(hooks, dict):
+            # What MMEngine makes of custom_hooks.0.type=... without a list.
+            cfg.custom_hooks = [hooks[number] for number in sorted(hooks)]
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
@@ -96,7 +100,9 @@ def check_data(
         if 'type' not in dataset or not name or '://' in name:
             continue
         file = Path(dataset.get('data_root') or '') / name
-        kind = DATASETS.get(dataset['type'])
+        kind = dataset['type']  # new-style configs have classes here
+        if isinstance(kind, str):
+            kind = DATASETS.get(kind)
         if make and hasattr(kind, 'make'):
             if is_main_process() and not file.is_file():
                 print_log(f'making the data set in {dataset["data_root"]}')

@@ -4,7 +4,7 @@ import copy
 
 from mmengine.config import Config
 
-from .inputs import HOOK, fill_hooks
+from .inputs import HOOK, fill_hooks, hook_configs
 from .pipelines import TRANSFORM, config_pipelines, type_name
 
 
@@ -22,16 +22,23 @@ def teacher_config(cfg: Config) -> Config:
         checkpoint that they make.
     """
     cfg = fill_hooks(copy.deepcopy(cfg))
-    hooks = []
-    for hook in cfg.get('custom_hooks') or ():
-        if type_name(hook) == HOOK:
-            hook.pop('bank', None)
-            hook.pop('scenes', None)
-            if not hook.get('checkpoint'):
-                continue
-        hooks.append(hook)
-    cfg.custom_hooks = hooks
-    for pipeline in config_pipelines([cfg.get('train_dataloader'), *hooks]):
+    cfg.custom_hooks = [
+        hook for hook in cfg.get('custom_hooks') or () if _keeps(hook)
+    ]
+    named = cfg.get('default_hooks') or {}
+    for name in [name for name, hook in named.items() if not _keeps(hook)]:
+        del named[name]
+    parts = [cfg.get('train_dataloader'), *hook_configs(cfg)]
+    for pipeline in config_pipelines(parts):
         pipeline[:] = [t for t in pipeline if type_name(t) != TRANSFORM]
     cfg.pop('stages', None)
     return cfg
+
+
+def _keeps(hook: dict | None) -> bool:
+    """Whether teachers have a hook; takes bank and scenes from ours."""
+    if not hook or type_name(hook) != HOOK:
+        return True
+    hook.pop('bank', None)
+    hook.pop('scenes', None)
+    return bool(hook.get('checkpoint'))

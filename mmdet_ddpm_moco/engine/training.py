@@ -21,6 +21,7 @@ from .inputs import (
     allows_leakage,
     ann_files,
     inputs_of,
+    own_hooks,
     pipeline_banks,
     scenes_of,
 )
@@ -54,6 +55,11 @@ def training_fingerprint(cfg: Config) -> str:
         FileNotFoundError: An annotation file is missing.
     """
     parts = {key: cfg.get(key) for key in _PARTS}
+    # Of the default hooks those of this package alone change the weights.
+    named = (cfg.get('default_hooks') or {}).values()
+    ours = [hook for hook in own_hooks(cfg) if any(hook is h for h in named)]
+    if ours:
+        parts['default_hooks'] = ours
     digest = hashlib.sha256(
         json.dumps(parts, sort_keys=True, default=str).encode()
     )

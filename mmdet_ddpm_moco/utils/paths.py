@@ -23,13 +23,16 @@ def find_config(name: str, beside: str | Path | None = None) -> Path:
 
     Args:
         name (str): Path relative to the current folder, to the folder of
-            ``beside`` or to the shipped ``configs``; tried in this order.
+            ``beside``, to the shipped ``configs`` or to where they are, so
+            that ``configs/demo/ddpm.py`` is found after an install; tried in
+            this order.
         beside (str | Path | None): The config that names it.
 
     Raises:
         FileNotFoundError: It is in none of these places.
     """
-    places = [Path(name), shipped('configs') / name]
+    configs = shipped('configs')
+    places = [Path(name), configs / name, configs.parent / name]
     if beside is not None:
         places.insert(1, Path(beside).parent / name)
     for place in places:

@@ -13,7 +13,7 @@ from ...bank.format import ADD, NULL, REPLACES, BankWindow
 from ...bank.reader import DefectBank
 from ...utils.checks import check_arguments
 from ...utils.errors import InputError
-from .annotations import append_boxes, labels_in
+from .annotations import NOT_USED, append_boxes, labels_in
 from .masks import SampleMasks
 from .scene_swap import SceneSwap
 
@@ -58,7 +58,8 @@ class DiffusionDefectAugment(BaseTransform):
         max_windows (int): Most windows pasted into one image, at least 1;
             the number is drawn uniformly from 1 on. Defaults to 4.
         classes (Sequence[str] | None): Class names of the dataset in the
-            order of its labels. Defaults to None, those of the bank.
+            order of its labels; windows of other classes are not pasted.
+            Defaults to None, those of the bank.
         scenes (str | None): Folder of scenes. Defaults to None, no sample is
             swapped.
         scene_prob (float): Probability that a sample is swapped, in [0, 1].
@@ -67,7 +68,7 @@ class DiffusionDefectAugment(BaseTransform):
     Raises:
         FileNotFoundError: There is no finished bank, or there are no scenes.
         ValueError: Neither is given, an argument is out of range, or bank or
-            scenes have a class that ``classes`` lacks.
+            scenes have no class of ``classes``.
 
     Examples:
         >>> augment = DiffusionDefectAugment(
@@ -103,6 +104,21 @@ class DiffusionDefectAugment(BaseTransform):
             None if scenes is None else SceneSwap(scenes, scene_prob, classes)
         )
 
+    def windows_of(self, img_path: str) -> list[BankWindow]:
+        """Windows of the bank that may be pasted into an image.
+
+        Returns:
+            list[BankWindow]: By number; none of a class that the dataset
+            lacks.
+        """
+        if self.bank is None:
+            return []
+        return [
+            window
+            for window in self.bank.windows_of(img_path)
+            if window.kind == NULL or self._labels[window.label] != NOT_USED
+        ]
+
     @autocast_box_type()
     def transform(self, results: dict) -> dict:
         """Swaps one sample, or pastes windows into it, in place.
@@ -115,7 +131,7 @@ class DiffusionDefectAugment(BaseTransform):
             return results
         if self.bank is None or np.random.rand() >= self.prob:
             return results
-        windows = self.bank.windows_of(results['img_path'])
+        windows = self.windows_of(results['img_path'])
         if not windows:
             return results
         wanted = np.random.randint(1, self.max_windows + 1)

@@ -18,7 +18,7 @@ from mmdet.structures.bbox import HorizontalBoxes
 from ...bank.scenes import Scene, Scenes
 from ...utils.checks import check_arguments
 from ...utils.errors import InputError
-from .annotations import labels_in
+from .annotations import NOT_USED, labels_in
 
 
 class SceneSwap:
@@ -29,7 +29,8 @@ class SceneSwap:
         prob (float): Probability, in [0, 1]. Kept in shared memory, so that
             workers that run already see a change of :attr:`prob`.
         classes (Sequence[str] | None): Class names of the data set in the
-            order of its labels; None takes those of the scenes.
+            order of its labels; boxes of other classes are left out. None
+            takes those of the scenes.
 
     Attributes:
         prob (torch.Tensor): float32 scalar in shared memory.
@@ -37,7 +38,7 @@ class SceneSwap:
     Raises:
         FileNotFoundError: There are no scenes.
         ValueError: ``prob`` is out of range, no scene has a label to teach,
-            or the scenes have classes that ``classes`` lacks.
+            or the scenes have no class of ``classes``.
     """
 
     def __init__(
@@ -50,17 +51,19 @@ class SceneSwap:
             dict(scene_prob=prob), scene_prob=(0 <= prob <= 1, 'in [0, 1]')
         )
         self.scenes = Scenes(scenes)
-        self.usable = self.scenes.usable()
+        self._labels = np.array(
+            labels_in(classes, self.scenes.classes, f'the scenes {scenes}'),
+            np.int64,
+        )
+        self.usable = self.scenes.usable(
+            np.flatnonzero(self._labels != NOT_USED).tolist()
+        )
         if not len(self.usable):
             msg = (
                 f'none of the {len(self.scenes)} scenes of {scenes} has a '
                 'likely defect; see the report of the teachers beside them'
             )
             raise InputError(msg)
-        self._labels = np.array(
-            labels_in(classes, self.scenes.classes, f'the scenes {scenes}'),
-            np.int64,
-        )
         self.prob = torch.tensor(float(prob)).share_memory_()
 
     def __call__(self, results: dict) -> bool:
@@ -88,6 +91,7 @@ class SceneSwap:
         scene = self.scenes[chosen]
         image = _read(scene, results['img'])
         drawn = np.random.rand(len(scene.boxes)) < scene.probabilities
+        drawn &= self._labels[scene.labels] != NOT_USED
         results.update(
             img=image,
             img_path=str(scene.path),

@@ -95,11 +95,25 @@ class ContrastiveInitHook(Hook):
             FileNotFoundError: The checkpoint does not exist.
             ValueError: It holds code or values that are no numbers, does not
                 fit the backbone, or was trained on validation or test
-                images; or the model has no backbone.
+                images; the model has no backbone; or another hook gives
+                other weights.
         """
         # The property would build the loop, and with it the training data.
-        if not isinstance(runner._train_loop, BaseLoop):
-            return
+        if isinstance(runner._train_loop, BaseLoop):
+            check_twins(runner, self)
+            self.prepare(runner)
+
+    def given(self) -> dict[str, Any]:
+        """What this hook gives to a detector; see :func:`check_twins`."""
+        settings = dict(
+            checkpoint=self.checkpoint,
+            min_coverage=self.min_coverage,
+            unfreeze=self.unfreeze,
+        )
+        return dict(checkpoint=settings)
+
+    def prepare(self, runner: Runner) -> None:
+        """What ``before_run`` does, for a hook that has this one inside."""
         backbones = _backbones_of(runner)
         if backbones == self._backbones:
             return
@@ -178,6 +192,47 @@ class ContrastiveInitHook(Hook):
             f'training starts from {self.checkpoint}: {len(expected)} '
             'weights of the backbone compared, all equal'
         )
+
+
+def check_twins(runner: Runner, hook: Any) -> None:
+    """Checks that no other hook of a run gives what this one gives.
+
+    The same given twice is used once, with a warning.
+
+    Args:
+        runner (Runner): Has the hooks.
+        hook (ContrastiveInitHook | DDPMMoCoHook): One of them.
+
+    Raises:
+        ValueError: Another hook gives another bank, other scenes or another
+            checkpoint, or the same with other settings.
+    """
+    hooks: list[Any] = list(runner.hooks)
+    for other in hooks:
+        if other is hook or not hasattr(other, 'given'):
+            continue
+        theirs = other.given()
+        for part, settings in hook.given().items():
+            if part not in theirs:
+                continue
+            if theirs[part] != settings:
+                msg = (
+                    f'custom_hooks give a {part} twice: '
+                    f'{_call(hook, settings)} and '
+                    f'{_call(other, theirs[part])}; leave out one of them'
+                )
+                raise InputError(msg)
+            # Once, by the last of them.
+            if hooks.index(other) < hooks.index(hook):
+                runner.logger.warning(
+                    f'custom_hooks give the {part} {settings[part]} twice; '
+                    'it is used once'
+                )
+
+
+def _call(hook: Any, settings: dict[str, Any]) -> str:
+    given = ', '.join(f'{key}={value!r}' for key, value in settings.items())
+    return f'{type(hook).__name__}({given})'
 
 
 def _backbones_of(runner: Runner) -> list[Any]:

@@ -1,9 +1,9 @@
 """The one config line that adds a bank, scenes and contrastive weights."""
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-from mmdet.registry import TRANSFORMS
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
@@ -18,7 +18,7 @@ from ...datasets.transforms.scene_swap import SceneSwap
 from ...utils.checks import check_arguments
 from ...utils.errors import InputError
 from ...utils.provenance import read_record
-from ..inputs import stage_outputs
+from ..inputs import hook_configs, stage_outputs
 from ..leakage import check_leakage
 from ..pipelines import (
     config_pipelines,
@@ -27,7 +27,8 @@ from ..pipelines import (
     loads_annotations,
     type_name,
 )
-from .contrastive_init_hook import ContrastiveInitHook
+from ..training_set_checks import augment_of, check_labels, check_windows
+from .contrastive_init_hook import ContrastiveInitHook, check_twins
 
 
 @HOOKS.register_module()
@@ -126,10 +127,11 @@ class DDPMMoCoHook(Hook):
 
         Raises:
             FileNotFoundError: Bank or checkpoint does not exist.
-            ValueError: Neither is given or made by the config's stages, the
-                bank does not belong to the training set, no training
-                pipeline loads annotations, the weights do not fit, or what
-                is given was made from validation or test images.
+            ValueError: Neither is given or made by the config's stages, two
+                hooks give the same, the bank does not belong to the training
+                set, no training pipeline loads annotations or all of them
+                are ignored, the weights do not fit, or what is given was
+                made from validation or test images.
         """
         # The property would build the loop, and with it the training data.
         if not isinstance(runner._train_loop, BaseLoop):
@@ -143,6 +145,13 @@ class DDPMMoCoHook(Hook):
                 'them'
             )
             raise InputError(msg)
+        check_twins(runner, self)
+        datasets = [
+            d
+            for d in innermost_datasets(runner.train_dataloader.dataset)
+            if loads_annotations(d) is not None
+        ]
+        check_labels(datasets)
         seen = {}
         if self.bank is not None:
             seen[self.bank] = read_record(DefectBank(self.bank).root)
@@ -150,9 +159,24 @@ class DDPMMoCoHook(Hook):
             seen[self.scenes] = read_record(Scenes(self.scenes).root)
         if seen:
             check_leakage(runner, seen, self.allow_leakage)
-            self._add_transform(runner)
+            self._add_transform(runner, datasets)
         if self.contrastive is not None:
-            self.contrastive.before_run(runner)
+            self.contrastive.prepare(runner)
+
+    def given(self) -> dict[str, Any]:
+        """What this hook gives to a detector; see :func:`check_twins`."""
+        parts: dict[str, Any] = {}
+        if self.bank is not None:
+            parts['bank'] = dict(bank=self.bank, **self.augment)
+        if self.scenes is not None:
+            parts['scenes'] = dict(
+                scenes=self.scenes,
+                scene_prob=self.scene_prob,
+                scene_end=self.scene_end,
+            )
+        if self.contrastive is not None:
+            parts.update(self.contrastive.given())
+        return parts
 
     def before_train(self, runner: Runner) -> None:
         """Checks that training starts from the weights."""
@@ -173,36 +197,23 @@ class DDPMMoCoHook(Hook):
     def _has_nothing(self) -> bool:
         return self.bank is self.contrastive is self.scenes is None
 
-    def _add_transform(self, runner: Runner) -> None:
-        cfg: dict[str, Any] = dict(
-            type='mmdet_ddpm_moco.DiffusionDefectAugment'
-        )
+    def _add_transform(self, runner: Runner, datasets: list[Any]) -> None:
+        settings: dict[str, Any] = {}
         if self.bank is not None:
-            cfg.update(bank=self.bank, **self.augment)
+            settings.update(bank=self.bank, **self.augment)
         if self.scenes is not None:
-            cfg.update(
-                scenes=self.scenes,
-                scene_prob=self.scene_prob,
-            )
-        datasets = [
-            d
-            for d in innermost_datasets(runner.train_dataloader.dataset)
-            if loads_annotations(d) is not None
-        ]
+            settings.update(scenes=self.scenes, scene_prob=self.scene_prob)
+        cfg = dict(type='mmdet_ddpm_moco.DiffusionDefectAugment', **settings)
         if not datasets:
             msg = (
                 'no training pipeline has LoadAnnotations, after which '
                 'DDPMMoCoHook inserts DiffusionDefectAugment; add it'
             )
             raise InputError(msg)
-        inserted = sum(self._insert(d, cfg, runner) for d in datasets)
+        inserted = sum(self._insert(d, settings, runner) for d in datasets)
         if self.scene_end < 1:
-            self._swaps = [
-                t.scene_swap
-                for d in datasets
-                for t in d.pipeline.transforms
-                if isinstance(t, DiffusionDefectAugment) and t.scene_swap
-            ]
+            augments = filter(None, map(augment_of, datasets))
+            self._swaps = [a.scene_swap for a in augments if a.scene_swap]
         # Built datasets are in the order of their configs.
         classes = [list(d.metainfo['classes']) for d in datasets]
         for hook in runner.hooks:
@@ -214,14 +225,14 @@ class DDPMMoCoHook(Hook):
                 if self.scenes is not None and self.scene_end < 1:
                     last['scene_prob'] = 0.0
                 inserted += insert_config(pipeline, last)
+        if self.bank is not None:
+            check_windows(runner, datasets)
         if not inserted:
             runner.logger.info(
                 'DDPMMoCoHook: DiffusionDefectAugment is in '
                 'the pipeline already, left as it is'
             )
             return
-        if self.bank is not None:
-            self._report_windows(runner, self.bank, datasets)
         if self.scenes is not None:
             opened = Scenes(self.scenes)
             runner.logger.info(
@@ -232,55 +243,36 @@ class DDPMMoCoHook(Hook):
         self._restart_workers(runner)
 
     @staticmethod
-    def _insert(dataset: Any, cfg: dict, runner: Runner) -> bool:
-        transforms = dataset.pipeline.transforms
-        at = loads_annotations(dataset)
-        if at is None or any(
-            isinstance(t, DiffusionDefectAugment) for t in transforms
-        ):
+    def _insert(dataset: Any, settings: dict, runner: Runner) -> bool:
+        own = augment_of(dataset)
+        if own is not None:
+            for part, opened in (
+                ('bank', own.bank),
+                ('scenes', own.scene_swap and own.scene_swap.scenes),
+            ):
+                wanted = settings.get(part)
+                if wanted is not None and (
+                    not opened
+                    or opened.root.resolve() != Path(wanted).resolve()
+                ):
+                    msg = (
+                        f'a training pipeline has {own} already, so that '
+                        f'{part}={wanted!r} of DDPMMoCoHook would not be '
+                        'used; give bank and scenes in one place alone'
+                    )
+                    raise InputError(msg)
             return False
-        transform = TRANSFORMS.build(
-            dict(cfg, classes=dataset.metainfo['classes'])
+        transform = DiffusionDefectAugment(
+            **settings, classes=dataset.metainfo['classes']
         )
-        transforms.insert(at + 1, transform)
+        at = loads_annotations(dataset)
+        assert at is not None
+        dataset.pipeline.transforms.insert(at + 1, transform)
         runner.logger.info(
             f'DDPMMoCoHook: inserted {transform} after LoadAnnotations of '
             f'the training {type(dataset).__name__}'
         )
         return True
-
-    @staticmethod
-    def _report_windows(
-        runner: Runner, bank: str, datasets: list[Any]
-    ) -> None:
-        """Logs how many windows are on training images; fails if none is."""
-        opened = DefectBank(bank)
-        windows: set[int] = set()
-        hosts = 0
-        for dataset in datasets:
-            for index in range(len(dataset)):
-                path = dataset.get_data_info(index)['img_path']
-                found = opened.windows_of(path)
-                windows.update(window.number for window in found)
-                hosts += bool(found)
-        if not windows:
-            msg = (
-                f'no window of the defect bank {bank} is on an image of the '
-                'training set; was it made from other images, or with other '
-                'file names?'
-            )
-            raise InputError(msg)
-        usable, total = len(windows), len(opened)
-        runner.logger.info(
-            f'DDPMMoCoHook: training uses {bank}: {usable} of {total} '
-            f'windows are on {hosts} of its {sum(map(len, datasets))} images'
-        )
-        if usable < total:
-            runner.logger.warning(
-                f'{total - usable} windows are on images that the training '
-                'set lacks; filter_empty_gt=True in its filter_cfg, which '
-                'drops defect-free images, may be why'
-            )
 
     @staticmethod
     def _change_config(
@@ -292,7 +284,7 @@ class DDPMMoCoHook(Hook):
             if any(type_name(t) == 'LoadAnnotations' for t in pipeline):
                 own = next(order, classes[0])
                 insert_config(pipeline, dict(cfg, classes=own))
-        for pipeline in config_pipelines(runner.cfg.get('custom_hooks')):
+        for pipeline in config_pipelines(hook_configs(runner.cfg)):
             insert_config(pipeline, dict(cfg, classes=classes[0]))
         runner.dump_config()
         runner.message_hub.update_info('cfg', runner.cfg.pretty_text)

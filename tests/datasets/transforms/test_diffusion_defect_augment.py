@@ -197,6 +197,18 @@ class TestClasses:
         )
         assert shown(results, [REPLACES]) == [0]
 
-    def test_a_class_the_dataset_lacks(self, augment):
-        with pytest.raises(ValueError, match=r'scratch, .* has pit, x'):
-            augment(ADD, classes=['pit', 'x'])
+    def test_windows_of_a_class_the_dataset_lacks_are_not_pasted(
+        self, augment
+    ):
+        # ADD is a scratch, NULL in the same place, REPLACES a pit.
+        results = augment(ADD, REPLACES, classes=['x', 'pit']).transform(
+            sample([SMALL], [1])
+        )
+        assert shown(results, [ADD, REPLACES]) == [1]
+        assert results['gt_bboxes_labels'].tolist() == [1]
+        results = augment(ADD, NULL, classes=['x', 'pit']).transform(sample())
+        assert shown(results, [ADD, NULL]) == [1]
+
+    def test_no_class_in_common(self, augment):
+        with pytest.raises(ValueError, match=r'pit, scratch, .* has x, y'):
+            augment(ADD, classes=['x', 'y'])

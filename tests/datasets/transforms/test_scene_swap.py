@@ -133,6 +133,15 @@ def test_a_probability_out_of_range(scenes, prob):
         SceneSwap(scenes, prob)
 
 
-def test_unknown_classes_are_told(scenes):
-    with pytest.raises(ValueError, match='pit'):
-        SceneSwap(scenes, 1.0, classes=('rust',))
+def test_boxes_of_other_classes_are_left_out(scenes):
+    results = sample()
+    assert SceneSwap(scenes, 1.0, classes=('rust', 'x'))(results)
+    assert set(results['gt_bboxes_labels']) == {0}
+    # All boxes are of the class rust: nothing likely is left.
+    with pytest.raises(ValueError, match='likely defect'):
+        SceneSwap(scenes, 1.0, classes=('pit', 'x'))
+
+
+def test_no_class_in_common(scenes):
+    with pytest.raises(ValueError, match='pit, rust, the dataset has x'):
+        SceneSwap(scenes, 1.0, classes=('x',))

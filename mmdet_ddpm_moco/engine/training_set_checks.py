@@ -1,0 +1,120 @@
+"""Checks of a training set, its labels and its bank before the first step.
+
+What is wrong with either would else end a run in a worker, in the middle of
+an epoch, or not at all.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from mmengine.runner import Runner
+
+from ..bank.format import BankWindow
+from ..datasets.transforms.diffusion_defect_augment import (
+    DiffusionDefectAugment,
+)
+from ..utils.errors import InputError
+from ..utils.rng import fork_rng
+
+# Images whose pixels are compared with those of the bank.
+COMPARED = 8
+
+
+def augment_of(dataset: Any) -> DiffusionDefectAugment | None:
+    """The transform in a built dataset's pipeline, if it is there."""
+    for transform in dataset.pipeline.transforms:
+        if isinstance(transform, DiffusionDefectAugment):
+            return transform
+    return None
+
+
+def check_labels(datasets: Sequence[Any]) -> None:
+    """Checks that not all annotations are ignored.
+
+    Raises:
+        ValueError: All are. No annotation at all is fine: a bank or scenes
+            may have all labels.
+    """
+    ignored = 0
+    for dataset in datasets:
+        for info in _infos(dataset):
+            for instance in info.get('instances') or ():
+                if not instance.get('ignore_flag'):
+                    return
+                ignored += 1
+    if ignored:
+        msg = (
+            f'all {ignored} annotations of the training set are ignored '
+            '(iscrowd=1, or difficult), so there is no defect to learn from; '
+            'set iscrowd=0 where one is labeled'
+        )
+        raise InputError(msg)
+
+
+def check_windows(runner: Runner, datasets: Sequence[Any]) -> None:
+    """Checks that a bank belongs to the training images; logs what is used.
+
+    Args:
+        runner (Runner): Has the log.
+        datasets (Sequence): Built, each with a transform that has the bank.
+
+    Raises:
+        ValueError: No window is on a training image, pictures are missing,
+            or the first images compared are not those of the bank.
+    """
+    hosts: list[tuple[Any, int, BankWindow]] = []
+    windows: dict[int, BankWindow] = {}
+    for dataset in datasets:
+        augment = augment_of(dataset)
+        assert augment is not None
+        for index, info in enumerate(_infos(dataset)):
+            found = augment.windows_of(info['img_path'])
+            windows.update((window.number, window) for window in found)
+            if found:
+                hosts.append((dataset, index, found[0]))
+    bank = augment.bank  # type: ignore[union-attr]
+    assert bank is not None
+    if not windows:
+        msg = (
+            f'no window of the defect bank {bank.root} is on an image of the '
+            'training set and of a class that it has; was it made from other '
+            'images, with other file names or other classes?'
+        )
+        raise InputError(msg)
+    usable, total = len(windows), len(bank)
+    runner.logger.info(
+        f'DDPMMoCoHook: training uses {bank.root}: {usable} of {total} '
+        f'windows are on {len(hosts)} of its {sum(map(len, datasets))} images'
+    )
+    if usable < total:
+        runner.logger.warning(
+            f'{total - usable} windows are not used: they are on images that '
+            'the training set lacks, or of classes that it lacks; '
+            'filter_empty_gt=True in its filter_cfg, which drops defect-free '
+            'images, may be why'
+        )
+    bank.check_pictures(windows.values())
+    step = max(1, len(hosts) // COMPARED)
+    for dataset, index, window in hosts[::step][:COMPARED]:
+        _check_pixels(dataset, index, window)
+
+
+def _check_pixels(dataset: Any, index: int, window: BankWindow) -> None:
+    """Pastes a window into its image, as a worker will."""
+    augment = augment_of(dataset)
+    assert augment is not None and augment.bank is not None
+    transforms = dataset.pipeline.transforms
+    results = dataset.get_data_info(index)
+    with fork_rng(0):
+        for transform in transforms[: transforms.index(augment)]:
+            results = transform(results)
+            if results is None:
+                return
+    image = results['img'].copy()
+    augment.bank.paste(window, image, results['img_path'])
+
+
+def _infos(dataset: Any) -> Iterator[dict]:
+    if hasattr(dataset, 'get_data_info'):
+        for index in range(len(dataset)):
+            yield dataset.get_data_info(index)

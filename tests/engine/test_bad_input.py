@@ -1,0 +1,372 @@
+"""What a user sees of a wrong input: one line that says what to do.
+
+By tools/train.py, with workers; before the first step where it can be known.
+"""
+
+import json
+import pickle
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from helpers.tiny_detection import (
+    AUGMENT,
+    LOAD,
+    PACK,
+    KeepBoxesHook,
+    faster_rcnn,
+    hook,
+    run,
+    write_bank,
+)
+from helpers.tiny_runs import log_of, random_weights, resnet, save
+from helpers.tool_runs import OURS, Job, call
+from mmdet_ddpm_moco.engine import training_set_checks
+
+INIT = 'mmdet_ddpm_moco.ContrastiveInitHook'
+
+
+@pytest.fixture
+def job(tmp_path):
+    KeepBoxesHook.counts = {}
+    return Job(tmp_path)
+
+
+@pytest.fixture
+def refusal(monkeypatch, capfd):
+    """Trains and returns the last line; there is no traceback."""
+
+    def train(job, workers):
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as end:
+            call(monkeypatch, OURS, job.write(workers))
+        assert end.value.code == 1
+        err = capfd.readouterr().err
+        assert 'Traceback' not in err
+        lines = err.splitlines()
+        assert sum(line.startswith('error: ') for line in lines) == 1
+        assert lines[-1].startswith('error: ')
+        return lines[-1]
+
+    return train
+
+
+def rewrite(file, change):
+    content = json.loads(file.read_text())
+    change(content)
+    file.write_text(json.dumps(content))
+
+
+def new_bank(job, **settings):
+    shutil.rmtree(job.bank)
+    write_bank(job.bank, job.data, **settings)
+
+
+def other_classes(job):
+    new_bank(job, classes=('rust', 'hole'))
+
+
+def no_window_of_a_known_class(job):
+    new_bank(job, classes=('dent', 'rust'))
+
+
+def newer(job):
+    rewrite(job.bank / 'manifest.json', lambda m: m.update(format_version=2))
+
+
+def oddly_newer(job):
+    rewrite(
+        job.bank / 'manifest.json', lambda m: m.update(format_version='2.0')
+    )
+
+
+def other_names(job):
+    new_bank(job, names='other/{}.png')
+
+
+def other_pixels(job):
+    for file in (job.data / 'images').iterdir():
+        cv2.imwrite(str(file), 255 - cv2.imread(str(file)))
+
+
+def no_bank(job):
+    shutil.rmtree(job.bank)
+
+
+def no_manifest(job):
+    (job.bank / 'manifest.json').unlink()
+
+
+def no_index(job):
+    (job.bank / 'index.npy').unlink()
+
+
+def half_the_pictures(job):
+    for number in (2, 3):
+        (job.bank / f'images/{number:06d}.png').unlink()
+
+
+def no_pictures(job):
+    shutil.rmtree(job.bank / 'images')
+
+
+def no_load_annotations(job):
+    job.dataset.pipeline = [LOAD[0], PACK]
+
+
+def ignored(job):
+    def change(coco):
+        for annotation in coco['annotations']:
+            annotation['iscrowd'] = 1
+
+    rewrite(job.data / 'train.json', change)
+
+
+def ignored_and_weights_alone(job):
+    ignored(job)
+    job.use(hook(checkpoint=str(job.checkpoint)))
+
+
+def nothing_given(job):
+    job.use(hook())
+
+
+def two_banks(job):
+    job.use(hook(bank=str(job.bank)), hook(bank=str(job.root / 'b')))
+    write_bank(job.root / 'b', job.data)
+
+
+def one_bank_in_two_ways(job):
+    job.use(hook(bank=str(job.bank)), hook(bank=str(job.bank), prob=0.1))
+
+
+def other_weights(job):
+    other = save(random_weights(resnet(), seed=1), job.root / 'other.pth')
+    return dict(type=INIT, checkpoint=other)
+
+
+def other_weights_before(job):
+    job.use(other_weights(job), job.both())
+
+
+def other_weights_after(job):
+    job.use(job.both(), other_weights(job))
+
+
+def other_bank_in_the_pipeline(job):
+    own = write_bank(job.root / 'b', job.data)
+    job.dataset.pipeline = [*LOAD, dict(type=AUGMENT, bank=own), PACK]
+
+
+BEFORE_THE_FIRST_STEP = [
+    (other_classes, 'rust, hole, the dataset has dent, scratch; they have'),
+    (no_window_of_a_known_class, 'of a class that it has'),
+    (newer, 'has format 2, this version reads up to 1; upgrade'),
+    (oddly_newer, 'has format 2.0, this version reads up to 1; upgrade'),
+    (other_names, 'no window of the defect bank'),
+    (other_pixels, 'does not belong to the image'),
+    (no_bank, 'does not exist'),
+    (no_manifest, 'is not there; make it with tools/synthesize.py'),
+    (no_index, 'index.npy of the defect bank'),
+    (half_the_pictures, '2 of 4 pictures of the defect bank'),
+    (no_pictures, '4 of 4 pictures of the defect bank'),
+    (no_load_annotations, 'no training pipeline has LoadAnnotations'),
+    (ignored, 'all 4 annotations of the training set are ignored'),
+    (ignored_and_weights_alone, 'all 4 annotations of the training set'),
+    (nothing_given, 'got none'),
+    (two_banks, 'custom_hooks give a bank twice'),
+    (one_bank_in_two_ways, 'prob=0.1'),
+    (other_weights_before, 'custom_hooks give a checkpoint twice'),
+    (other_weights_after, 'custom_hooks give a checkpoint twice'),
+    (other_bank_in_the_pipeline, 'give bank and scenes in one place'),
+]
+
+
+@pytest.mark.parametrize(
+    ('fault', 'text'),
+    BEFORE_THE_FIRST_STEP,
+    ids=lambda x: getattr(x, '__name__', ''),
+)
+def test_a_fault_is_known_before_the_first_step(job, refusal, fault, text):
+    fault(job)
+    assert text in refusal(job, workers=2)
+    assert KeepBoxesHook.all() == []
+
+
+def cut_short(data):
+    return data[:-40]
+
+
+def flip_a_bit(data):
+    middle = len(data) // 2
+    return data[:middle] + bytes([data[middle] ^ 255]) + data[middle + 1 :]
+
+
+@pytest.mark.parametrize('workers', [0, 2])
+@pytest.mark.parametrize('damage', [cut_short, flip_a_bit])
+def test_a_damaged_picture_in_the_middle_of_an_epoch(
+    job, refusal, monkeypatch, workers, damage
+):
+    # As in a set with more images than are compared beforehand.
+    monkeypatch.setattr(training_set_checks, 'COMPARED', 1)
+    file = job.bank / 'images/000003.png'
+    file.write_bytes(damage(file.read_bytes()))
+    assert f'{file} is missing or damaged' in refusal(job, workers)
+    # The batch before it was trained on.
+    assert KeepBoxesHook.all() == [2, 2]
+
+
+def detector(**changes):
+    from mmdet.registry import MODELS
+
+    return MODELS.build(dict(faster_rcnn(), **changes)).state_dict()
+
+
+CHECKPOINTS = [
+    ('width', lambda f: save(random_weights(resnet(width=16)), f), 'width'),
+    ('empty file', lambda f: f.write_bytes(b''), 'is refused: it is damaged'),
+    ('nothing', lambda f: torch.save({}, f), 'only: nothing'),
+    (
+        'no weights',
+        lambda f: torch.save(dict(state_dict={}, epoch=3), f),
+        'only: state_dict (dict), epoch (int)',
+    ),
+    (
+        'arrays',
+        lambda f: torch.save({str(i): np.ones(3) for i in range(9)}, f),
+        'only: 0 (',
+    ),
+    (
+        'safetensors',
+        lambda f: save_file(dict(a=torch.ones(3)), f),
+        'of another kind than the weights that torch.save writes',
+    ),
+    (
+        'pickle',
+        lambda f: f.write_bytes(pickle.dumps(dict(a=np.ones(3)))),
+        'is refused',
+    ),
+    (
+        'hdf5',
+        lambda f: f.write_bytes(b'\x89HDF\r\n\x1a\n' + bytes(999)),
+        'is refused',
+    ),
+    (
+        'names of tensorflow',
+        lambda f: torch.save(
+            {
+                k.replace('.', '/').replace('weight', 'kernel'): v
+                for k, v in random_weights(resnet()).items()
+            },
+            f,
+        ),
+        'another architecture or unknown names',
+    ),
+    (
+        'detector without its backbone',
+        lambda f: torch.save(
+            {k: v for k, v in detector().items() if 'backbone' not in k}, f
+        ),
+        'another architecture or unknown names',
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ('make', 'text'),
+    [row[1:] for row in CHECKPOINTS],
+    ids=[row[0] for row in CHECKPOINTS],
+)
+def test_a_checkpoint_that_does_not_fit(job, refusal, make, text):
+    make(job.checkpoint)
+    line = refusal(job, workers=0)
+    assert text in line and str(job.checkpoint) in line
+    assert len(line) < 500
+    assert KeepBoxesHook.all() == []
+
+
+def test_the_backbone_of_a_detector_is_taken(job):
+    """Such a checkpoint has one of the same architecture, under its name."""
+    torch.save(dict(state_dict=detector()), job.checkpoint)
+    log = log_of(run(job.cfg))
+    assert 'all equal' in log
+    assert "prefix 'backbone.'" in log
+
+
+def test_the_same_hook_twice_is_used_once(job):
+    job.use(job.both(), job.both())
+    log = log_of(run(job.cfg))
+    assert KeepBoxesHook.all() == [2] * 4
+    assert f'custom_hooks give the bank {job.bank} twice' in log
+    assert log.count('it is used once') == 2  # the checkpoint, too
+
+
+def test_parts_may_come_from_two_hooks(job):
+    job.use(
+        hook(checkpoint=str(job.checkpoint)),
+        hook(bank=str(job.bank), prob=1.0, max_windows=1),
+    )
+    log = log_of(run(job.cfg))
+    assert KeepBoxesHook.all() == [2] * 4
+    assert 'all equal' in log and 'twice' not in log
+
+
+def test_a_bank_that_cannot_be_written_to(job):
+    """Nothing is written where the bank is."""
+    parts = [job.bank, *job.bank.rglob('*')]
+    before = {p: (p.stat().st_mtime_ns, p.stat().st_size) for p in parts}
+    for part in parts:
+        part.chmod(0o555)
+    run(job.cfg)
+    assert KeepBoxesHook.all() == [2] * 4
+    for part in parts:
+        part.chmod(0o755)
+    found = [job.bank, *job.bank.rglob('*')]
+    after = {p: (p.stat().st_mtime_ns, p.stat().st_size) for p in found}
+    assert after == before
+
+
+def test_classes_are_matched_by_name(job):
+    """The bank has one class that the set lacks, the set one it lacks."""
+    new_bank(job, classes=('rust', 'scratch'))
+    runner = run(job.cfg)
+    assert KeepBoxesHook.all() == [2] * 4
+    sample = runner.train_dataloader.dataset[0]['data_samples']
+    assert sample.gt_instances.labels.tolist() == [0, 1]
+    assert 'has the classes rust, which the dataset lacks' in log_of(runner)
+
+
+def test_windows_of_a_class_that_the_set_lacks_are_counted(job):
+    new_bank(job)
+    classes = ('dent', 'rust')
+    rewrite(job.bank / 'manifest.json', lambda m: m.update(classes=classes))
+    index = np.load(job.bank / 'index.npy')
+    index['label'] = [0, 1, 0, 1]
+    np.save(job.bank / 'index.npy', index)
+    runner = run(job.cfg)
+    # The windows of images 0 and 2, in the order of the index.
+    known = {int(row['number']) for row in index if row['label'] == 0}
+    assert KeepBoxesHook.all() == [1 + (i in known) for i in range(4)]
+    log = log_of(runner)
+    assert '2 of 4 windows are on 2 of its 4 images' in log
+    assert '2 windows are not used' in log
+
+
+@pytest.mark.parametrize('kept', [True, False])
+def test_images_without_boxes(job, kept):
+    """mmdet's filter_empty_gt drops them before the hook sees anything."""
+
+    def change(coco):
+        del coco['annotations'][1]
+
+    rewrite(job.data / 'train.json', change)
+    job.dataset.filter_cfg = dict(filter_empty_gt=not kept, min_size=1)
+    log = log_of(run(job.cfg))
+    assert KeepBoxesHook.all() == ([2, 1, 2, 2] if kept else [2] * 3)
+    assert ('filter_empty_gt=True' in log) == (not kept)
+    images = 4 if kept else 3
+    assert f'{images} of 4 windows are on {images} of its {images}' in log

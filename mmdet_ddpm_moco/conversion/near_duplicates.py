@@ -202,24 +202,33 @@ def _copies(small: Sequence[np.ndarray]) -> Iterator[_Candidate]:
     if not small:
         return
     flat = np.stack([_tiny(image) for image in small])
-    for start in range(0, len(small), _BLOCK):
-        # Each image of the block against the ones after it.
-        alike = flat[start : start + _BLOCK] @ flat[start:].T
-        for row, values in enumerate(np.triu(alike, 1) / flat.shape[1]):
-            found = [
-                _Candidate(
-                    doubt=1 - float(values[column]),
-                    first=start + row,
-                    second=start + column,
-                    shift=(0, 0),
-                    needed=CLEAR_CORRELATION,
-                )
-                for column in np.flatnonzero(
-                    values > CLEAR_CORRELATION
-                ).tolist()
-                if small[start + row].shape == small[start + column].shape
-            ]
-            yield from nsmallest(_PER_IMAGE, found)
+    blocks = range(0, len(small), _BLOCK)
+    for start in progress_bar(blocks, 'looking for copies'):
+        found: list[list[_Candidate]] = [[] for _ in range(_BLOCK)]
+        # Each image of the block against the ones after it, block by block:
+        # all at once would take memory for as many as there are.
+        for other in range(start, len(small), _BLOCK):
+            alike = flat[start : start + _BLOCK] @ flat[other:][:_BLOCK].T
+            alike /= flat.shape[1]
+            if other == start:
+                alike = np.triu(alike, 1)
+            places = np.argwhere(alike > CLEAR_CORRELATION).tolist()
+            for row, column in places:
+                first, second = start + row, other + column
+                if small[first].shape == small[second].shape:
+                    found[row].append(
+                        _Candidate(
+                            doubt=1 - float(alike[row, column]),
+                            first=first,
+                            second=second,
+                            shift=(0, 0),
+                            needed=CLEAR_CORRELATION,
+                        )
+                    )
+            for row in {row for row, _ in places}:
+                found[row] = nsmallest(_PER_IMAGE, found[row])
+        for candidates in found:
+            yield from candidates
 
 
 def _tiny(image: np.ndarray) -> np.ndarray:

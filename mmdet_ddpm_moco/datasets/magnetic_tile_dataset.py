@@ -9,7 +9,7 @@ from .checked_coco import PreparedCocoDataset
 class MagneticTileDataset(PreparedCocoDataset):
     """Magnetic tile defects in COCO form, with boxes and masks.
 
-    243 gray images with defects and 647 defect-free ones, of 217 tiles in up
+    243 gray images with defects and 647 defect-free ones, of 215 tiles in up
     to six exposures, with sides of 100 to 630 pixels (Huang, Qiu and Yuan,
     "Surface defect saliency of magnetic tiles", The Visual Computer 36,
     2020). All arguments are those of ``mmdet.datasets.CocoDataset``;

@@ -8,6 +8,7 @@ of one kind of surface share, are removed.
 """
 
 import io
+from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
@@ -73,6 +74,33 @@ def perceptual_hash(image: np.ndarray) -> str | None:
     if not _BALANCED[0] < bits.mean() < _BALANCED[1]:
         return None
     return np.packbits(bits).tobytes().hex()
+
+
+def signs(hashes: Sequence[str]) -> np.ndarray:
+    """Perceptual hashes as +1 and -1, float32 (N, HASH_SIDE, HASH_SIDE)."""
+    packed = np.frombuffer(bytes.fromhex(''.join(hashes)), np.uint8)
+    bits = np.unpackbits(packed).reshape(-1, HASH_SIDE, HASH_SIDE)
+    return bits.astype(np.float32) * 2 - 1
+
+
+def agreement(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Highest product of hashes over the eight flips and rotations.
+
+    Args:
+        first (np.ndarray): From :func:`signs`, (M, side, side).
+        second (np.ndarray): Likewise, (N, side, side).
+
+    Returns:
+        np.ndarray: float32 (M, N): bits that agree minus those that differ.
+    """
+    columns = second.reshape(len(second), -1).T
+    best = np.full((len(first), len(second)), -np.inf, np.float32)
+    for turned in (first, first.transpose(0, 2, 1)):
+        for rows in (1, -1):
+            for cols in (1, -1):
+                flipped = turned[:, ::rows, ::cols].reshape(len(first), -1)
+                np.maximum(best, flipped @ columns, out=best)
+    return best
 
 
 # Bank and backbone are checked against the same images.

@@ -11,10 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from .errors import InputError
-from .perceptual_hash import HASH_SIDE, Fingerprint, fingerprint
+from .perceptual_hash import (
+    HASH_SIDE,
+    Fingerprint,
+    agreement,
+    fingerprint,
+    signs,
+)
 
 # In the folder of a generator or bank.
 FILE = 'images_seen.json'
@@ -156,36 +160,14 @@ def find_copies(images: dict[str, Fingerprint], record: Record) -> list[Copy]:
     }
     seen = [(name, phash) for name, _, phash in record['images'] if phash]
     if hashes and seen:
-        known = _signs([phash for _, phash in seen])
+        known = signs([phash for _, phash in seen])
         limit = (1 - 2 * MAX_DIFFERENCE) * HASH_SIDE**2
         paths = list(hashes)
         for start in range(0, len(paths), _BLOCK):
             part = paths[start : start + _BLOCK]
-            agree = _agreement(_signs([hashes[p] for p in part]), known)
+            agree = agreement(signs([hashes[p] for p in part]), known)
             best = agree.argmax(axis=1)
             for row, path in enumerate(part):
                 if agree[row, best[row]] > limit:
                     found[path] = Copy(path, seen[best[row]][0], exact=False)
     return [found[path] for path in images if path in found]
-
-
-def _signs(hashes: Sequence[str]) -> np.ndarray:
-    """Perceptual hashes as +1 and -1, float32 (N, side, side)."""
-    packed = np.frombuffer(bytes.fromhex(''.join(hashes)), np.uint8)
-    bits = np.unpackbits(packed).reshape(-1, HASH_SIDE, HASH_SIDE)
-    return bits.astype(np.float32) * 2 - 1
-
-
-def _agreement(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Highest product over the eight flips and rotations of ``first``.
-
-    float32 (M, N), of (M, side, side) and (N, side, side) of +1 and -1.
-    """
-    columns = second.reshape(len(second), -1).T
-    best = np.full((len(first), len(second)), -np.inf, np.float32)
-    for turned in (first, first.transpose(0, 2, 1)):
-        for rows in (1, -1):
-            for cols in (1, -1):
-                flipped = turned[:, ::rows, ::cols].reshape(len(first), -1)
-                np.maximum(best, flipped @ columns, out=best)
-    return best

@@ -50,6 +50,18 @@ def test_names_decide_who_is_a_neighbor():
     assert group_near_duplicates(images, near)[-1] == 0
 
 
+def test_a_part_that_lay_the_other_way_round_is_found():
+    part = surface(200, 160, seed=1)
+    turned = [part[::-1, ::-1], part[:, ::-1], np.rot90(part)]
+    # Cut out a little differently, and darker.
+    again = cv2.convertScaleAbs(part[3:198, 2:157][::-1, ::-1], alpha=0.8)
+    filler = [surface(200, 160, seed) for seed in range(2, WINDOW + 3)]
+    images = [part, *filler, *turned, again]
+    groups = group_near_duplicates(images, names(len(images)))
+    assert groups[-4:] == [0] * 4
+    assert groups[: len(filler) + 1] == list(range(len(filler) + 1))
+
+
 def test_copies_are_found_wherever_they_are():
     rough = surface(200, 200, seed=1)
     _, jpeg = cv2.imencode('.jpg', rough, [cv2.IMWRITE_JPEG_QUALITY, 60])

@@ -7,7 +7,7 @@ import traceback
 
 import numpy as np
 import pytest
-from mmengine.registry import DATASETS
+from mmengine.registry import DATASETS, MODELS
 from torch.utils.data import DataLoader, Dataset
 
 from mmdet_ddpm_moco.bank.compositing import composite
@@ -104,6 +104,16 @@ class TestOurErrors:
         )
         line = line_of(lambda: DATASETS.build(config), capsys)
         assert 'no annotations at none.json' in line
+
+    def test_a_dotted_type_whose_library_is_missing(self, capsys):
+        config = dict(type='mmdet_ddpm_moco.DatasetMoCo')
+        line = line_of(lambda: MODELS.build(config), capsys)
+        assert 'needs mmpretrain>=' in line
+
+    def test_a_dotted_type_that_does_not_exist(self):
+        config = dict(type='mmdet_ddpm_moco.engine.NoSuchThing')
+        with pytest.raises(KeyError, match='NoSuchThing'):
+            one_line_errors(lambda: MODELS.build(config))()
 
     def test_raised_in_a_worker_of_a_data_loader(self, capsys):
         loader = DataLoader(_Damaged(), num_workers=1)

@@ -1,5 +1,6 @@
 """Synthesized defects and scenes of a teacher in a detection pipeline."""
 
+import sys
 import warnings
 from collections.abc import Sequence
 
@@ -155,7 +156,7 @@ class _Sample:
         self.results = results
         moved = results.get('homography_matrix')
         self.moved = moved is not None and not np.allclose(moved, np.eye(3))
-        self.image = results['img'].copy()
+        self.image = own_image(results)
         self.added: list[tuple[Box, int]] = []
         masks = results.get('gt_masks')
         self.masks = None if masks is None else SampleMasks(masks)
@@ -214,3 +215,32 @@ class _Sample:
         append_boxes(self.results, self.added)
         if self.masks is not None:
             self.results['gt_masks'] = self.masks.result()
+
+
+def own_image(results: dict) -> np.ndarray:
+    """An image to paint into: the sample's own if nothing else holds it.
+
+    Copying a large image takes longer than pasting windows. But a data set
+    or an earlier transform may keep what it gave.
+
+    Args:
+        results (dict): With ``img``.
+
+    Returns:
+        np.ndarray: ``results['img']``, or a copy of it.
+    """
+    image = results['img']
+    # A view's pixels may be reached through what it is a view of.
+    alone = image.base is None and image.flags.writeable
+    del image
+    if alone and _references(results) == _ALONE:
+        return results['img']
+    return results['img'].copy()
+
+
+def _references(results: dict) -> int:
+    return sys.getrefcount(results['img'])
+
+
+# Of an image that nothing but the sample holds.
+_ALONE = _references(dict(img=np.empty(0)))

@@ -1,4 +1,4 @@
-"""Images and a defect bank on them, drawn for the benchmark of the transform."""
+"""Drawn images and a defect bank on them, to measure the transform on."""
 
 import json
 from pathlib import Path
@@ -113,7 +113,7 @@ def _window(
     image: np.ndarray, window: Box, rng: np.random.RandomState
 ) -> tuple[dict, np.ndarray]:
     """An elliptic dark defect that fills a window but for its rim."""
-    x, y, w, h = window
+    x, y, _, _ = window
     mask = np.zeros(image.shape[:2], bool)
     room = grow(window, -2 * (FEATHER + 1), image.shape[1::-1])
     filled = np.zeros((room[3], room[2]), np.uint8)

@@ -1,5 +1,6 @@
 """The one config line that adds a bank, scenes and contrastive weights."""
 
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -67,6 +68,10 @@ class DDPMMoCoHook(Hook):
             near duplicates of them, are among those that bank, generator or
             weights were made from, with a warning. Defaults to False, that
             is an error.
+        class_weights (Mapping[str, float] | None): See
+            :class:`DiffusionDefectAugment`. Defaults to None.
+        min_visibility (float): See :class:`DiffusionDefectAugment`. Defaults
+            to 0.
 
     Examples:
         >>> custom_hooks = [
@@ -90,13 +95,20 @@ class DDPMMoCoHook(Hook):
         min_coverage: float = 0.95,
         unfreeze: bool = False,
         allow_leakage: bool = False,
+        class_weights: Mapping[str, float] | None = None,
+        min_visibility: float = 0.0,
     ) -> None:
         check_arguments(
             locals(),
             scene_prob=(0 <= scene_prob <= 1, 'in [0, 1]'),
             scene_end=(0 < scene_end <= 1, 'in (0, 1]'),
         )
-        self.augment = dict(prob=prob, max_windows=max_windows)
+        self.augment = dict(
+            prob=prob,
+            max_windows=max_windows,
+            class_weights=class_weights,
+            min_visibility=min_visibility,
+        )
         self.scene_prob = scene_prob
         self.scene_end = scene_end
         self._swaps: list[SceneSwap] = []
@@ -173,7 +185,38 @@ class DDPMMoCoHook(Hook):
     def _has_nothing(self) -> bool:
         return self.bank is self.contrastive is self.scenes is None
 
-    def _add_transform(self, runner: Runner) -> None:
+    def add_to(
+        self, dataset: Any, log: Callable[[str], None]
+    ) -> tuple[list[Any], int]:
+        """Inserts the transform into a built training data set.
+
+        Args:
+            dataset (BaseDataset): It, in any wrappers.
+            log (Callable): Takes a line about each pipeline.
+
+        Returns:
+            tuple[list, int]: The data sets inside that load annotations, in
+            order, and into how many of them it was inserted: those that have
+            it already are left as they are.
+
+        Raises:
+            ValueError: None loads annotations.
+        """
+        datasets = [
+            d
+            for d in innermost_datasets(dataset)
+            if loads_annotations(d) is not None
+        ]
+        if not datasets:
+            msg = (
+                'no training pipeline has LoadAnnotations, after which '
+                'DDPMMoCoHook inserts DiffusionDefectAugment; add it'
+            )
+            raise InputError(msg)
+        cfg = self._transform_config()
+        return datasets, sum(self._insert(d, cfg, log) for d in datasets)
+
+    def _transform_config(self) -> dict[str, Any]:
         cfg: dict[str, Any] = dict(
             type='mmdet_ddpm_moco.DiffusionDefectAugment'
         )
@@ -184,18 +227,13 @@ class DDPMMoCoHook(Hook):
                 scenes=self.scenes,
                 scene_prob=self.scene_prob,
             )
-        datasets = [
-            d
-            for d in innermost_datasets(runner.train_dataloader.dataset)
-            if loads_annotations(d) is not None
-        ]
-        if not datasets:
-            msg = (
-                'no training pipeline has LoadAnnotations, after which '
-                'DDPMMoCoHook inserts DiffusionDefectAugment; add it'
-            )
-            raise InputError(msg)
-        inserted = sum(self._insert(d, cfg, runner) for d in datasets)
+        return cfg
+
+    def _add_transform(self, runner: Runner) -> None:
+        cfg = self._transform_config()
+        datasets, inserted = self.add_to(
+            runner.train_dataloader.dataset, runner.logger.info
+        )
         if self.scene_end < 1:
             self._swaps = [
                 t.scene_swap
@@ -232,7 +270,7 @@ class DDPMMoCoHook(Hook):
         self._restart_workers(runner)
 
     @staticmethod
-    def _insert(dataset: Any, cfg: dict, runner: Runner) -> bool:
+    def _insert(dataset: Any, cfg: dict, log: Callable[[str], None]) -> bool:
         transforms = dataset.pipeline.transforms
         at = loads_annotations(dataset)
         if at is None or any(
@@ -243,7 +281,7 @@ class DDPMMoCoHook(Hook):
             dict(cfg, classes=dataset.metainfo['classes'])
         )
         transforms.insert(at + 1, transform)
-        runner.logger.info(
+        log(
             f'DDPMMoCoHook: inserted {transform} after LoadAnnotations of '
             f'the training {type(dataset).__name__}'
         )

@@ -20,6 +20,7 @@ and ``records/<block>.json`` instead: the ``windows`` of each block and the
 ``hashes`` of their PNGs.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -55,12 +56,22 @@ INDEX_DTYPE = np.dtype(
 )  # a look-up in unaligned memory would copy the whole column
 
 
+def posix_name(name: str | PurePath) -> str:
+    """A path with single forward slashes."""
+    if (
+        isinstance(name, str)
+        and os.sep == '/'
+        and '//' not in name
+        and './' not in name
+    ):
+        return name  # as nearly all are; pathlib takes its time
+    return PurePath(name).as_posix()
+
+
 def source_key(file_name: str | PurePath) -> int:
     """64-bit key of an image's file name as in a COCO json."""
-    name = PurePath(file_name).as_posix()
-    return int.from_bytes(
-        blake2b(name.encode(), digest_size=8).digest(), 'little'
-    )
+    name = posix_name(file_name).encode()
+    return int.from_bytes(blake2b(name, digest_size=8).digest(), 'little')
 
 
 def png_name(number: int) -> str:
@@ -79,14 +90,15 @@ class BankWindow:
     box: Box  # of the defect there, or of the annotation that it replaces
 
     @classmethod
-    def from_index(cls, row: np.void) -> 'BankWindow':
-        """The window of a row of ``index.npy``."""
+    def from_row(cls, row: tuple) -> 'BankWindow':
+        """The window of a row of ``index.npy``, as a tuple."""
+        _, number, kind, _, label, window, box = row
         return cls(
-            int(row['number']),
-            KINDS[row['kind']],
-            int(row['label']),
-            tuple(row['window'].tolist()),
-            tuple(row['box'].tolist()),
+            number,
+            KINDS[kind],
+            label,
+            tuple(window.tolist()),
+            tuple(box.tolist()),
         )
 
 

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path, PurePath
 
@@ -21,12 +21,16 @@ from .format import (
     RECORDS,
     BankWindow,
     png_name,
+    posix_name,
     source_key,
 )
+from .png import decode_png
 
 # Mean difference in gray levels up to which the background of a window is
 # taken to be that of the image. Decoders differ by about one.
 SAME_BACKGROUND = 3.0
+# Pixels along the shorter side of a window that it is seen from.
+CHECKED = 16
 
 
 class DefectBank:
@@ -80,6 +84,10 @@ class DefectBank:
         if self._index.dtype != INDEX_DTYPE or len(self._index) != kept:
             why = f'it does not fit {MANIFEST}'
             raise self._damaged(INDEX, why)
+        # The same memory: a look-up in a plain array takes half the time.
+        self._rows = np.asarray(self._index)
+        self._keys = self._rows['source']
+        self._images = f'{self.root / IMAGES}/'
 
     def _damaged(self, file: str, why: str) -> InputError:
         return InputError(
@@ -103,23 +111,22 @@ class DefectBank:
         Returns:
             list[BankWindow]: Its windows, by number; empty if it has none.
         """
-        parts = PurePath(img_path).parts
-        for first in range(len(parts)):
-            key = np.uint64(source_key(PurePath(*parts[first:])))
-            low, high = (
-                int(np.searchsorted(self._index['source'], key, side))
-                for side in ('left', 'right')
-            )
-            if high > low:
-                rows = self._index[low:high]
-                return [BankWindow.from_index(row) for row in rows]
+        name = posix_name(img_path)
+        while name:
+            key = np.uint64(source_key(name))
+            low = int(self._keys.searchsorted(key))
+            if low < len(self._keys) and self._keys[low] == key:
+                high = int(self._keys.searchsorted(key, 'right'))
+                rows = self._rows[low:high].tolist()
+                return [BankWindow.from_row(row) for row in rows]
+            _, _, name = name.partition('/')
         return []
 
     def __getitem__(self, index: int) -> BankWindow:
-        return BankWindow.from_index(self._index[index])
+        return BankWindow.from_row(self._rows[index].item())
 
     def __iter__(self) -> Iterator[BankWindow]:
-        return map(BankWindow.from_index, self._index)
+        return (BankWindow.from_row(row.item()) for row in self._rows)
 
     @cached_property
     def sources(self) -> dict[int, str]:
@@ -147,13 +154,22 @@ class DefectBank:
         Raises:
             ValueError: Its PNG is missing or damaged.
         """
-        path = self.root / IMAGES / png_name(window.number)
-        pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        pixels = self._pixels(window)
+        return pixels[..., 2::-1].copy(), pixels[..., 3].copy()
+
+    def _pixels(self, window: BankWindow) -> np.ndarray:
+        """RGBA uint8 (h, w, 4) of a window; not to be written to."""
+        path = self._images + png_name(window.number)
+        try:
+            with open(path, 'rb') as file:  # noqa: PTH123 - pathlib is slow
+                pixels = decode_png(file.read())
+        except FileNotFoundError:
+            pixels = None
         _, _, w, h = window.window
-        if pixels is None or pixels.shape != (h, w, 4):
+        if pixels is None or pixels.shape[:2] != (h, w):
             msg = f'{path} is missing or damaged; make the bank again'
             raise InputError(msg)
-        return pixels[..., :3], pixels[..., 3]
+        return pixels
 
     def check_pictures(self, windows: Iterable[BankWindow]) -> None:
         """Checks that the PNGs of windows are there, without reading them.
@@ -177,36 +193,37 @@ class DefectBank:
             raise InputError(msg)
 
     def paste(
-        self, window: BankWindow, image: np.ndarray, name: str = 'it names'
-    ) -> np.ndarray:
+        self,
+        window: BankWindow,
+        image: np.ndarray,
+        name: str = 'it names',
+        accept: Callable[[np.ndarray], bool] | None = None,
+    ) -> np.ndarray | None:
         """Pastes a window where it was synthesized, in place.
 
         Args:
             window (BankWindow): One of this bank's.
-            image (np.ndarray): BGR uint8 (H, W, 3). Pixels change where the
-                alpha of the window is not 0.
+            image (np.ndarray): BGR (H, W, 3) or gray (H, W) or (H, W, 1),
+                uint8 or of another type with values from 0 to 255. Pixels
+                change where the alpha of the window is not 0.
             name (str): Name of the image, for the message.
+            accept (Callable, optional): Given the alpha, says whether to
+                paste it. Defaults to None, always.
 
         Returns:
-            np.ndarray: Alpha of the window, uint8 (h, w).
+            np.ndarray | None: Alpha of the window, uint8 (h, w); None if it
+            was not accepted.
 
         Raises:
             ValueError: The window's background is not that of the image, or
                 its PNG is missing or damaged.
         """
-        pixels, alpha = self.read(window)
+        pixels = self._pixels(window)
+        alpha = np.ascontiguousarray(pixels[..., 3])
         part = crop(image, window.window)
-        background = alpha == 0
-        why = None
-        if part.shape != pixels.shape:
-            why = 'the image is too small'
-        elif background.any():
-            # uint8 would wrap around.
-            error = np.abs(
-                part[background].astype(np.int16) - pixels[background]
-            ).mean()
-            if error > SAME_BACKGROUND:
-                why = f'its background differs by {error:.0f} gray levels'
+        if part.ndim == 2:
+            part = part[..., None]
+        why = _other_background(part, pixels)
         if why is not None:
             msg = (
                 f'window {window.number} of the defect bank {self.root} does '
@@ -216,5 +233,64 @@ class DefectBank:
                 'the bank again'
             )
             raise InputError(msg)
-        part[~background] = pixels[~background]
+        if accept is not None and not accept(alpha):
+            return None
+        # Most of a window is background.
+        painted = cv2.boundingRect(alpha)
+        _copy(
+            _like(crop(pixels, painted), part),
+            crop(alpha, painted),
+            crop(part, painted),
+        )
         return alpha
+
+
+def _like(pixels: np.ndarray, part: np.ndarray) -> np.ndarray:
+    """RGBA (h, w, 4) with the channels of a part of an image."""
+    if part.shape[2] == 1:
+        return cv2.cvtColor(pixels, cv2.COLOR_RGBA2GRAY)[..., None]
+    return cv2.cvtColor(pixels, cv2.COLOR_RGBA2BGR)
+
+
+def _copy(pixels: np.ndarray, alpha: np.ndarray, part: np.ndarray) -> None:
+    """Copies the pixels whose alpha is not 0 to a part of an image."""
+    if part.dtype == np.uint8:
+        # Faster than numpy; into a copy, as OpenCV cannot write to any view.
+        mixed = cv2.copyTo(pixels, alpha, part.copy())
+        part[:] = mixed.reshape(part.shape)
+    else:
+        np.copyto(part, pixels, where=alpha[..., None] != 0)
+
+
+def _other_background(part: np.ndarray, pixels: np.ndarray) -> str | None:
+    """Says why a window is of another image, None if it is not.
+
+    Args:
+        part (np.ndarray): Where it would be pasted, (h, w, C).
+        pixels (np.ndarray): RGBA uint8 (h, w, 4) of the window.
+    """
+    if part.shape[:2] != pixels.shape[:2]:
+        return 'the image is too small'
+    if part.shape[2] not in (1, 3):
+        return f'it has {part.shape[2]} channels'
+    # A grid of some 250 pixels tells images apart as well as all of them.
+    step = max(1, min(part.shape[:2]) // CHECKED)
+    error = _mean_difference(part[::step, ::step], pixels[::step, ::step])
+    if error is None and step > 1:
+        error = _mean_difference(part, pixels)
+    if error is not None and error > SAME_BACKGROUND:
+        return f'its background differs by {error:.0f} gray levels'
+    return None
+
+
+def _mean_difference(part: np.ndarray, pixels: np.ndarray) -> float | None:
+    """Of the background, in gray levels; None without any."""
+    there = _like(np.ascontiguousarray(pixels), part)
+    background = (pixels[..., 3] == 0).view(np.uint8)
+    number = cv2.countNonZero(background)
+    if not number:
+        return None
+    if part.dtype != np.uint8:
+        part, there = (p.astype(np.float32) for p in (part, there))
+    total = cv2.norm(part, there, cv2.NORM_L1, background)
+    return total / (number * part.shape[2])

@@ -13,7 +13,6 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from ..utils.fileio import atomic_write_bytes, json_bytes
@@ -27,6 +26,7 @@ from .format import (
     png_name,
 )
 from .lock import writing_to
+from .png import encode_png
 
 
 class BankWriter:
@@ -130,7 +130,7 @@ class BankWriter:
             for window, picture in zip(records, pictures):
                 if picture is None:
                     continue
-                png = cv2.imencode('.png', picture)[1].tobytes()
+                png = encode_png(picture)
                 name = png_name(window['number'])
                 atomic_write_bytes(self.root / IMAGES / name, png)
                 hashes[name] = _hash(png)

@@ -72,3 +72,9 @@ def loads_annotations(dataset: Any) -> int | None:
         i for i, t in enumerate(transforms) if isinstance(t, LoadAnnotations)
     ]
     return found[-1] if found else None
+
+
+def loading_datasets(dataset: Any) -> list[Any]:
+    """The built datasets inside all wrappers that load annotations."""
+    inside = innermost_datasets(dataset)
+    return [d for d in inside if loads_annotations(d) is not None]

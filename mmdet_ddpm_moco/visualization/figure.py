@@ -6,13 +6,14 @@ from typing import Any
 
 from ..utils.fileio import atomic_write_bytes
 
-# RGB, by the kind of a window.
+# RGB, by the kind of a window, or by where a box comes from.
 COLORS = dict(
     all='#000000',
     real='#148c3c',
     training='#148c3c',
     add='#145ac8',
     replaces='#dc5a14',
+    scene='#8c28aa',
 )
 
 

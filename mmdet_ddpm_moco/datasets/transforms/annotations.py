@@ -4,7 +4,8 @@ import logging
 from collections.abc import Sequence
 
 import numpy as np
-from mmdet.structures.bbox import HorizontalBoxes
+from mmdet.structures.bbox import BaseBoxes, HorizontalBoxes, get_box_type
+from mmdet.structures.bbox.box_type import box_converters
 from mmengine.logging import print_log
 
 from ...bank.compositing import Box
@@ -55,17 +56,64 @@ def labels_in(
     return labels
 
 
+def horizontal_corners(boxes: BaseBoxes) -> np.ndarray:
+    """Corners of the upright rectangles around boxes of any type.
+
+    Returns:
+        np.ndarray: (N, 4), x0, y0, x1, y1 in pixels.
+
+    Raises:
+        ValueError: The type of the boxes does not convert.
+    """
+    return _converted(boxes, HorizontalBoxes).numpy()
+
+
+def boxes_like(boxes: BaseBoxes, corners: np.ndarray) -> BaseBoxes:
+    """Upright boxes of the type and dtype of others.
+
+    Args:
+        boxes (BaseBoxes): The others, such as mmrotate's ``RotatedBoxes``.
+        corners (np.ndarray): (N, 4), x0, y0, x1, y1 in pixels.
+
+    Raises:
+        ValueError: Their type does not convert.
+    """
+    made = HorizontalBoxes(
+        corners.reshape(-1, 4), dtype=boxes.tensor.dtype, clone=False
+    )
+    return _converted(made, type(boxes))
+
+
+def _converted(boxes: BaseBoxes, kind: type[BaseBoxes]) -> BaseBoxes:
+    if type(boxes) is kind:
+        return boxes
+    source, target = (get_box_type(k)[0] for k in (type(boxes), kind))
+    if f'{source}2{target}' not in box_converters:
+        msg = (
+            f'boxes of type {source} do not become {target}: no converter is '
+            "registered for them in mmdet's register_box_converter"
+        )
+        raise InputError(msg)
+    return boxes.convert_to(kind)
+
+
 def append_boxes(results: dict, added: Sequence[tuple[Box, int]]) -> None:
-    """Appends boxes, ``(x, y, w, h)`` with a label each, not ignored."""
+    """Appends boxes, ``(x, y, w, h)`` with a label each, not ignored.
+
+    Boxes, labels and flags keep their types.
+    """
     if not added:
         return
-    old = results['gt_bboxes'].numpy()
-    corners = [(x, y, x + w, y + h) for (x, y, w, h), _ in added]
+    old = results['gt_bboxes']
+    given = old.numpy()
+    corners = np.array([(x, y, x + w, y + h) for (x, y, w, h), _ in added])
+    new = corners.astype(given.dtype)
+    if type(old) is not HorizontalBoxes:
+        new = boxes_like(old, new).numpy()
+    results['gt_bboxes'] = type(old)(np.concatenate([given, new]), clone=False)
     labels, ignore = results['gt_bboxes_labels'], results['gt_ignore_flags']
-    results['gt_bboxes'] = HorizontalBoxes(
-        np.vstack([old, np.array(corners, old.dtype)])
+    new_labels = np.array([label for _, label in added], labels.dtype)
+    results['gt_bboxes_labels'] = np.concatenate([labels, new_labels])
+    results['gt_ignore_flags'] = np.concatenate(
+        [ignore, np.zeros(len(added), ignore.dtype)]
     )
-    results['gt_bboxes_labels'] = np.append(
-        labels, np.array([label for _, label in added], labels.dtype)
-    )
-    results['gt_ignore_flags'] = np.append(ignore, np.zeros(len(added), bool))

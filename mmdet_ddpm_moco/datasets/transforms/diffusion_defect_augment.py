@@ -1,7 +1,8 @@
 """Synthesized defects and scenes of a teacher in a detection pipeline."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -13,9 +14,21 @@ from ...bank.format import ADD, NULL, REPLACES, BankWindow
 from ...bank.reader import DefectBank
 from ...utils.checks import check_arguments
 from ...utils.errors import InputError
-from .annotations import NOT_USED, append_boxes, labels_in
+from ..labeled_images import BACKGROUND
+from .annotations import (
+    NOT_USED,
+    append_boxes,
+    horizontal_corners,
+    labels_in,
+)
 from .masks import SampleMasks
+from .own_image import own_image
 from .scene_swap import SceneSwap
+from .visible_boxes import VisibleBoxes
+
+# Where a box comes from: the annotations, a window, a scene of teachers.
+ORIGINS = ('real', ADD, REPLACES, 'scene')
+ORIGINS_KEY = 'box_origins'
 
 
 @TRANSFORMS.register_module()
@@ -37,9 +50,11 @@ class DiffusionDefectAugment(BaseTransform):
 
     **Required Keys:**
 
-    - img (np.uint8, (H, W, 3))
+    - img (np.uint8 or another type with values up to 255; (H, W, 3), BGR, or
+      gray: (H, W) or (H, W, 1))
     - img_path (str)
-    - gt_bboxes (HorizontalBoxes[torch.float32] or np.float32, (N, 4))
+    - gt_bboxes (BaseBoxes[torch.float32] or np.float32, (N, 4)): of any type
+      that converts to and from HorizontalBoxes
     - gt_bboxes_labels (np.int64, (N, ))
     - gt_ignore_flags (bool, (N, ))
     - gt_masks (BitmapMasks | PolygonMasks, optional)
@@ -49,6 +64,11 @@ class DiffusionDefectAugment(BaseTransform):
     - img, gt_bboxes, gt_bboxes_labels, gt_ignore_flags, gt_masks, with their
       types
     - img_path, img_shape, ori_shape, height, width (of a scene)
+
+    **Added Keys:**
+
+    - box_origins (np.uint8, (N, )): of each box, a position in ``ORIGINS``;
+      later transforms that drop boxes leave it as it is
 
     Args:
         bank (str | None): Folder of a finished defect bank. Defaults to
@@ -64,6 +84,16 @@ class DiffusionDefectAugment(BaseTransform):
             swapped.
         scene_prob (float): Probability that a sample is swapped, in [0, 1].
             Defaults to 0.5.
+        class_weights (Mapping[str, float] | None): By names of the bank's
+            classes and ``'background'``, of ``null`` windows; 1 for those
+            not named. Among the windows of an image one is drawn in
+            proportion to the weight of its class, and never with weight 0.
+            Defaults to None, all alike.
+        min_visibility (float): Share of a labeled box, in [0, 1], that has
+            to stay visible: a window whose painted pixels (alpha above 0),
+            with those of windows pasted before, would leave less of it is
+            not pasted. The box that a ``replaces`` window is for and ignored
+            boxes do not count. Defaults to 0, windows may hide any box.
 
     Raises:
         FileNotFoundError: There is no finished bank, or there are no scenes.
@@ -84,6 +114,8 @@ class DiffusionDefectAugment(BaseTransform):
         classes: Sequence[str] | None = None,
         scenes: str | None = None,
         scene_prob: float = 0.5,
+        class_weights: Mapping[str, float] | None = None,
+        min_visibility: float = 0.0,
     ) -> None:
         if bank is None and scenes is None:
             msg = f'{type(self).__name__} needs a bank, scenes or both'
@@ -92,14 +124,20 @@ class DiffusionDefectAugment(BaseTransform):
             locals(),
             prob=(0 <= prob <= 1, 'in [0, 1]'),
             max_windows=(max_windows >= 1, 'at least 1'),
+            min_visibility=(0 <= min_visibility <= 1, 'in [0, 1]'),
         )
         self.prob = prob
         self.max_windows = max_windows
+        self.class_weights = (
+            None if class_weights is None else {**class_weights}
+        )
+        self.min_visibility = min_visibility
         self.bank = None if bank is None else DefectBank(bank)
         if self.bank is not None:
             self._labels = labels_in(
                 classes, self.bank.classes, f'the defect bank {bank}'
             )
+            self._weights = _weights(self.class_weights, self.bank.classes)
         self.scene_swap = (
             None if scenes is None else SceneSwap(scenes, scene_prob, classes)
         )
@@ -127,7 +165,21 @@ class DiffusionDefectAugment(BaseTransform):
             ValueError: The bank's window does not belong to the image, or a
                 scene cannot be read or has no masks for a sample with masks.
         """
-        if self.scene_swap is not None and self.scene_swap(results):
+        for key in ('gt_bboxes', 'gt_bboxes_labels', 'gt_ignore_flags'):
+            if key not in results:
+                msg = (
+                    f'the sample {results.get("img_path")} has no {key}: put '
+                    'DiffusionDefectAugment after a LoadAnnotations with '
+                    'boxes and labels'
+                )
+                raise InputError(msg)
+        swapped = self.scene_swap is not None and self.scene_swap(results)
+        results[ORIGINS_KEY] = np.full(
+            len(results['gt_bboxes_labels']),
+            ORIGINS.index('scene' if swapped else 'real'),
+            np.uint8,
+        )
+        if swapped:
             return results
         if self.bank is None or np.random.rand() >= self.prob:
             return results
@@ -135,9 +187,9 @@ class DiffusionDefectAugment(BaseTransform):
         if not windows:
             return results
         wanted = np.random.randint(1, self.max_windows + 1)
-        sample = _Sample(results)
+        sample = _Sample(results, self.min_visibility)
         occupied: list[Box] = []
-        for index in np.random.permutation(len(windows)):
+        for index in self._order(windows):
             window = windows[index]
             if any(overlaps(window.window, box) for box in occupied):
                 continue
@@ -149,6 +201,17 @@ class DiffusionDefectAugment(BaseTransform):
         sample.write_back()
         return results
 
+    def _order(self, windows: Sequence[BankWindow]) -> np.ndarray:
+        """Draws in which order windows are tried."""
+        if self._weights is None:
+            return np.random.permutation(len(windows))
+        weights = self._weights[[w.label for w in windows]]
+        # The first of exponential waiting times comes with a probability
+        # in proportion to its rate; so do the next ones of those left.
+        with np.errstate(divide='ignore'):
+            waits = np.random.exponential(size=len(windows)) / weights
+        return np.argsort(waits)[: np.count_nonzero(weights)]
+
     def __repr__(self) -> str:
         parts = []
         if self.bank is not None:
@@ -156,6 +219,10 @@ class DiffusionDefectAugment(BaseTransform):
                 f'bank={str(self.bank.root)!r}, prob={self.prob}, '
                 f'max_windows={self.max_windows}'
             )
+            if self.class_weights is not None:
+                parts.append(f'class_weights={self.class_weights}')
+            if self.min_visibility:
+                parts.append(f'min_visibility={self.min_visibility:g}')
         if self.scene_swap is not None:
             parts.append(
                 f'scenes={str(self.scene_swap.scenes.root)!r}, '
@@ -164,20 +231,54 @@ class DiffusionDefectAugment(BaseTransform):
         return f'{type(self).__name__}({", ".join(parts)})'
 
 
+def _weights(
+    given: Mapping[str, float] | None, classes: Sequence[str]
+) -> np.ndarray | None:
+    """Weights by label; the last, which label -1 finds, of null windows."""
+    if given is None:
+        return None
+    names = [*classes, BACKGROUND]
+    weights = np.array([given.get(name, 1.0) for name in names], float)
+    valid = bool((weights >= 0).all() and 0 < weights.sum() < np.inf)
+    check_arguments(
+        dict(class_weights=given),
+        class_weights=(
+            set(given) <= set(names) and valid,
+            f'weights of at least 0, one of them above, of {", ".join(names)}',
+        ),
+    )
+    return weights
+
+
 class _Sample:
     """A sample into which windows are pasted."""
 
-    def __init__(self, results: dict) -> None:
+    def __init__(self, results: dict, min_visibility: float) -> None:
         self.results = results
         moved = results.get('homography_matrix')
         self.moved = moved is not None and not np.allclose(moved, np.eye(3))
-        self.image = results['img'].copy()
+        self.image = own_image(results)
         self.added: list[tuple[Box, int]] = []
         masks = results.get('gt_masks')
         self.masks = None if masks is None else SampleMasks(masks)
+        self.visibility = (
+            VisibleBoxes(
+                horizontal_corners(results['gt_bboxes']),
+                results['gt_ignore_flags'],
+                self.image.shape[:2],
+                min_visibility,
+            )
+            if min_visibility
+            else None
+        )
 
     def paste(self, bank: DefectBank, window: BankWindow, label: int) -> bool:
-        """Pastes a window; False if the defect that it replaces is missing."""
+        """Pastes a window.
+
+        Returns:
+            bool: False, and nothing changed, if the defect that it replaces
+            is missing or it would hide a labeled one.
+        """
         replaced = None
         if window.kind == REPLACES:
             replaced = self._find(window.box, label)
@@ -190,9 +291,16 @@ class _Sample:
                 'DiffusionDefectAugment right after LoadAnnotations'
             )
             raise InputError(msg)
-        alpha = bank.paste(window, self.image, name)
+        accept = None
+        if self.visibility is not None:
+            accept = partial(self.visibility.cover, window.window, replaced)
+        alpha = bank.paste(window, self.image, name, accept)
+        if alpha is None:
+            return False
         if window.kind == ADD:
             self.added.append((window.box, label))
+        elif replaced is not None:
+            self.results[ORIGINS_KEY][replaced] = ORIGINS.index(REPLACES)
         if self.masks is not None and window.kind != NULL:
             region = np.zeros(self.image.shape[:2], bool)
             crop(region, window.window)[:] = alpha == 255
@@ -208,7 +316,7 @@ class _Sample:
         x, y, w, h = box
         # The bank rounds boxes outwards to whole pixels and clips them.
         height, width = self.image.shape[:2]
-        boxes = self.results['gt_bboxes'].numpy()
+        boxes = horizontal_corners(self.results['gt_bboxes'])
         boxes = boxes.clip(0, (width, height, width, height))
         near = np.abs(boxes - (x, y, x + w, y + h)).max(1) <= 1
         same_label = self.results['gt_bboxes_labels'] == label
@@ -228,5 +336,9 @@ class _Sample:
         """Updates the results."""
         self.results['img'] = self.image
         append_boxes(self.results, self.added)
+        added = np.full(len(self.added), ORIGINS.index(ADD), np.uint8)
+        self.results[ORIGINS_KEY] = np.concatenate(
+            [self.results[ORIGINS_KEY], added]
+        )
         if self.masks is not None:
             self.results['gt_masks'] = self.masks.result()

@@ -10,15 +10,26 @@ import cv2
 import numpy as np
 from mmdet.structures.mask import BitmapMasks, PolygonMasks
 
+from ...utils.errors import InputError
+
 
 class SampleMasks:
     """A copy of a sample's masks, to which pixels are added.
 
     Args:
         masks (BitmapMasks | PolygonMasks): N masks of (H, W) pixels.
+
+    Raises:
+        ValueError: They are something else.
     """
 
     def __init__(self, masks: BitmapMasks | PolygonMasks) -> None:
+        if not isinstance(masks, (BitmapMasks, PolygonMasks)):
+            msg = (
+                'masks have to be BitmapMasks or PolygonMasks, got '
+                f'{type(masks).__name__}'
+            )
+            raise InputError(msg)
         self._given = masks
         # Arrays, or lists of polygons.
         self._changed: list[Any] = list(masks.masks)

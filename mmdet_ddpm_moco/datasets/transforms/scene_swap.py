@@ -13,12 +13,11 @@ from collections.abc import Sequence
 import mmcv
 import numpy as np
 import torch
-from mmdet.structures.bbox import HorizontalBoxes
 
 from ...bank.scenes import Scene, Scenes
 from ...utils.checks import check_arguments
 from ...utils.errors import InputError
-from .annotations import NOT_USED, labels_in
+from .annotations import NOT_USED, boxes_like, labels_in
 
 
 class SceneSwap:
@@ -99,9 +98,13 @@ class SceneSwap:
             ori_shape=image.shape[:2],
             height=image.shape[0],
             width=image.shape[1],
-            gt_bboxes=HorizontalBoxes(scene.boxes[drawn], dtype=torch.float32),
-            gt_bboxes_labels=self._labels[scene.labels[drawn]],
-            gt_ignore_flags=np.zeros(int(drawn.sum()), bool),
+            gt_bboxes=boxes_like(results['gt_bboxes'], scene.boxes[drawn]),
+            gt_bboxes_labels=self._labels[scene.labels[drawn]].astype(
+                results['gt_bboxes_labels'].dtype, copy=False
+            ),
+            gt_ignore_flags=np.zeros(
+                int(drawn.sum()), results['gt_ignore_flags'].dtype
+            ),
         )
         return True
 

@@ -1,5 +1,6 @@
 """The one config line that adds a bank, scenes and contrastive weights."""
 
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,8 @@ from ..inputs import hook_configs, stage_outputs
 from ..leakage import check_leakage
 from ..pipelines import (
     config_pipelines,
-    innermost_datasets,
     insert_config,
+    loading_datasets,
     loads_annotations,
     type_name,
 )
@@ -68,6 +69,10 @@ class DDPMMoCoHook(Hook):
             near duplicates of them, are among those that bank, generator or
             weights were made from, with a warning. Defaults to False, that
             is an error.
+        class_weights (Mapping[str, float] | None): See
+            :class:`DiffusionDefectAugment`. Defaults to None.
+        min_visibility (float): See :class:`DiffusionDefectAugment`. Defaults
+            to 0.
 
     Examples:
         >>> custom_hooks = [
@@ -91,13 +96,20 @@ class DDPMMoCoHook(Hook):
         min_coverage: float = 0.95,
         unfreeze: bool = False,
         allow_leakage: bool = False,
+        class_weights: Mapping[str, float] | None = None,
+        min_visibility: float = 0.0,
     ) -> None:
         check_arguments(
             locals(),
             scene_prob=(0 <= scene_prob <= 1, 'in [0, 1]'),
             scene_end=(0 < scene_end <= 1, 'in (0, 1]'),
         )
-        self.augment = dict(prob=prob, max_windows=max_windows)
+        self.augment = dict(
+            prob=prob,
+            max_windows=max_windows,
+            class_weights=class_weights,
+            min_visibility=min_visibility,
+        )
         self.scene_prob = scene_prob
         self.scene_end = scene_end
         self._swaps: list[SceneSwap] = []
@@ -146,12 +158,7 @@ class DDPMMoCoHook(Hook):
             )
             raise InputError(msg)
         check_twins(runner, self)
-        datasets = [
-            d
-            for d in innermost_datasets(runner.train_dataloader.dataset)
-            if loads_annotations(d) is not None
-        ]
-        check_labels(datasets)
+        check_labels(loading_datasets(runner.train_dataloader.dataset))
         seen = {}
         if self.bank is not None:
             seen[self.bank] = read_record(DefectBank(self.bank).root)
@@ -159,7 +166,7 @@ class DDPMMoCoHook(Hook):
             seen[self.scenes] = read_record(Scenes(self.scenes).root)
         if seen:
             check_leakage(runner, seen, self.allow_leakage)
-            self._add_transform(runner, datasets)
+            self._add_transform(runner)
         if self.contrastive is not None:
             self.contrastive.prepare(runner)
 
@@ -197,20 +204,51 @@ class DDPMMoCoHook(Hook):
     def _has_nothing(self) -> bool:
         return self.bank is self.contrastive is self.scenes is None
 
-    def _add_transform(self, runner: Runner, datasets: list[Any]) -> None:
-        settings: dict[str, Any] = {}
-        if self.bank is not None:
-            settings.update(bank=self.bank, **self.augment)
-        if self.scenes is not None:
-            settings.update(scenes=self.scenes, scene_prob=self.scene_prob)
-        cfg = dict(type='mmdet_ddpm_moco.DiffusionDefectAugment', **settings)
+    def add_to(
+        self, dataset: Any, log: Callable[[str], None]
+    ) -> tuple[list[Any], int]:
+        """Inserts the transform into a built training data set.
+
+        Args:
+            dataset (BaseDataset): It, in any wrappers.
+            log (Callable): Takes a line about each pipeline.
+
+        Returns:
+            tuple[list, int]: The data sets inside that load annotations, in
+            order, and into how many of them it was inserted: those that have
+            it already are left as they are.
+
+        Raises:
+            ValueError: None loads annotations, or one has another bank or
+                other scenes.
+        """
+        datasets = loading_datasets(dataset)
         if not datasets:
             msg = (
                 'no training pipeline has LoadAnnotations, after which '
                 'DDPMMoCoHook inserts DiffusionDefectAugment; add it'
             )
             raise InputError(msg)
-        inserted = sum(self._insert(d, settings, runner) for d in datasets)
+        settings = self._settings()
+        inserted = [self._insert(d, settings, log) for d in datasets]
+        return datasets, sum(inserted)
+
+    def _settings(self) -> dict[str, Any]:
+        """Arguments of the transform."""
+        settings: dict[str, Any] = {}
+        if self.bank is not None:
+            settings.update(bank=self.bank, **self.augment)
+        if self.scenes is not None:
+            settings.update(scenes=self.scenes, scene_prob=self.scene_prob)
+        return settings
+
+    def _add_transform(self, runner: Runner) -> None:
+        cfg = dict(
+            type='mmdet_ddpm_moco.DiffusionDefectAugment', **self._settings()
+        )
+        datasets, inserted = self.add_to(
+            runner.train_dataloader.dataset, runner.logger.info
+        )
         if self.scene_end < 1:
             augments = filter(None, map(augment_of, datasets))
             self._swaps = [a.scene_swap for a in augments if a.scene_swap]
@@ -243,7 +281,9 @@ class DDPMMoCoHook(Hook):
         self._restart_workers(runner)
 
     @staticmethod
-    def _insert(dataset: Any, settings: dict, runner: Runner) -> bool:
+    def _insert(
+        dataset: Any, settings: dict, log: Callable[[str], None]
+    ) -> bool:
         own = augment_of(dataset)
         if own is not None:
             for part, opened in (
@@ -268,7 +308,7 @@ class DDPMMoCoHook(Hook):
         at = loads_annotations(dataset)
         assert at is not None
         dataset.pipeline.transforms.insert(at + 1, transform)
-        runner.logger.info(
+        log(
             f'DDPMMoCoHook: inserted {transform} after LoadAnnotations of '
             f'the training {type(dataset).__name__}'
         )

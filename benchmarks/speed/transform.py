@@ -100,19 +100,19 @@ def _rows_of(root: Path, side: int, images: int, repeats: int) -> list[Row]:
         results['mix_results'] = [copy.deepcopy(other)]
         return _seconds(copy_paste.transform, results)
 
-    took = _in_turns(
+    # Apart: CopyPaste leaves caches and memory to whoever comes next.
+    whole = _in_turns(
         dict(
             without=lambda index: _seconds(without.__getitem__, index),
             added=lambda index: _seconds(added.__getitem__, index),
-            ours=ours,
-            theirs=theirs,
         ),
         images,
         repeats,
     )
-    base = median(took['without'])
-    more = median(b - a for a, b in zip(took['without'], took['added']))
-    ours_alone, theirs_alone = median(took['ours']), median(took['theirs'])
+    alone = _in_turns(dict(ours=ours, theirs=theirs), images, repeats)
+    base = median(whole['without'])
+    more = median(b - a for a, b in zip(whole['without'], whole['added']))
+    ours_alone, theirs_alone = median(alone['ours']), median(alone['theirs'])
     part = f'{side}x{side}'
     how = f'median of {repeats} passes over {images} JPEG images, in turns'
     return [
@@ -155,13 +155,20 @@ def _seconds(call: Callable, argument: object) -> float:
 def _in_turns(
     calls: Mapping[str, Callable[[int], float]], images: int, repeats: int
 ) -> dict[str, list[float]]:
-    """Seconds of each call, by name; calls of an image follow each other."""
+    """Seconds of each call, by name.
+
+    Calls of an image follow each other, each first in its turn: what runs
+    before a call changes how long it takes.
+    """
     np.random.seed(0)
     random.seed(0)
     took: dict[str, list[float]] = {name: [] for name in calls}
     for turn in range(repeats + 1):
         for index in range(images):
-            for name, call in calls.items():
+            order = list(calls.items())
+            if (turn + index) % 2:
+                order.reverse()
+            for name, call in order:
                 spent = call(index)
                 if turn:  # the first warms up
                     took[name].append(spent)

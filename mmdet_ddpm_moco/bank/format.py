@@ -3,7 +3,8 @@
 A bank is a COCO data set of windows: ``annotations.json`` and
 ``images/<number>.png``. The PNGs are RGBA: RGB is the finished picture, the
 true background where alpha is 0; alpha is 255 on the defect and falls off
-around it. Its images have the extra keys ``kind``, ``source`` (file name of
+around it. Newer banks store them without compression, see ``bank/png.py``.
+Its images have the extra keys ``kind``, ``source`` (file name of
 the image that the window was synthesized on), ``window`` (its place there)
 and ``replaces`` (id of the annotation whose place it takes, or null).
 

@@ -18,6 +18,8 @@ _RGBA = bytes([8, 6, 0, 0, 0])
 # Where the rows begin: after signature, IHDR (25 bytes), length and name of
 # IDAT, and the header of the zlib stream.
 _ROWS = 8 + 25 + 8 + 2
+# The checksum of IDAT is of its name and its data.
+_IDAT = _ROWS - 6
 # Last byte of a row's header, which is no filter; before it, whether this is
 # the last block, the length of the block and its complement.
 _HEADER = 6
@@ -62,10 +64,15 @@ def decode_png(data: bytes) -> np.ndarray | None:
         w, h = struct.unpack('>II', data[16:24])
         step = _HEADER + 4 * w
         # Checksums follow the rows, and IEND.
-        if len(data) == _ROWS + h * step + 4 + 4 + 12:
+        end = _ROWS + h * step + 4
+        if len(data) == end + 4 + 12:
+            (checksum,) = struct.unpack('>I', data[end : end + 4])
             rows = np.frombuffer(data, np.uint8, h * step, _ROWS)
             rows = rows.reshape(h, step)
-            if (rows[:-1, :_HEADER] == _row_header(w)).all():
+            if (
+                zlib.crc32(memoryview(data)[_IDAT:end]) == checksum
+                and (rows[:-1, :_HEADER] == _row_header(w)).all()
+            ):
                 return rows[:, _HEADER:].reshape(h, w, 4)
     buffer = np.frombuffer(data, np.uint8)
     pixels = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED) if data else None

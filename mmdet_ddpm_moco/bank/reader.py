@@ -236,7 +236,8 @@ class DefectBank:
         if accept is not None and not accept(alpha):
             return None
         # Most of a window is background.
-        painted = cv2.boundingRect(alpha)
+        x, y, w, h = cv2.boundingRect(alpha)
+        painted = (x, y, w, h)
         _copy(
             _like(crop(pixels, painted), part),
             crop(alpha, painted),

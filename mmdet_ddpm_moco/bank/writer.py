@@ -177,7 +177,8 @@ class BankWriter:
                 finish()
             # Only now: a run killed before resumes from all of this.
             keep = self._kept_names()
-            for path in (self.root / IMAGES).iterdir():
+            # There is none if no window of any block was accepted.
+            for path in (self.root / IMAGES).glob('*'):
                 if path.name not in keep:
                     path.unlink()
             for path in self.root.glob('.*.tmp'):  # of writes that were killed

@@ -9,6 +9,8 @@ import pytest
 from PIL import Image
 
 from mmdet_ddpm_moco.bank.png import decode_png, encode_png
+from mmdet_ddpm_moco.bank.reader import DefectBank
+from mmdet_ddpm_moco.bank.writer import BankWriter
 
 
 def picture(height, width, channels=4):
@@ -59,3 +61,25 @@ def test_what_is_no_rgba_png():
     gray = cv2.imencode('.png', picture(9, 7, 1))[1].tobytes()
     for broken in (b'', b'nonsense' * 40, data[:50], gray):
         assert decode_png(broken) is None
+
+
+def test_windows_of_any_size_are_read(tmp_path):
+    sizes = [(16, 16), (200, 240), (32, 16), (420, 400), (208, 240)]
+    windows = [
+        (i, 'null', 2, '1.png', (0, 0, *size), (0, 0, 0, 0))
+        for i, size in enumerate(sizes)
+    ]
+    writer = BankWriter(tmp_path, dict(classes=['pit', 'scratch']))
+    keys = 'number', 'kind', 'label', 'source', 'window', 'box'
+    pictures = [picture(h, w) for w, h in sizes]
+    records = [
+        dict(zip(keys, window), replaces=None, rejected=None)
+        for window in windows
+    ]
+    writer.write_block(0, records, pictures)
+    writer.close(len(records))
+    bank = DefectBank(tmp_path)
+    found = [bank.read(window) for window in bank]
+    for (pixels, alpha), written in zip(found, pictures):
+        assert np.array_equal(pixels, written[..., :3])
+        assert np.array_equal(alpha, written[..., 3])

@@ -62,6 +62,18 @@ def test_without_the_hook_there_is_one_box_each(tmp_path, data):
     assert KeepBoxesHook.all() == [1] * 4
 
 
+def test_weights_and_visibility_reach_the_transform(tmp_path, data, bank):
+    hook = dict(
+        always(bank), class_weights=dict(scratch=0), min_visibility=0.5
+    )
+    runner = run(detector_config(data, tmp_path / 'run', [hook]))
+    assert KeepBoxesHook.all() == [1] * 4  # all windows are of scratches
+    transform = runner.train_dataloader.dataset.pipeline.transforms[2]
+    assert transform.min_visibility == 0.5
+    (pipeline,) = config_pipelines(dumped_config(runner).train_dataloader)
+    assert pipeline[2]['class_weights'] == dict(scratch=0)
+
+
 def test_workers_that_run_already_see_the_new_pipeline(tmp_path, data, bank):
     cfg = detector_config(
         data, tmp_path / 'run', [dict(type='EagerIteratorHook'), always(bank)]

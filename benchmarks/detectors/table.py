@@ -1,7 +1,6 @@
 """The table of detectors, written between two marks of a page."""
 
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import mmdet
 import torch
 
 from benchmarks.detectors.stock import STOCK
+from mmdet_ddpm_moco.utils.requirements import module_version
 
 MARKS = '<!-- begin detectors -->', '<!-- end detectors -->'
 OUTCOMES = dict(
@@ -29,7 +29,7 @@ def write_table(rows: Mapping[str, Mapping[str, Any]], page: Path) -> None:
     """
     lines = [
         f'With mmdet {mmdet.__version__}, mmengine '
-        f'{version("onedl-mmengine")}, torch {torch.__version__}, on a CPU:',
+        f'{module_version("mmengine")}, torch {torch.__version__}, on a CPU:',
         '',
         '| what | config | runs with | remark |',
         '| --- | --- | --- | --- |',

@@ -237,12 +237,13 @@ class DefectBank:
             return None
         # Most of a window is background.
         x, y, w, h = cv2.boundingRect(alpha)
-        painted = (x, y, w, h)
-        _copy(
-            _like(crop(pixels, painted), part),
-            crop(alpha, painted),
-            crop(part, painted),
-        )
+        if w:  # OpenCV takes no empty arrays
+            painted = (x, y, w, h)
+            _copy(
+                _like(crop(pixels, painted), part),
+                crop(alpha, painted),
+                crop(part, painted),
+            )
         return alpha
 
 

@@ -1,6 +1,7 @@
 """A stage, and what all kinds of stages need."""
 
-from collections.abc import Callable, Iterable
+import shlex
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,9 +39,18 @@ def flags(options: dict) -> str:
     )
 
 
+def _dotted(options: dict, before: str = '') -> Iterator[tuple[str, object]]:
+    """Settings of a config by their dotted names."""
+    for key, value in options.items():
+        if isinstance(value, dict) and value:
+            yield from _dotted(value, f'{before}{key}.')
+        else:
+            yield f'{before}{key}', value
+
+
 def _flag(value: object) -> str:
     if isinstance(value, dict):
-        return ' '.join(f'{k}={v}' for k, v in value.items())
+        return ' '.join(shlex.quote(f'{k}={v}') for k, v in _dotted(value))
     if isinstance(value, (list, tuple)):
         return ' '.join(map(str, value))
     return str(value)

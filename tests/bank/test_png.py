@@ -63,23 +63,42 @@ def test_what_is_no_rgba_png():
         assert decode_png(broken) is None
 
 
-def test_windows_of_any_size_are_read(tmp_path):
-    sizes = [(16, 16), (200, 240), (32, 16), (420, 400), (208, 240)]
-    windows = [
-        (i, 'null', 2, '1.png', (0, 0, *size), (0, 0, 0, 0))
-        for i, size in enumerate(sizes)
-    ]
-    writer = BankWriter(tmp_path, dict(classes=['pit', 'scratch']))
-    keys = 'number', 'kind', 'label', 'source', 'window', 'box'
-    pictures = [picture(h, w) for w, h in sizes]
+def bank_of(root, pictures):
+    """A bank of windows without defects, at the corner of one image."""
+    writer = BankWriter(root, dict(classes=['pit', 'scratch']))
     records = [
-        dict(zip(keys, window), replaces=None, rejected=None)
-        for window in windows
+        dict(
+            number=number,
+            kind='null',
+            label=2,
+            source='1.png',
+            window=(0, 0, pixels.shape[1], pixels.shape[0]),
+            box=(0, 0, 0, 0),
+            replaces=None,
+            rejected=None,
+        )
+        for number, pixels in enumerate(pictures)
     ]
     writer.write_block(0, records, pictures)
     writer.close(len(records))
-    bank = DefectBank(tmp_path)
+    return DefectBank(root)
+
+
+def test_windows_of_any_size_are_read(tmp_path):
+    sizes = [(16, 16), (200, 240), (32, 16), (420, 400), (208, 240)]
+    pictures = [picture(h, w) for w, h in sizes]
+    bank = bank_of(tmp_path, pictures)
     found = [bank.read(window) for window in bank]
-    for (pixels, alpha), written in zip(found, pictures):
+    for (pixels, alpha), written in zip(found, pictures, strict=True):
         assert np.array_equal(pixels, written[..., :3])
         assert np.array_equal(alpha, written[..., 3])
+
+
+def test_a_window_without_a_painted_pixel_changes_nothing(tmp_path):
+    pixels = picture(16, 24)
+    pixels[..., 3] = 0
+    (window,) = bank = bank_of(tmp_path, [pixels])
+    image = np.pad(pixels[..., :3], ((0, 9), (0, 9), (0, 0)))
+    before = image.copy()
+    assert not bank.paste(window, image).any()
+    assert np.array_equal(image, before)

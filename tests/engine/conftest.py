@@ -2,8 +2,9 @@
 
 import pytest
 
-from helpers.tiny_detection import write_bank, write_images
+from helpers.tiny_detection import KeepBoxesHook, write_bank, write_images
 from helpers.tiny_runs import random_weights, resnet, save
+from helpers.tool_runs import Job
 
 
 @pytest.fixture
@@ -29,3 +30,10 @@ def source(tmp_path):
 def other(tmp_path):
     """The file of another backbone, which conflicts with `source`."""
     return save(random_weights(resnet(), seed=1), tmp_path / 'other.pth')
+
+
+@pytest.fixture
+def job(tmp_path):
+    """A tiny training whose boxes are counted."""
+    KeepBoxesHook.counts = {}
+    return Job(tmp_path)

@@ -14,7 +14,7 @@ from helpers.tiny_detection import (
     dumped_config,
     run,
 )
-from helpers.tool_runs import OURS, THEIRS, Job, call
+from helpers.tool_runs import OURS, THEIRS, call
 from mmdet_ddpm_moco.engine.pipelines import config_dicts, config_pipelines
 from mmdet_ddpm_moco.utils.config_action import ConfigAction
 from mmdet_ddpm_moco.utils.errors import InputError
@@ -28,12 +28,6 @@ MMDET_PARTS = (
     'LoadAnnotations',
     'PackDetInputs',
 )
-
-
-@pytest.fixture
-def job(tmp_path):
-    KeepBoxesHook.counts = {}
-    return Job(tmp_path)
 
 
 def dumped_by(job):

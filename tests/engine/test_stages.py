@@ -151,9 +151,17 @@ def test_the_commands_do_what_the_stages_do(detector, tmp_path):
     assert fresh == dict(generator=True, bank=False, backbone=True)
 
 
-def test_the_commands_have_the_options_of_a_stage(detector):
+@pytest.mark.parametrize(
+    'options',
+    [
+        {'train_cfg.max_epochs': 1},
+        # As --cfg-options stages.backbone.options.train_cfg.max_epochs=1.
+        {'train_cfg': {'max_epochs': 1}},
+    ],
+)
+def test_the_commands_have_the_options_of_a_stage(detector, options):
     cfg = load(detector)
-    cfg.stages.backbone.options = {'train_cfg.max_epochs': 1}
+    cfg.stages.backbone.options = options
     _, commands = refusal(cfg)
     config, work_dir = Path(commands[-1][2]), commands[-1][4]
     given = commands[-1][5:]

@@ -2,7 +2,9 @@
 
 import copy
 import itertools
+import json
 import runpy
+import shutil
 import sys
 from pathlib import Path
 
@@ -43,6 +45,11 @@ class Job:
             **settings,
         )
 
+    def new_bank(self, **settings):
+        """Another bank in the place of the first."""
+        shutil.rmtree(self.bank)
+        write_bank(self.bank, self.data, **settings)
+
     def use(self, *hooks):
         self.cfg.custom_hooks = [*hooks, dict(type='KeepBoxesHook')]
 
@@ -59,6 +66,13 @@ class Job:
         file = self.root / 'detector.py'
         cfg.dump(file)
         return file
+
+
+def rewrite(file, change):
+    """Changes the content of a json file, in place."""
+    content = json.loads(file.read_text())
+    change(content)
+    file.write_text(json.dumps(content))
 
 
 def call(monkeypatch, tool, *arguments):

@@ -9,13 +9,18 @@ import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from torch import nn
 
+from helpers.mmagic_sampling import (
+    BATCH,
+    SIZE,
+    as_bgr,
+    sampler,
+    small_extractor,
+)
 from helpers.mmagic_stack import need_mmagic
-from helpers.tiny_banks import write_generator, write_images
 from mmdet_ddpm_moco.bank.reader import DefectBank
 from mmdet_ddpm_moco.datasets.labeled_images import LabeledImages
-from mmdet_ddpm_moco.evaluation.features import FeatureExtractor, extract
+from mmdet_ddpm_moco.evaluation.features import extract
 from mmdet_ddpm_moco.evaluation.fidelity import (
     frechet_distance,
     inception_score,
@@ -25,71 +30,17 @@ from mmdet_ddpm_moco.evaluation.windows import (
     real_windows,
     synthesized_windows,
 )
-from mmdet_ddpm_moco.interop.extractor_file import export_extractor
 from mmdet_ddpm_moco.synthesis import gates, run
 from mmdet_ddpm_moco.synthesis.generator import load_generator
 from mmdet_ddpm_moco.synthesis.run import synthesize_bank
 
 need_mmagic()
 
-from mmdet_ddpm_moco import (  # noqa: E402
-    DefectDDPMSampler,
-    RealDefectWindows,
-)
+from mmdet_ddpm_moco import RealDefectWindows  # noqa: E402
 
 CONFIG = (
     Path(__file__).parents[2] / 'configs/mmagic/ddpm_fid-is_neu-det-20shot.py'
 )
-SIZE = 24
-BATCH = 4
-# Of each image one defect, so that windows find room.
-DEFECTS = [
-    [('dent', 4, 5, 6, 5)],
-    [('pit', 20, 8, 5, 9)],
-    [('scratch', 10, 20, 14, 4)],
-    [('pit', 30, 26, 8, 7)],
-    [('dent', 12, 6, 9, 8)],
-]
-
-
-class Backbone(nn.Sequential):
-    def forward(self, x):
-        return (super().forward(x),)
-
-
-def small_extractor():
-    torch.manual_seed(0)
-    return FeatureExtractor(
-        Backbone(nn.Conv2d(3, 4, 5, stride=2), nn.ReLU()),
-        (120.0,) * 3,
-        (4.0,) * 3,  # features large enough for distances to differ
-        'small',
-        size=SIZE,
-        classifier=nn.Linear(4, 6),
-    )
-
-
-@pytest.fixture
-def parts(tmp_path):
-    """Folders and files of a tiny generator, its images and an extractor."""
-    ann_file, folder = write_images(tmp_path / 'data', DEFECTS)
-    return dict(
-        generator=str(write_generator(tmp_path / 'generator')),
-        ann_file=str(ann_file),
-        img_prefix=str(folder),
-        extractor=str(export_extractor(small_extractor(), tmp_path / 'x.pt')),
-    )
-
-
-def sampler(parts, **changes):
-    settings = {
-        'max_window': 32,
-        'image_size': SIZE,
-        'num_inference_steps': 2,
-        **{k: v for k, v in parts.items() if k != 'extractor'},
-        **changes,
-    }
-    return DefectDDPMSampler(**settings)
 
 
 class Keep(Hook):
@@ -140,13 +91,6 @@ def score(tmp_path, parts, num=8, splits=1, need_cond=False, **model):
     runner.register_hook(Metrics())
     runner.test()
     return metrics, keep.samples
-
-
-def as_bgr(samples):
-    return [
-        sample.fake_img.permute(1, 2, 0).numpy().astype(np.uint8)
-        for sample in samples
-    ]
 
 
 def test_the_runner_scores_as_we_do(tmp_path, parts):
@@ -211,88 +155,6 @@ def bgr_square_by_hand(pixels):
     return cv2.resize(pixels, (SIZE, SIZE), interpolation=way)
 
 
-def test_another_seed_samples_other_windows(parts):
-    first = sampler(parts).test_step(dict(inputs=dict(num_batches=3)))
-    again = sampler(parts).test_step(dict(inputs=dict(num_batches=3)))
-    other = sampler(parts, seed=1).test_step(dict(inputs=dict(num_batches=3)))
-    for a, b, c in zip(first, again, other):
-        assert torch.equal(a.fake_img, b.fake_img)
-        assert not torch.equal(a.fake_img, c.fake_img)
-        assert a.fake_img.shape == (3, SIZE, SIZE)
-        assert a.fake_img.dtype == torch.float32
-        # Whole gray levels of the whole range.
-        assert torch.equal(a.fake_img, a.fake_img.round())
-        assert 0 <= a.fake_img.min() < 100 < a.fake_img.max() <= 255
-
-
-def test_samples_go_on_from_call_to_call(parts):
-    model = sampler(parts)
-    numbers = [
-        sample.metainfo['number']
-        for count in (2, 3)
-        for sample in model.val_step(dict(inputs=dict(num_batches=count)))
-    ]
-    assert numbers == [0, 1, 2, 3, 4]
-
-
-def test_ranks_take_turns(parts, monkeypatch):
-    from mmdet_ddpm_moco.interop.mmagic import sampler as module
-
-    seen = []
-    for rank in range(2):
-        monkeypatch.setattr(
-            module, 'get_dist_info', lambda rank=rank: (rank, 2)
-        )
-        model = sampler(parts)
-        for _ in range(2):
-            found = model.test_step(dict(inputs=dict(num_batches=2)))
-            seen += [sample.metainfo['number'] for sample in found]
-    assert seen == [0, 2, 4, 6, 1, 3, 5, 7]
-
-
-def test_color_is_bgr(tmp_path):
-    """Outside the mask a sample is its host, in the order OpenCV reads."""
-    ann_file, folder = write_images(tmp_path, DEFECTS, channels=3)
-    generator = write_generator(tmp_path / 'generator', channels=3)
-    model = DefectDDPMSampler(
-        str(generator),
-        str(ann_file),
-        str(folder),
-        max_window=32,
-        image_size=32,
-        num_inference_steps=2,
-    )
-    import cv2
-
-    compared = 0
-    for sample in model.test_step(dict(inputs=dict(num_batches=6))):
-        x, y, w, h = sample.metainfo['window']
-        if (w, h) != (32, 32):
-            continue
-        host = cv2.imread(str(folder / sample.metainfo['source']))
-        same = as_bgr([sample])[0] == host[y : y + h, x : x + w]
-        assert same.mean() > 0.2
-        # Not in the reverse order.
-        reverse = as_bgr([sample])[0][..., ::-1] == host[y : y + h, x : x + w]
-        assert reverse[..., [0, 2]].mean() < 0.05
-        compared += 1
-    assert compared
-
-
-def test_labels_are_painted(parts):
-    from mmagic.structures import DataSample
-
-    asked = [2, 0, 1, 1]
-    # As mmagic's metrics give them: float, one per sample.
-    conditions = [
-        DataSample().set_gt_label(torch.Tensor([label])) for label in asked
-    ]
-    found = sampler(parts).test_step(
-        dict(inputs=dict(num_batches=4), data_samples=conditions)
-    )
-    assert [sample.gt_label.label.item() for sample in found] == asked
-
-
 def test_conditions_have_the_classes_of_real_windows(tmp_path, parts):
     """With need_cond_input, a class without real windows is not sampled."""
     content = json.loads(Path(parts['ann_file']).read_text())
@@ -349,24 +211,3 @@ class TestDistanceOfKnownSets:
                 sample.gt_img.permute(1, 2, 0).numpy(),
                 bgr_square_by_hand(window.pixels),
             )
-
-
-@pytest.mark.parametrize(
-    ('inputs', 'text'),
-    [
-        (dict(num_batches=2, sample_model='ema'), "sample_model='ema'"),
-        (dict(noise=torch.zeros(2, 3)), 'give num_batches instead of noise'),
-    ],
-)
-def test_what_it_cannot_do(parts, inputs, text):
-    with pytest.raises(ValueError, match=text):
-        sampler(parts)(inputs)
-
-
-def test_what_cannot_be_sampled(parts, tmp_path):
-    with pytest.raises(ValueError, match='without null windows'):
-        sampler(parts, mix=dict(add=0.5, null=0.5))
-    with pytest.raises(ValueError, match='num_inference_steps must be from 1'):
-        sampler(parts, num_inference_steps=0)
-    with pytest.raises(ValueError, match='only samples'):
-        sampler(parts)(dict(num_batches=1), mode='loss')

@@ -12,6 +12,9 @@ variants = dict(
 reference = 'baseline'
 shots = [20]
 seeds = [0, 1, 2, 3, 4]
+more_shots = [
+    dict(shots=[10, 60], variants=['baseline', 'scenes'], seeds=[0, 1, 2])
+]
 data_root = 'data/NEU-DET-benchmark'
 work_dir = 'work_dirs/benchmarks/neu_det_scenes'
 checkpoints = 3

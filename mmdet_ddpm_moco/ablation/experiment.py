@@ -1,6 +1,8 @@
 """Experiments: which detectors to train on which labeled images."""
 
 import dataclasses
+import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +12,9 @@ from mmengine.config import Config
 
 from ..utils.errors import InputError, MissingFileError
 from ..utils.paths import find_config
+
+# In place of a number of shots: all images of the pool are labeled.
+ALL = 'all'
 
 
 @dataclass(frozen=True)
@@ -33,13 +38,22 @@ class Run:
     """A variant, a number of labeled images per class and a seed."""
 
     variant: Variant
-    shots: int
+    shots: int | str  # a number, or ALL
     seed: int
 
     @property
     def name(self) -> str:
         """Name of its folder and of its record."""
         return f'{self.variant.name}_{self.shots}_{self.seed}'
+
+
+@dataclass(frozen=True)
+class MoreShots:
+    """Some of the variants on other numbers of labeled images."""
+
+    shots: tuple[int | str, ...]
+    variants: tuple[str, ...]
+    seeds: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -52,7 +66,7 @@ class Experiment:
     file: Path  # the experiment file
     variants: tuple[Variant, ...]  # in the order of the table
     reference: str  # the variant that others are compared with
-    shots: tuple[int, ...]  # labeled images per class
+    shots: tuple[int | str, ...]  # labeled images per class, or ALL
     data_root: Path  # folder of the data set
     work_dir: Path  # folder for runs
     # Annotations that shots are drawn from.
@@ -65,6 +79,8 @@ class Experiment:
     # How many of a run's last checkpoints are scored. Scores are their mean,
     # which depends less on where the training stopped.
     checkpoints: int = 1
+    # Further runs, with other numbers of labeled images.
+    more_shots: tuple['MoreShots', ...] = ()
 
     @property
     def results(self) -> Path:
@@ -90,13 +106,34 @@ class Experiment:
             ValueError: There is no variant of such a name.
         """
         self._check_variants(only)
-        return [
+        runs = [
             Run(variant, shots, seed)
-            for seed in sorted({s for v in self.variants for s in v.seeds})
-            for shots in self.shots
             for variant in self.variants
-            if seed in variant.seeds and (not only or variant.name in only)
+            for shots in self.shots
+            for seed in variant.seeds
         ]
+        runs += [
+            Run(variant, shots, seed)
+            for more in self.more_shots
+            for variant in self.variants
+            if variant.name in more.variants
+            for shots in more.shots
+            for seed in more.seeds
+        ]
+        order = self.all_shots()
+        # The sort is stable: variants keep their order.
+        runs.sort(key=lambda run: (run.seed, order.index(run.shots)))
+        return [run for run in runs if not only or run.variant.name in only]
+
+    def all_shots(self) -> tuple[int | str, ...]:
+        """Numbers of labeled images per class of all runs, ascending."""
+        more = (more.shots for more in self.more_shots)
+        return tuple(
+            sorted(
+                {*self.shots, *itertools.chain(*more)},
+                key=lambda shots: math.inf if shots == ALL else shots,
+            )
+        )
 
     def against(self, variant: str) -> 'Experiment':
         """The same experiment with another variant as the reference.
@@ -125,6 +162,7 @@ _OPTIONAL = (
     'shots_ann_file',
     'resamples',
     'checkpoints',
+    'more_shots',
 )
 
 
@@ -145,13 +183,16 @@ def read_experiment(path: str | Path) -> Experiment:
                 other=dict(config='variants/other.py', seeds=[0, 1]),
             )
             reference = 'baseline'
-            shots = [20]  # labeled images per class
+            shots = [20]  # labeled images per class; 'all': the whole pool
             seeds = [0, 1, 2]
             data_root = 'data/NEU-DET-benchmark'
             work_dir = 'work_dirs/benchmarks/neu_det'
             # Optional: pool_ann_file, test_ann_file, shots_ann_file,
             # resamples, checkpoints, see Experiment; fields of a variant,
-            # see Variant.
+            # see Variant; and further runs:
+            more_shots = [
+                dict(shots=[10, 60], variants=['baseline'], seeds=[0])
+            ]
     """
     path = Path(path)
     if not path.is_file():
@@ -179,6 +220,10 @@ def read_experiment(path: str | Path) -> Experiment:
         _read_variant(path, name, variant, given['seeds'])
         for name, variant in given['variants'].items()
     )
+    more = given.get('more_shots', [])
+    given['more_shots'] = tuple(
+        _read_more_shots(path, item, given['variants']) for item in more
+    )
     reference = given['reference']
     if reference not in given['variants']:
         msg = (
@@ -192,7 +237,7 @@ def read_experiment(path: str | Path) -> Experiment:
         path,
         variants,
         reference,
-        _integers(path, 'shots', given['shots'], 1),
+        _read_shots(path, given['shots']),
         Path(given['data_root']),
         Path(given['work_dir']),
         **{name: given[name] for name in _OPTIONAL if name in given},
@@ -212,6 +257,34 @@ def _read_variant(path: Path, name: str, given: Any, seeds: Any) -> Variant:
     given['config'] = find_config(given['config'], path)
     given['seeds'] = _integers(path, 'seeds', given.get('seeds', seeds), 0)
     return Variant(name, **given)
+
+
+def _read_more_shots(path: Path, given: Any, variants: dict) -> MoreShots:
+    fields = {f.name for f in dataclasses.fields(MoreShots)}
+    if not isinstance(given, dict) or given.keys() != fields:
+        msg = (
+            f'each of more_shots of {path} must be a dict with '
+            f'{", ".join(sorted(fields))}; got {given}'
+        )
+        raise InputError(msg)
+    unknown = sorted(set(given['variants']) - set(variants))
+    if unknown:
+        msg = (
+            f'more_shots of {path} names {", ".join(unknown)}, which is none '
+            f'of its variants {", ".join(variants)}'
+        )
+        raise InputError(msg)
+    return MoreShots(
+        _read_shots(path, given['shots']),
+        tuple(given['variants']),
+        _integers(path, 'seeds', given['seeds'], 0),
+    )
+
+
+def _read_shots(path: Path, given: Any) -> tuple:
+    if given == [ALL]:
+        return (ALL,)
+    return _integers(path, 'shots', given, 1)
 
 
 def _integers(path: Path, name: str, given: Any, lowest: int) -> tuple:

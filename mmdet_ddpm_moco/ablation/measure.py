@@ -217,7 +217,7 @@ def measure_run(
         version=__version__,
         date=time.strftime('%Y-%m-%d'),
         seconds={k: round(v) for k, v in watch.seconds().items()},
-        **_mean(scored),
+        **mean_scores(scored),
     )
     if len(scored) > 1:
         record['checkpoints'] = [
@@ -249,11 +249,11 @@ def _last_checkpoints(last: Path, number: int) -> list[Path]:
     return found[-number:]
 
 
-def _mean(values: Sequence[Any]) -> Any:
-    """Means of numbers, leaf by leaf, in percent to two digits."""
+def mean_scores(values: Sequence[Any]) -> Any:
+    """Means of dicts of numbers, leaf by leaf, to two digits."""
     first = values[0]
     if isinstance(first, dict):
-        return {key: _mean([v[key] for v in values]) for key in first}
+        return {key: mean_scores([v[key] for v in values]) for key in first}
     mean = np.round(np.mean(values, axis=0), 2)
     return mean.tolist()
 

@@ -24,16 +24,23 @@ def plot_results(
     found = by_variant(records)
     names = {name for name, _ in found}
     variants = [v for v in experiment.variants if v.name in names]
-    single = len(experiment.shots) == 1
+    all_shots = experiment.all_shots()
+    single = len(all_shots) == 1
+    numbers = [n for n in all_shots if isinstance(n, int)]
     for number, variant in enumerate(variants):
-        points = [
-            (shots, [r['AP50'] for r in found[variant.name, shots].values()])
-            for shots in experiment.shots
-            if (variant.name, shots) in found
-        ]
         # Side by side, where several variants have the same number of images.
         shift = 1 + 0.02 * (number - (len(variants) - 1) / 2)
-        xs = [number if single else shots * shift for shots, _ in points]
+        places: dict[int | str, float] = (
+            {all_shots[0]: number}
+            if single
+            else {n: n * shift for n in numbers}
+        )
+        points = [
+            (place, [r['AP50'] for r in found[variant.name, shots].values()])
+            for shots, place in places.items()
+            if (variant.name, shots) in found
+        ]
+        xs = [place for place, _ in points]
         sums = [mean_and_error(scores) for _, scores in points]
         line = axes.errorbar(
             xs,
@@ -51,13 +58,11 @@ def plot_results(
         labels = [variant.name for variant in variants]
         axes.set_xticks(range(len(variants)), labels, rotation=30, ha='right')
         axes.set_xlim(-0.5, len(variants) - 0.5)
-        axes.set_title(f'{experiment.shots[0]} labeled images per class')
+        axes.set_title(f'{all_shots[0]} labeled images per class')
     else:
         axes.set_xscale('log')
-        axes.set_xlim(min(experiment.shots) / 1.5, max(experiment.shots) * 1.5)
-        axes.set_xticks(
-            list(experiment.shots), [str(s) for s in experiment.shots]
-        )
+        axes.set_xlim(min(numbers) / 1.5, max(numbers) * 1.5)
+        axes.set_xticks(numbers, map(str, numbers))
         axes.minorticks_off()
         axes.set_xlabel('labeled images per class')
         axes.legend()

@@ -10,9 +10,9 @@ from .experiment import Experiment, Variant
 from .statistics import bootstrap_interval, mean_and_error, paired_difference
 
 # Records by variant and shots, then by seed.
-Grouped = Mapping[tuple[str, int], Mapping[int, dict]]
+Grouped = Mapping[tuple[str, int | str], Mapping[int, dict]]
 # Variant, shots and records by seed.
-Row = tuple[Variant, int, Mapping[int, dict]]
+Row = tuple[Variant, int | str, Mapping[int, dict]]
 
 # Of a run, in the order in which they are made.
 STAGES = ('generator', 'bank', 'backbone', 'teacher', 'detector')
@@ -36,7 +36,7 @@ def table(experiment: Experiment, records: Sequence[dict]) -> str:
     found = by_variant(records)
     rows = [
         (variant, shots, found[variant.name, shots])
-        for shots in experiment.shots
+        for shots in experiment.all_shots()
         for variant in experiment.variants
         if (variant.name, shots) in found
     ]

@@ -56,6 +56,7 @@ def match_detections(
     ann_file: str | Path,
     detections: str | Path | Sequence[Mapping[str, Any]],
     iou_type: str = 'bbox',
+    by_class: bool = True,
 ) -> Matches:
     """Matches detections with the boxes of a test set, by ``COCOeval``.
 
@@ -71,6 +72,8 @@ def match_detections(
             may be none. They are not changed.
         iou_type (str): ``bbox`` compares boxes, ``segm`` masks: annotations
             and detections then need a ``segmentation``. Defaults to 'bbox'.
+        by_class (bool): If False, boxes match whatever their classes, which
+            count as a single one, ``any class``. Defaults to True.
 
     Returns:
         Matches: Of at most 100 detections per image and class, the best.
@@ -81,7 +84,10 @@ def match_detections(
             a detection is malformed or of an image or category that
             ``ann_file`` lacks.
     """
-    truth, evaluation = evaluate(ann_file, detections, iou_type=iou_type)
+    truth, evaluation = evaluate(
+        ann_file, detections, iou_type=iou_type, by_class=by_class
+    )
+    names = [truth.cats[category]['name'] for category in sorted(truth.cats)]
     image_ids = tuple(sorted(truth.imgs))
     # Class by class, image by image; None for an image without boxes.
     found_in = np.array(evaluation.evalImgs, object).reshape(
@@ -90,8 +96,10 @@ def match_detections(
     return Matches(
         image_ids,
         tuple(
-            _join(truth.cats[category]['name'], images)
-            for category, images in zip(sorted(truth.cats), found_in.tolist())
+            _join(name, images)
+            for name, images in zip(
+                names if by_class else ['any class'], found_in.tolist()
+            )
         ),
     )
 

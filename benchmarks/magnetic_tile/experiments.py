@@ -1,0 +1,117 @@
+"""An experiment for each fold, and the scores of all folds together."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mmdet_ddpm_moco.ablation.experiment import ALL, Experiment, Variant
+from mmdet_ddpm_moco.ablation.measure import (
+    mean_scores,
+    prepare_runs,
+    valid_records,
+)
+from mmdet_ddpm_moco.ablation.records import append_record, read_records
+
+from .folds import FOLDS, write_folds
+from .scores import pooled_scores
+from .table import results
+
+REFERENCE = 'baseline'
+WORK_DIR = Path('work_dirs/benchmarks/magnetic_tile')
+
+
+def fold_experiments(here: Path, data_root: Path, seed: int) -> list:
+    """The experiments of all folds.
+
+    Args:
+        here (Path): Folder with ``variants`` and ``results``.
+        data_root (Path): The converted set; annotations of the folds are
+            written there.
+        seed (int): Draws the thirds, and is that of all trainings.
+    """
+    folds = write_folds(data_root, seed)
+    return [
+        _experiment(here, data_root, folds / str(fold), seed)
+        for fold in range(FOLDS)
+    ]
+
+
+def _experiment(
+    here: Path, data_root: Path, fold: Path, seed: int
+) -> Experiment:
+    ann = {
+        part: str(fold.relative_to(data_root) / f'{part}.json')
+        for part in ('labeled', 'unlabeled', 'both', 'test')
+    }
+    data = {
+        'train_dataloader.dataset.data_root': f'{data_root}/',
+        'train_dataloader.dataset.ann_file': ann['labeled'],
+        'test_dataloader.dataset.data_root': f'{data_root}/',
+        'test_dataloader.dataset.ann_file': ann['test'],
+        'test_evaluator.ann_file': str(data_root / ann['test']),
+    }
+
+    def variant(name: str, note: str = '', **changed: Any) -> Variant:
+        options = {**data, **changed.pop('options', {})}
+        file = here / 'variants' / f'{name}.py'
+        return Variant(
+            name, file, (seed,), options=options, note=note, **changed
+        )
+
+    unlabeled = str(data_root / ann['unlabeled'])
+    return Experiment(
+        file=here / f'fold_{fold.name}.py',
+        variants=(
+            variant(REFERENCE),
+            variant('scenes', options={'stages.teacher.unlabeled': unlabeled}),
+            variant(
+                'fully_supervised',
+                options={'train_dataloader.dataset.ann_file': ann['both']},
+                own_labels=True,
+                note='the labels of the unlabeled third, too',
+            ),
+        ),
+        reference=REFERENCE,
+        shots=(ALL,),
+        data_root=data_root,
+        work_dir=WORK_DIR / f'{fold.name}_{seed}',
+        pool_ann_file=ann['labeled'],
+        test_ann_file=ann['test'],
+        shots_ann_file=ann['labeled'],
+        checkpoints=3,
+    )
+
+
+def pool(here: Path, data_root: Path, folds: Sequence[Experiment]) -> None:
+    """Records the scores of all variants that are finished in all folds.
+
+    They are means over the scored checkpoints, as in each fold.
+    """
+    prepared = [prepare_runs(fold) for fold in folds]
+    found = [valid_records(*pair)[0] for pair in zip(folds, prepared)]
+    known = {record['run'] for record in read_records(results(here))[0]}
+    for runs in zip(*prepared):
+        run = runs[0][0]
+        name = run.name
+        if name in known or not all(name in records for records in found):
+            continue
+        detections = [
+            sorted(Path(configs.detector.work_dir).glob('*.bbox.json'))
+            for _, configs in runs
+        ]
+        scores = [
+            pooled_scores(
+                folds[0].test_set.parent.parent / 'all.json',
+                files,
+                folds[0].resamples,
+            )
+            for files in zip(*detections)
+        ]
+        record = dict(
+            run=name,
+            variant=run.variant.name,
+            seed=run.seed,
+            folds=[records[name]['AP50'] for records in found],
+            **mean_scores(scores),
+        )
+        append_record(results(here), record)

@@ -19,6 +19,8 @@ AUGMENTATIONS = (TRANSFORM, 'CopyPaste', 'ProceduralDefectAugment')
 
 _SAME = ('model', 'optim_wrapper', 'test_dataloader', 'randomness')
 _SAME_SCHEDULE = ('train_cfg', 'param_scheduler')
+# Of any two ways of training.
+_SAME_TEST = ('optim_wrapper', 'test_dataloader', 'randomness')
 
 
 def check_same_training(
@@ -28,21 +30,31 @@ def check_same_training(
 
     Detector, initial weights, optimizer, schedule, batches and the base
     augmentation must be those of the reference. A variant may add
-    :data:`AUGMENTATIONS` and hooks; its schedule and its labels may differ
-    where it declares that. ``reference`` is the reference's detector with
-    the same shots and seed.
+    :data:`AUGMENTATIONS` and hooks; its schedule, its labels or its whole
+    method may differ where it declares that. ``reference`` is the
+    reference's detector with the same shots and seed.
 
     Raises:
         ValueError: Names the first difference.
     """
-    keys = _SAME if variant.own_schedule else (*_SAME, *_SAME_SCHEDULE)
-    first, second = (
-        {
+    keys: tuple[str, ...]
+    if variant.own_method:
+        keys = _SAME_TEST
+    elif variant.own_schedule:
+        keys = _SAME
+    else:
+        keys = (*_SAME, *_SAME_SCHEDULE)
+
+    def compared(c: Config) -> dict:
+        data = c.train_dataloader
+        return {
             **{key: c.get(key) for key in keys},
-            'train_dataloader': _training_data(c, variant.own_labels),
+            'train_dataloader': dict(batch_size=data.batch_size)
+            if variant.own_method
+            else _training_data(c, variant.own_labels),
         }
-        for c in (cfg, reference)
-    )
+
+    first, second = compared(cfg), compared(reference)
     for key in first:
         where = _difference(first[key], second[key], key)
         if where:

@@ -24,12 +24,17 @@ class Variant:
     name: str  # in the table
     config: Path  # an ordinary detector config
     seeds: tuple[int, ...]  # to measure
-    # Settings that replace those of the config.
+    # Settings that replace those of the config. `{shots}` and `{seed}` in
+    # `load_from` are filled in.
     options: dict = field(default_factory=dict)
     # Whether it may train longer than the reference; the table marks it.
     own_schedule: bool = False
     # Whether it may read more labels than the shots'; the table marks it.
     own_labels: bool = False
+    # Whether it is another way to train, as mmdet's semi-supervised detectors
+    # are: only optimizer, batch size and what is tested are compared with the
+    # reference. The table marks it.
+    own_method: bool = False
     note: str = ''  # a remark below the table
 
 

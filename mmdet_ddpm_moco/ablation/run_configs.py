@@ -7,7 +7,7 @@ repeated with ``tools/train.py`` like any other config.
 import copy
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from mmengine.config import Config
 
 from ..engine.image_sets import image_files
 from ..engine.inputs import ann_files
+from ..engine.pipelines import config_dicts, type_name
 from ..engine.teacher_config import teacher_config
 from ..utils.checks import check_annotations
 from ..utils.errors import InputError
@@ -60,6 +61,10 @@ def run_configs(experiment: Experiment, run: Run) -> RunConfigs:
             stages[name] = _stage_config(detector, name, recipe)
     placeholder = experiment.shots_ann_file
     drawn = shots_name(experiment, run.shots, run.seed)
+    if detector.get('load_from'):
+        detector.load_from = detector.load_from.format(
+            shots=run.shots, seed=run.seed
+        )
 
     def with_shots(text: str) -> str:
         if not text.endswith(placeholder):
@@ -75,7 +80,7 @@ def run_configs(experiment: Experiment, run: Run) -> RunConfigs:
         if detector.get('stages', {}).get(name):
             detector.stages[name].seed = run.seed
     shots = experiment.data_root / drawn
-    trained = [Path(f) for f in ann_files(detector.train_dataloader)]
+    trained = list(_label_files(detector.train_dataloader))
     if trained != [shots] and not variant.own_labels:
         msg = (
             f'variant {variant.name} trains on {", ".join(map(str, trained))} '
@@ -121,6 +126,15 @@ def run_configs(experiment: Experiment, run: Run) -> RunConfigs:
         )
     detector.work_dir = str(experiment.work_dir / 'runs' / run.name)
     return RunConfigs(detector, dict(zip(stages, others)), fingerprint)
+
+
+def _label_files(part: Any) -> Iterator[Path]:
+    """Files that labels are read from, and not images alone."""
+    for source in config_dicts(part):
+        pipeline = source.get('pipeline', [])
+        if not any(type_name(t) == 'LoadEmptyAnnotations' for t in pipeline):
+            own = {k: source.get(k) for k in ('ann_file', 'data_root')}
+            yield from map(Path, ann_files(own))
 
 
 def _stage_config(detector: Config, name: str, recipe: Any) -> Config:

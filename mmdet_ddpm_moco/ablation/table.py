@@ -88,6 +88,8 @@ def table(experiment: Experiment, records: Sequence[dict]) -> str:
         notes.append('- \\*: with a schedule of its own')
     if any(variant.own_labels for variant in shown):
         notes.append('- †: reads more labels than those of the shots')
+    if any(variant.own_method for variant in shown):
+        notes.append('- ‡: another way to train the same detector')
     if notes:
         parts.append('\n'.join(notes))
     return '\n\n'.join(parts) + '\n'
@@ -111,7 +113,8 @@ def write_between_marks(file: Path, name: str, text: str) -> bool:
 
 
 def _named(variant: Variant) -> str:
-    return variant.name + '*' * variant.own_schedule + '†' * variant.own_labels
+    marks = '*' * variant.own_schedule + '†' * variant.own_labels
+    return variant.name + marks + '‡' * variant.own_method
 
 
 def _table(

@@ -1,0 +1,194 @@
+"""The benchmark on magnetic tiles: folds, and scores of all of them."""
+
+import json
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from benchmarks.magnetic_tile.experiments import fold_experiments, pool
+from benchmarks.magnetic_tile.folds import FOLDS, write_folds
+from benchmarks.magnetic_tile.scores import false_alarms, pooled_scores
+from benchmarks.magnetic_tile.table import results, table
+from helpers.tiny_experiment import FakeTools, write_images
+from mmdet_ddpm_moco.ablation.measure import run_experiment
+from mmdet_ddpm_moco.ablation.records import read_records
+from mmdet_ddpm_moco.evaluation.detection_matches import match_detections
+
+KINDS = ('Blowhole', 'Break')
+
+
+@pytest.fixture
+def data(tmp_path):
+    """60 images of 30 tiles; every third tile has a defect."""
+    coco = dict(
+        categories=[dict(id=i, name=k) for i, k in enumerate(KINDS, 1)],
+        images=[
+            dict(
+                id=i,
+                file_name=f'{i:02}.png',
+                width=40,
+                height=40,
+                group=i // 2,
+            )
+            for i in range(1, 61)
+        ],
+    )
+    boxed = [i for i in coco['images'] if i['group'] % 3 == 0]
+    annotations = [
+        dict(
+            id=number,
+            image_id=image['id'],
+            category_id=1 + image['group'] % 2,
+            bbox=[5, 5, 20, 10],
+            area=200,
+            iscrowd=0,
+        )
+        for number, image in enumerate(boxed, 1)
+    ]
+    folder = tmp_path / 'annotations'
+    folder.mkdir()
+    for number, split in enumerate(('train', 'val', 'test')):
+        images = [i for i in coco['images'] if i['id'] % 3 == number]
+        ids = {i['id'] for i in images}
+        kept = [a for a in annotations if a['image_id'] in ids]
+        part = dict(coco, images=images, annotations=kept)
+        (folder / f'{split}.json').write_text(json.dumps(part))
+    return tmp_path
+
+
+def read(folder, *names):
+    return [json.loads((folder / f'{n}.json').read_bytes()) for n in names]
+
+
+def test_every_image_is_tested_once_and_no_tile_is_divided(data):
+    out = write_folds(data, 0)
+    (everything,) = read(out, 'all')
+    tested = Counter()
+    for fold in range(FOLDS):
+        parts = read(out / str(fold), 'labeled', 'unlabeled', 'test')
+        (both,) = read(out / str(fold), 'both')
+        groups = [{i['group'] for i in part['images']} for part in parts]
+        assert not groups[0] & groups[1] | groups[2] & (groups[0] | groups[1])
+        names = [i['file_name'] for part in parts[:2] for i in part['images']]
+        assert sorted(names) == sorted(i['file_name'] for i in both['images'])
+        for part in parts:
+            ids = {i['id'] for i in part['images']}
+            mine = [
+                a for a in everything['annotations'] if a['image_id'] in ids
+            ]
+            assert part['annotations'] == mine
+            kinds = Counter(a['category_id'] for a in mine)
+            # 20 images in 10 tiles, of each kind 5 tiles.
+            assert len(kinds) == 2
+            assert max(kinds.values()) <= 4
+        tested.update(i['file_name'] for i in parts[2]['images'])
+    assert set(tested.values()) == {1}
+    assert len(tested) == 60
+    other = write_folds(data, 1)
+    assert read(other / '0', 'test') != read(out / '0', 'test')
+
+
+def detection(image, box=(5, 5, 20, 10), kind=1, score=0.9):
+    return dict(image_id=image, category_id=kind, bbox=list(box), score=score)
+
+
+def slow_false_alarms(truth, found, recall):
+    """Counts at each threshold; all true boxes of an image are alike."""
+    boxed = {a['image_id'] for a in truth['annotations']}
+    free = len(truth['images']) - len(boxed)
+    for score in sorted({d['score'] for d in found}, reverse=True):
+        kept = [d for d in found if d['score'] >= score]
+        right = {d['image_id'] for d in kept if d['bbox'][0] == 5} & boxed
+        if len(right) >= recall * len(boxed):
+            alarms = sum(d['image_id'] not in boxed for d in kept)
+            return alarms / free
+    return float('nan')
+
+
+@pytest.mark.parametrize('recall', [0.1, 0.5, 0.8, 1.0])
+def test_false_alarms_by_a_slow_count(data, recall):
+    file = write_folds(data, 0) / 'all.json'
+    truth = json.loads(file.read_bytes())
+    rng = np.random.default_rng(0)
+    found = [
+        detection(
+            image=int(rng.integers(1, 61)),
+            box=(5, 5, 20, 10) if rng.random() < 0.5 else (20, 25, 15, 15),
+            kind=int(rng.integers(1, 3)),
+            score=float(rng.random()),
+        )
+        for _ in range(150)
+    ]
+    matches = match_detections(file, found, by_class=False)
+    expected = slow_false_alarms(truth, found, recall)
+    np.testing.assert_equal(false_alarms(matches, recall), expected)
+
+
+def test_a_wrong_kind_counts_where_the_kind_matters(data):
+    out = write_folds(data, 0)
+    (truth,) = read(out, 'all')
+    found = [
+        detection(a['image_id'], kind=3 - a['category_id'])
+        for a in truth['annotations']
+    ]
+    files = []
+    for number in range(2):  # of two folds
+        files.append(data / f'{number}.json')
+        files[-1].write_text(json.dumps(found[number::2]))
+    scores = pooled_scores(out / 'all.json', files, resamples=3)
+    assert scores['AP50'] == 0
+    assert scores['any_kind'] == pytest.approx(100)
+    assert scores['false_alarms'] == {'0.5': 0.0, '0.7': 0.0}
+
+
+VARIANT = """
+model = dict(type='Detector')
+data = dict(data_prefix=dict(img='images/'), pipeline=[])
+train_dataloader = dict(batch_size=4, dataset=data)
+test_dataloader = dict(dataset=data)
+test_evaluator = dict(type='CocoMetric')
+optim_wrapper = dict(type='OptimWrapper')
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=720)
+"""
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / 'benchmark/variants'
+    folder.mkdir(parents=True)
+    (folder / 'baseline.py').write_text(VARIANT)
+    (folder / 'fully_supervised.py').write_text(VARIANT)
+    teacher = "stages = dict(root='run', teacher=dict(unlabeled='x'))"
+    (folder / 'scenes.py').write_text(VARIANT + teacher)
+    return folder.parent
+
+
+def test_variants_are_scored_when_all_folds_are_finished(data, here):
+    write_images(data / 'images', [f'{i:02}.png' for i in range(1, 61)])
+    # One box of each fold's test images is missed by the baseline.
+    tools = FakeTools(baseline=1)
+    tools.kept = (360, 540, 720)
+    folds = fold_experiments(here, data, 0)
+    only = ['baseline', 'fully_supervised']
+    for fold in folds[:2]:
+        run_experiment(fold, only, tools)
+    pool(here, data, folds)
+    assert not read_records(results(here))[0]
+    assert 'No variant' in table(here)
+    for fold in folds:
+        run_experiment(fold, only, tools)
+    for _ in range(2):  # nothing is recorded twice
+        pool(here, data, folds)
+    first, second = read_records(results(here))[0]
+    assert (first['variant'], second['variant']) == tuple(only)
+    assert len(first['folds']) == FOLDS
+    # 17 of the 20 defects are found.
+    assert first['any_kind'] == pytest.approx(85, abs=2)
+    assert second['AP50'] == pytest.approx(100)
+    row = table(here).splitlines()[-1]
+    difference = second['AP50'] - first['AP50']
+    assert row.startswith(
+        f'| fully_supervised | 1 | 100.0 | {difference:+.1f}'
+    )

@@ -14,6 +14,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from ..engine.generator_config import learn_from_scenes
 from ..engine.image_sets import image_files
 from ..engine.inputs import ann_files
 from ..engine.pipelines import config_dicts, type_name
@@ -59,6 +60,8 @@ def run_configs(experiment: Experiment, run: Run) -> RunConfigs:
         recipe = detector.get('stages', {}).get(name)
         if recipe is not None:
             stages[name] = _stage_config(detector, name, recipe)
+    if 'generator' in stages:
+        learn_from_scenes(stages['generator'], detector, stages.get('teacher'))
     placeholder = experiment.shots_ann_file
     drawn = shots_name(experiment, run.shots, run.seed)
     if detector.get('load_from'):

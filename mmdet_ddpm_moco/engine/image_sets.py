@@ -70,6 +70,14 @@ def labeled_images(cfg: Config) -> ImageSet:
         FileNotFoundError: Its annotations are missing.
         ValueError: It has none, or several data sets.
     """
+    return ImageSet.read(*labeled_source(cfg))
+
+
+def labeled_source(cfg: Config) -> tuple[Path, Path]:
+    """Annotations of :func:`labeled_images`, and the folder of the images.
+
+    Nothing is read.
+    """
     found = [
         d for d in config_dicts(cfg.train_dataloader) if d.get('ann_file')
     ]
@@ -82,7 +90,7 @@ def labeled_images(cfg: Config) -> ImageSet:
     (dataset,) = found
     root = Path(dataset.get('data_root') or '')
     prefix = (dataset.get('data_prefix') or {}).get('img', '')
-    return ImageSet.read(root / dataset['ann_file'], root / prefix)
+    return root / dataset['ann_file'], root / prefix
 
 
 def image_files(folder: Path) -> list[Path]:
@@ -92,6 +100,17 @@ def image_files(folder: Path) -> list[Path]:
         for path in sorted(folder.rglob('*'))
         if path.suffix.lower() in IMAGE_SUFFIXES
     ]
+
+
+def unlabeled_source(
+    source: str | Path, prefix: str | Path | None, labeled: Path
+) -> Path:
+    """Folder that the file names of unlabeled images start from.
+
+    Arguments are those of :func:`unlabeled_images`, with the prefix of the
+    labeled images.
+    """
+    return Path(source) if Path(source).is_dir() else Path(prefix or labeled)
 
 
 def unlabeled_images(
@@ -113,6 +132,7 @@ def unlabeled_images(
         ValueError: No image is left.
     """
     source = Path(source)
+    start = unlabeled_source(source, prefix, labeled.prefix)
     if source.is_dir():
         images: list[dict] = []
         for path in image_files(source):
@@ -126,9 +146,9 @@ def unlabeled_images(
                     height=height,
                 )
             )
-        found = ImageSet(source, dict(images=images), source)
+        found = ImageSet(source, dict(images=images), start)
     else:
-        found = ImageSet.read(source, prefix or labeled.prefix)
+        found = ImageSet.read(source, start)
     known = {f.content for f in fingerprints(labeled.paths()).values()}
     ours = fingerprints(found.paths())
     paths = [str(path) for path in found.paths()]

@@ -15,7 +15,8 @@ detector reads its output, None is one that the config does not have. A
 ``DDPMMoCoHook`` without ``bank``, ``checkpoint`` and ``scenes`` reads the
 outputs of all of them. ``options`` of a stage replace settings of its
 config; teachers without a ``config`` have the detector's, see
-:mod:`~mmdet_ddpm_moco.engine.teacher_stage`.
+:mod:`~mmdet_ddpm_moco.engine.teacher_stage`. With ``scenes=True`` the
+generator learns from the scenes, too, and the bank has windows on them.
 """
 
 from collections.abc import Iterable, Mapping
@@ -32,6 +33,7 @@ from ..utils.dist import all_ranks, main_process_first
 from ..utils.errors import InputError, MissingFileError
 from ..utils.fileio import read_json
 from ..utils.paths import find_config
+from .generator_config import learn_from_scenes
 from .inputs import (
     ann_files,
     images_of,
@@ -59,27 +61,37 @@ def stages_of(cfg: Config, launcher: str = 'none') -> list[Stage]:
     scenes = outputs.get('scenes')
     banks, checkpoints = inputs_of(cfg)
     all_scenes = scenes_of(cfg)
-    stages: list[Stage] = []
-    last: list[Stage] = []
+    found: dict[str, Stage] = {}
+    needs: dict[str, str] = {'bank': 'generator'}
+    teacher = None
     if scenes and _among(scenes, all_scenes):
         teacher = read_teacher(cfg)
-        checkpoints |= inputs_of(teacher)[1]
-        last = [teacher_stage(cfg, teacher, Path(scenes))]
+        starts = inputs_of(teacher)[1]
+        if checkpoint and _among(checkpoint, starts):
+            needs['teacher'] = 'backbone'
+        checkpoints |= starts
+        found['teacher'] = teacher_stage(cfg, teacher, Path(scenes))
     if checkpoint and _among(checkpoint, checkpoints):
         moco = _stage_config(cfg, 'backbone', root / 'moco', launcher)
-        stages = [_training_stage(cfg, 'backbone', moco, Path(checkpoint))]
+        found['backbone'] = _training_stage(
+            cfg, 'backbone', moco, Path(checkpoint)
+        )
         # The backbone may be trained on windows of the bank.
         files = ann_files(moco.get('train_dataloader'))
-        banks |= {str(root / 'bank')} & {str(Path(f).parent) for f in files}
+        if root / 'bank' in {Path(file).parent for file in files}:
+            needs['backbone'] = 'bank'
+            banks.add(str(root / 'bank'))
     if bank and _among(bank, banks):
         ddpm = _stage_config(cfg, 'generator', root / 'ddpm', launcher)
+        learn_from_scenes(ddpm, cfg, teacher)
+        if cfg.stages.generator.get('scenes'):
+            needs['generator'] = 'teacher'
         generator = root / 'ddpm' / 'generator'
-        stages = [
-            _training_stage(cfg, 'generator', ddpm, generator),
-            _bank_stage(ddpm, generator, Path(bank), cfg.stages.bank),
-            *stages,
-        ]
-    stages += last
+        found['generator'] = _training_stage(cfg, 'generator', ddpm, generator)
+        found['bank'] = _bank_stage(
+            ddpm, generator, Path(bank), cfg.stages.bank
+        )
+    stages = _in_order(found, needs)
     made = {stage.output for stage in stages}
     tools = {
         **dict.fromkeys(
@@ -96,6 +108,31 @@ def stages_of(cfg: Config, launcher: str = 'none') -> list[Stage]:
             )
             raise MissingFileError(msg)
     return stages
+
+
+def _in_order(
+    found: Mapping[str, Stage], needs: Mapping[str, str]
+) -> list[Stage]:
+    """Stages, each after the one it needs."""
+    ordered: list[str] = []
+
+    def place(name: str, waiting: tuple[str, ...]) -> None:
+        if name in waiting:
+            msg = (
+                'the stages wait for each other: '
+                f'{" for ".join((*waiting, name))}; the generator learns from '
+                'scenes, teachers start from the backbone, and that learns '
+                'from the bank: leave one of these out'
+            )
+            raise InputError(msg)
+        if name in found and name not in ordered:
+            if name in needs:
+                place(needs[name], (*waiting, name))
+            ordered.append(name)
+
+    for name in ('generator', 'bank', 'backbone', 'teacher'):
+        place(name, ())
+    return [found[name] for name in ordered]
 
 
 def _among(path: str | Path, others: Iterable[str | Path]) -> bool:

@@ -13,6 +13,7 @@ from mmengine.device import get_device
 from mmengine.logging import print_log
 
 from ..bank.scenes import MANIFEST
+from ..teacher.defects import FILE as DEFECTS
 from ..teacher.settings import TeacherOptions
 from ..utils.dist import long_timeout_group, main_process_first
 from ..utils.errors import InputError, MissingFileError
@@ -101,7 +102,9 @@ def teacher_stage(detector: Config, teacher: Config, out: Path) -> Stage:
         return scenes_state(teacher, images()[1], options, finished=True)
 
     def fresh() -> bool:
-        return (out / MANIFEST).is_file() and stage_state(out) == state()
+        # Scenes of older versions lack the second.
+        whole = all((out / name).is_file() for name in (MANIFEST, DEFECTS))
+        return whole and stage_state(out) == state()
 
     def make_here() -> None:
         from .teachers import make_pseudo_labels

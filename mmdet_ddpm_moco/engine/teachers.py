@@ -19,12 +19,14 @@ from ..conversion.boxes import main_classes
 from ..evaluation.detection_matches import Matches, match_detections
 from ..evaluation.judge import Detections
 from ..teacher.calibration import calibrate, merged_probabilities
+from ..teacher.defects import FILE as DEFECTS
+from ..teacher.defects import known_defects
 from ..teacher.folds import draw_folds, kept_whole
 from ..teacher.fusion import FusedDetections, fuse
 from ..teacher.pseudo_labels import pseudo_coco
 from ..teacher.report import measure, report_rows, report_text
 from ..teacher.settings import TeacherOptions
-from ..utils.fileio import atomic_write_bytes, write_json
+from ..utils.fileio import atomic_write_bytes, json_bytes, write_json
 from ..utils.provenance import record_images
 from ..utils.run_logged import run_logged
 from ..visualization.scene_grid import draw_scene_grid
@@ -51,8 +53,9 @@ def make_pseudo_labels(
     """Trains teachers and has them label the unlabeled images.
 
     What is finished is not done again: a run that was killed is resumed by
-    the same call. Writes scenes, ``report.md``, ``report.json`` and
-    ``samples.png``.
+    the same call. Writes scenes, ``defects.json`` (see
+    :mod:`~mmdet_ddpm_moco.teacher.defects`), ``report.md``, ``report.json``
+    and ``samples.png``.
 
     Args:
         teacher (Config): From :func:`teacher_config`; its training data set
@@ -149,6 +152,8 @@ def make_pseudo_labels(
         ),
         seen,
     )
+    known = known_defects(labeled.coco, labeled.prefix, coco, unlabeled.prefix)
+    atomic_write_bytes(out / DEFECTS, json_bytes(known))
     png = cv2.imencode('.png', draw_scene_grid(scenes))[1].tobytes()
     atomic_write_bytes(out / 'samples.png', png)
     atomic_write_bytes(out / 'report.md', text.encode())

@@ -43,7 +43,8 @@ class DiffusionDefectAugment(BaseTransform):
 
     A scene is a whole image that teachers labeled, see ``bank/scenes.py``:
     with probability ``scene_prob`` it takes the place of the sample, each of
-    its boxes with the probability that it is right.
+    its boxes with the probability that it is right. Windows that were
+    synthesized on it are pasted as into any other image.
 
     Place it after ``LoadAnnotations`` and before anything that moves pixels.
     Randomness comes from numpy's global generator.
@@ -159,7 +160,7 @@ class DiffusionDefectAugment(BaseTransform):
 
     @autocast_box_type()
     def transform(self, results: dict) -> dict:
-        """Swaps one sample, or pastes windows into it, in place.
+        """Swaps one sample, and pastes windows, in place.
 
         Raises:
             ValueError: The bank's window does not belong to the image, or a
@@ -179,15 +180,13 @@ class DiffusionDefectAugment(BaseTransform):
             ORIGINS.index('scene' if swapped else 'real'),
             np.uint8,
         )
-        if swapped:
-            return results
         if self.bank is None or np.random.rand() >= self.prob:
             return results
         windows = self.windows_of(results['img_path'])
         if not windows:
             return results
         wanted = np.random.randint(1, self.max_windows + 1)
-        sample = _Sample(results, self.min_visibility)
+        sample = _Sample(results, self.min_visibility, swapped)
         occupied: list[Box] = []
         for index in self._order(windows):
             window = windows[index]
@@ -253,8 +252,11 @@ def _weights(
 class _Sample:
     """A sample into which windows are pasted."""
 
-    def __init__(self, results: dict, min_visibility: float) -> None:
+    def __init__(
+        self, results: dict, min_visibility: float, is_scene: bool
+    ) -> None:
         self.results = results
+        self.is_scene = is_scene
         moved = results.get('homography_matrix')
         self.moved = moved is not None and not np.allclose(moved, np.eye(3))
         self.image = own_image(results)
@@ -323,6 +325,8 @@ class _Sample:
         found = np.flatnonzero(near & same_label)
         if len(found):
             return int(found[0])
+        if self.is_scene:
+            return None  # whose boxes are there as often as they are right
         # Python shows a warning of one text from one place only once.
         warnings.warn(
             'the defect bank has windows that replace annotations which this '

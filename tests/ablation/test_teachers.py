@@ -11,6 +11,7 @@ from mmdet_ddpm_moco.ablation.experiment import read_experiment
 from mmdet_ddpm_moco.ablation.measure import prepare_runs
 from mmdet_ddpm_moco.ablation.run_configs import run_configs, write_run
 from mmdet_ddpm_moco.ablation.shots import write_shots
+from mmdet_ddpm_moco.engine.generator_config import learn_from_scenes
 from mmdet_ddpm_moco.engine.inputs import fill_hooks
 from mmdet_ddpm_moco.engine.teacher_stage import read_teacher
 
@@ -167,3 +168,24 @@ def test_fingerprints_without_teachers_are_those_of_old_records(file):
     configs = configs_of(file)
     assert configs.fingerprint == '170262ef404e6a77'
     assert configs.detector.stages.root == 'work/stages/1_0_7f3703b5cab350d0'
+
+
+def test_a_generator_learns_from_the_scenes_of_its_run(file):
+    (file.parent / 'ddpm.py').write_text(
+        "train_dataloader = dict(dataset=dict(type='W', "
+        "ann_file='data/annotations/train_20.json', img_prefix='x'))\n"
+    )
+    add_teacher(file, stages="generator=dict(config='ddpm.py', scenes=True),")
+    (_, configs), *_ = prepare_runs(read_experiment(file), ['other'])
+    root = configs.detector.stages.root
+    dataset = configs.stages['generator'].train_dataloader.dataset
+    assert dataset.ann_file == f'{root}/scenes/defects.json'
+    assert dataset.img_prefix == PREFIX
+    # What is written is what tools/train.py makes of it.
+    write_run(configs)
+    detector = fill_hooks(
+        Config.fromfile(f'{configs.detector.work_dir}/detector.py')
+    )
+    generator = Config.fromfile(detector.stages.generator.config)
+    learn_from_scenes(generator, detector, read_teacher(detector))
+    assert generator.train_dataloader.dataset == dataset

@@ -4,6 +4,7 @@ import ast
 import copy
 from pathlib import Path
 
+import mmdet.engine  # noqa: F401  registers MMDetection's hooks
 import mmengine.hooks  # noqa: F401  registers MMEngine's own hooks
 import pytest
 import yaml

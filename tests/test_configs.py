@@ -8,8 +8,9 @@ import mmdet.engine  # noqa: F401  registers MMDetection's hooks
 import mmengine.hooks  # noqa: F401  registers MMEngine's own hooks
 import pytest
 import yaml
+from mmdet.registry import HOOKS
 from mmengine.config import Config
-from mmengine.registry import HOOKS, MODELS, DefaultScope
+from mmengine.registry import MODELS, DefaultScope
 
 from helpers.mmagic_stack import has_mmagic
 from mmdet_ddpm_moco.ablation.experiment import read_experiment

@@ -17,6 +17,7 @@ from .scores import pooled_scores
 from .table import results
 
 REFERENCE = 'baseline'
+TRAINED = 'train_dataloader.dataset.dataset.ann_file'
 WORK_DIR = Path('work_dirs/benchmarks/magnetic_tile')
 
 
@@ -44,8 +45,8 @@ def _experiment(
         for part in ('labeled', 'unlabeled', 'both', 'test')
     }
     data = {
-        'train_dataloader.dataset.data_root': f'{data_root}/',
-        'train_dataloader.dataset.ann_file': ann['labeled'],
+        'train_dataloader.dataset.dataset.data_root': f'{data_root}/',
+        TRAINED: ann['labeled'],
         'test_dataloader.dataset.data_root': f'{data_root}/',
         'test_dataloader.dataset.ann_file': ann['test'],
         'test_evaluator.ann_file': str(data_root / ann['test']),
@@ -66,7 +67,7 @@ def _experiment(
             variant('scenes', options={'stages.teacher.unlabeled': unlabeled}),
             variant(
                 'fully_supervised',
-                options={'train_dataloader.dataset.ann_file': ann['both']},
+                options={TRAINED: ann['both']},
                 own_labels=True,
                 note='the labels of the unlabeled third, too',
             ),

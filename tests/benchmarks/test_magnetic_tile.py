@@ -145,7 +145,7 @@ def test_a_wrong_kind_counts_where_the_kind_matters(data):
 VARIANT = """
 model = dict(type='Detector')
 data = dict(data_prefix=dict(img='images/'), pipeline=[])
-train_dataloader = dict(batch_size=4, dataset=data)
+train_dataloader = dict(batch_size=4, dataset=dict(dataset=data))
 test_dataloader = dict(dataset=data)
 test_evaluator = dict(type='CocoMetric')
 optim_wrapper = dict(type='OptimWrapper')

@@ -16,7 +16,19 @@ train_dataloader = dict(
     batch_size=4,
     num_workers=1,
     sampler=dict(type='InfiniteSampler'),
-    dataset=dict(ann_file='annotations/labeled.json'),
+    # Rare kinds are repeated: half of the samples have a defect.
+    dataset=dict(
+        _delete_=True,
+        type='ClassBalancedDataset',
+        oversample_thr=0.3,
+        dataset=dict(
+            **_base_.tiles,
+            ann_file='annotations/labeled.json',
+            data_prefix=dict(img='images/'),
+            filter_cfg=dict(filter_empty_gt=False),
+            pipeline=_base_.train_pipeline,
+        ),
+    ),
 )
 val_dataloader = None
 val_evaluator = None

@@ -100,6 +100,14 @@ def parse_args() -> argparse.Namespace:
         'of them as of another; 0 for none, and 1 for those not named',
     )
     parser.add_argument(
+        '--missed',
+        type=float,
+        metavar='SHARE',
+        help='share of windows that follow what detectors of other folds miss '
+        'of the labeled defects; needs a generator that learned from scenes '
+        '(stages.generator.scenes)',
+    )
+    parser.add_argument(
         '--judge',
         nargs=2,
         metavar=('CONFIG', 'CHECKPOINT'),

@@ -28,6 +28,8 @@ class Defect:
     label: int  # index of its class in LabeledImages.classes
     box: Box  # inside the image
     segmentation: Any = field(default=None, compare=False)  # as in the json
+    # How surely detectors that did not see it find it, in [0, 1].
+    found: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ class LabeledImages:
                 crowds[ann['image_id']].append(box)
                 continue
             label, shape = labels[ann['category_id']], ann.get('segmentation')
-            defect = Defect(ann['id'], label, box, shape)
+            defect = Defect(ann['id'], label, box, shape, ann.get('found'))
             defects[ann['image_id']].append(defect)
         if not defects:
             msg = f'{ann_file} has no annotated defect to learn from'

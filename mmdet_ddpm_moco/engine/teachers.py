@@ -16,13 +16,14 @@ from mmengine.config import Config
 
 from ..bank.scenes import write_scenes
 from ..conversion.boxes import main_classes
-from ..evaluation.detection_matches import Matches, match_detections
+from ..evaluation.detection_matches import match_detections
 from ..evaluation.judge import Detections
 from ..teacher.calibration import calibrate, merged_probabilities
 from ..teacher.defects import FILE as DEFECTS
 from ..teacher.defects import known_defects
 from ..teacher.folds import draw_folds, kept_whole
 from ..teacher.fusion import FusedDetections, fuse
+from ..teacher.misses import chances_found
 from ..teacher.pseudo_labels import pseudo_coco
 from ..teacher.report import measure, report_rows, report_text
 from ..teacher.settings import TeacherOptions
@@ -124,8 +125,10 @@ def make_pseudo_labels(
             singles.append(fused)
             for image, here in zip(images, found, strict=True):
                 views.setdefault(image['id'], []).extend(here)
-    matches = out_of_fold(labeled, held_out)
-    by_name = {known.name: known for known in calibrate(matches)}
+    results = out_of_fold(labeled, held_out)
+    matches = match_detections(labeled.ann_file, results)
+    in_order = calibrate(matches)
+    by_name = {known.name: known for known in in_order}
     calibrations = [by_name[category['name']] for category in categories]
     merged = [
         fuse(views[i['id']], size_of(i)) for i in unlabeled.coco['images']
@@ -152,7 +155,13 @@ def make_pseudo_labels(
         ),
         seen,
     )
-    known = known_defects(labeled.coco, labeled.prefix, coco, unlabeled.prefix)
+    known = known_defects(
+        labeled.coco,
+        labeled.prefix,
+        coco,
+        unlabeled.prefix,
+        chances_found(labeled.ann_file, results, in_order),
+    )
     atomic_write_bytes(out / DEFECTS, json_bytes(known))
     png = cv2.imencode('.png', draw_scene_grid(scenes))[1].tobytes()
     atomic_write_bytes(out / 'samples.png', png)
@@ -166,18 +175,18 @@ def make_pseudo_labels(
 
 def out_of_fold(
     labeled: ImageSet, held_out: Mapping[int, FusedDetections]
-) -> Matches:
-    """Matches what teachers found on the images they did not see.
+) -> list[dict]:
+    """What teachers found on the images they did not see.
 
     Args:
         labeled (ImageSet): The labeled images.
         held_out (Mapping): Detections by image id.
 
     Returns:
-        Matches: With the labels.
+        list[dict]: COCO results.
     """
     ids = [category['id'] for category in labeled.coco['categories']]
-    results = [
+    return [
         dict(
             image_id=image,
             category_id=ids[label],
@@ -192,7 +201,6 @@ def out_of_fold(
             strict=True,
         )
     ]
-    return match_detections(labeled.ann_file, results)
 
 
 def _train(

@@ -4,7 +4,7 @@ Plan number ``i`` depends on the seed and ``i`` alone, so that any rank can
 plan any window, and a resumed run follows the same plans.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,6 +56,11 @@ class WindowPlanner:
         seed (int): Seed of all plans, >= 0.
         per_class (Mapping[str, float] | None): Sampling weights of classes,
             >= 0; 1 for those not named. Defaults to None, all alike.
+        missed (float): Share of windows, in [0, 1], whose class and template
+            are drawn by what detectors that did not see them miss: a defect
+            that they surely find is never drawn, one that they never find is
+            as likely as any other such. The labels need ``found``, see
+            :mod:`~mmdet_ddpm_moco.teacher.defects`. Defaults to 0.
 
     Raises:
         ValueError: An argument is out of range.
@@ -69,7 +74,9 @@ class WindowPlanner:
         mix: Mapping[str, float],
         seed: int,
         per_class: Mapping[str, float] | None = None,
+        missed: float = 0.0,
     ) -> None:
+        known = [d.found for i in data.images for d in i.defects]
         check_arguments(
             locals(),
             max_window=(max_window >= 16, 'at least 16 pixels'),
@@ -80,8 +87,18 @@ class WindowPlanner:
                 f'shares of {", ".join(KINDS)} that sum to 1',
             ),
             seed=(seed >= 0, 'at least 0'),
+            missed=(
+                0 <= missed <= 1
+                and (
+                    not missed or any(f is not None and f < 1 for f in known)
+                ),
+                'in [0, 1], and 0 unless the labels say what detectors miss: '
+                'stages.generator.scenes=True gives such labels',
+            ),
         )
         self.data = data
+        self.missed = missed
+        self._missed = _by_misses(data)
         self.max_window = max_window
         self.shares = [mix.get(kind, 0) for kind in KINDS]
         self.seed = seed
@@ -120,14 +137,9 @@ class WindowPlanner:
             np.random.SeedSequence([self.seed, number]).generate_state(4)
         )
         kind = KINDS[rng.choice(len(KINDS), p=self.shares)]
-        present = self.data.present
-        if self._class_shares is None:
-            label = present[rng.randint(len(present))]
-        else:
-            label = present[rng.choice(len(present), p=self._class_shares)]
-        found = self.data.by_class[label]
+        draw = self._templates(rng)
         for _ in range(_TRIES):
-            index, defect = found[rng.randint(len(found))]
+            index, defect = draw()
             if kind == REPLACES:
                 mask = _own_pixels(self.data.images[index], defect)
                 plan = self._replacement(index, defect, mask, rng)
@@ -138,6 +150,21 @@ class WindowPlanner:
                 if added is not None:
                     return added
         return self._replacement(index, defect, None, rng)
+
+    def _templates(
+        self, rng: np.random.RandomState
+    ) -> Callable[[], tuple[int, Defect]]:
+        """Chooses what templates are drawn from."""
+        if self.missed and rng.rand() < self.missed:
+            found, chances = self._missed
+            return lambda: found[rng.choice(len(found), p=chances)]
+        present = self.data.present
+        if self._class_shares is None:
+            label = present[rng.randint(len(present))]
+        else:
+            label = present[rng.choice(len(present), p=self._class_shares)]
+        found = self.data.by_class[label]
+        return lambda: found[rng.randint(len(found))]
 
     def _replacement(
         self,
@@ -192,6 +219,20 @@ class WindowPlanner:
     ) -> Box:
         size = window_size(box, self.max_window, rng)
         return place_window(box, image_size, size, rng)
+
+
+def _by_misses(
+    data: LabeledImages,
+) -> tuple[list[tuple[int, Defect]], np.ndarray]:
+    """Defects, by image index, and how often each is drawn."""
+    found = [
+        (index, defect)
+        for index, image in enumerate(data.images)
+        for defect in image.defects
+        if defect.found is not None
+    ]
+    missed = np.array([1 - (d.found or 0) for _, d in found], float)
+    return found, missed / max(missed.sum(), np.finfo(float).tiny)
 
 
 def _shape(image: LabeledImage, defect: Defect) -> np.ndarray:

@@ -106,6 +106,7 @@ def synthesize_bank(
                 mix=chosen.mix,
                 seed=chosen.seed,
                 per_class=chosen.per_class,
+                missed=chosen.missed,
             )
             gates = QualityGates(data, planner, judge)
             # Each has its own sampler; U-Net and gates are shared.
@@ -202,6 +203,8 @@ def bank_settings(
         ),
         classes=list(generator.classes),
         per_class=dict(options.per_class),
+        # Older banks lack it.
+        **(dict(missed=options.missed) if options.missed else {}),
     )
 
 

@@ -31,6 +31,8 @@ class BankOptions:
     seed: int = 0  # >= 0
     # Weights of classes, 1 for those not named.
     per_class: Mapping[str, float] = field(default_factory=dict)
+    # Share of windows that follow what detectors miss, see WindowPlanner.
+    missed: float = 0.0
 
 
 def training_images(cfg: Mapping[str, Any]) -> dict[str, Any]:

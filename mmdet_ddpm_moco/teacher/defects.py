@@ -35,6 +35,7 @@ def known_defects(
     labeled_prefix: Path,
     scenes: Mapping,
     scenes_prefix: Path,
+    chances: Mapping[int, float],
 ) -> dict:
     """Joins labels and confident pseudo-labels.
 
@@ -45,12 +46,17 @@ def known_defects(
             :func:`~mmdet_ddpm_moco.teacher.pseudo_labels.pseudo_coco`, of
             other images and with the same categories.
         scenes_prefix (Path): Likewise.
+        chances (Mapping[int, float]): How surely labeled defects are found,
+            by annotation id, from
+            :func:`~mmdet_ddpm_moco.teacher.misses.chances_found`.
 
     Returns:
         dict: COCO ``images``, with file names from
         :func:`common_prefix`, ``annotations`` and ``categories``. Ids of the
-        labels stay as they are. A pseudo-label has ``iscrowd`` 1 where it is
-        not :data:`CONFIDENT`.
+        labels stay as they are. ``found``, in [0, 1], says how surely a
+        detector that did not see a defect finds it: of a pseudo-label, its
+        probability. A pseudo-label has ``iscrowd`` 1 where it is not
+        :data:`CONFIDENT`.
     """
     prefix = common_prefix([labeled_prefix, scenes_prefix])
 
@@ -60,7 +66,10 @@ def known_defects(
         return dict(image, id=image['id'] + shift, file_name=name)
 
     images = [named(i, labeled_prefix, 0) for i in labeled['images']]
-    annotations = [dict(a) for a in labeled['annotations']]
+    annotations = [
+        dict(a, found=round(chances[a['id']], 4)) if a['id'] in chances else a
+        for a in labeled['annotations']
+    ]
     above = 1 + max((i['id'] for i in images), default=0)
     lowest = min((i['id'] for i in scenes['images']), default=0)
     shift = above - lowest
@@ -72,6 +81,7 @@ def known_defects(
             id=number,
             image_id=annotation['image_id'] + shift,
             iscrowd=int(annotation['probability'] < CONFIDENT),
+            found=annotation['probability'],
         )
         for number, annotation in enumerate(scenes['annotations'], first)
     ]

@@ -34,7 +34,13 @@ def detector(root, **stages):
     stages.setdefault('generator', dict(config='ddpm.py', scenes=True))
     stages.setdefault(
         'bank',
-        dict(num=8, num_inference_steps=1, max_window=32, mix=dict(add=1.0)),
+        dict(
+            num=8,
+            num_inference_steps=1,
+            max_window=32,
+            mix=dict(add=1.0),
+            missed=0.5,
+        ),
     )
     return write_detector(root, **stages)
 
@@ -85,6 +91,7 @@ def test_bank_and_generator_know_labels_and_scenes(root, monkeypatch):
     assert folders == {'labeled', 'all'}
     # Six labeled images and six others.
     assert len(known['images']) == 12
+    assert all(0 <= a['found'] <= 1 for a in known['annotations'])
     seen = read_record(root / 'root/ddpm/generator')
     assert seen is not None
     assert len(seen['images']) == 12

@@ -13,6 +13,7 @@ from mmdet_ddpm_moco.bank.scenes import Scenes
 from mmdet_ddpm_moco.engine import teacher_predictions
 from mmdet_ddpm_moco.engine.image_sets import labeled_images, unlabeled_images
 from mmdet_ddpm_moco.engine.teachers import make_pseudo_labels, out_of_fold
+from mmdet_ddpm_moco.evaluation.detection_matches import match_detections
 from mmdet_ddpm_moco.evaluation.judge import Detections
 from mmdet_ddpm_moco.teacher.fusion import fuse
 from mmdet_ddpm_moco.teacher.settings import TeacherOptions
@@ -128,7 +129,8 @@ def test_out_of_fold_detections_meet_their_labels(config):
         )
         for image in labeled.coco['images']
     }
-    dent, scratch = out_of_fold(labeled, found).classes
+    results = out_of_fold(labeled, found)
+    dent, scratch = match_detections(labeled.ann_file, results).classes
     assert (dent.name, scratch.name) == CLASSES
     # Every other image has a dent there; the rest are scratches.
     assert dent.true_positive[0].sum() == 3

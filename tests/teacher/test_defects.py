@@ -51,24 +51,27 @@ def test_labels_stay_and_names_are_found(
 ):
     monkeypatch.chdir(tmp_path)
     labeled, scenes = map(Path, prefixes)
-    joined = known_defects(LABELED, labeled, SCENES, scenes)
+    joined = known_defects(LABELED, labeled, SCENES, scenes, {9: 0.25})
     assert [i['file_name'] for i in joined['images']] == names
     prefix = common_prefix(prefixes)
     for image, source in zip(joined['images'], (labeled, scenes, scenes)):
         path = source / Path(image['file_name']).name
         assert (prefix / image['file_name']).absolute() == path.absolute()
-    assert joined['annotations'][0] == LABELED['annotations'][0]
+    first = joined['annotations'][0]
+    assert first == dict(LABELED['annotations'][0], found=0.25)
     for key in ('images', 'annotations'):
         ids = [entry['id'] for entry in joined[key]]
         assert len(set(ids)) == 3
 
 
 def test_only_confident_boxes_are_learned_and_none_is_background(tmp_path):
-    joined = known_defects(LABELED, tmp_path, SCENES, tmp_path)
+    joined = known_defects(LABELED, tmp_path, SCENES, tmp_path, {9: 1.0})
     write_json(tmp_path / 'defects.json', joined)
     data = LabeledImages(tmp_path / 'defects.json', tmp_path)
     assert data.classes == ('dent', 'scratch')
     found = {i.file_name: [d.label for d in i.defects] for i in data.images}
     assert found == {'a.png': [1], '4.png': [0], '5.png': []}
+    assert data.images[0].defects[0].found == 1
+    assert data.images[1].defects[0].found == 0.5
     # What may be a defect is not taken for background.
     assert data.images[2].occupied == [(4, 4, 9, 9)]

@@ -39,7 +39,7 @@ def test_options_reach_the_bank(command):
     assert command(
         '--sampler ddim --num-inference-steps 3 --guidance-scale 2 '
         '--strength 0.7 --max-window 48 --seed 5 --mix add=0.4 null=0.6 '
-        '--per-class scratches=3 crazing=0'
+        '--per-class scratches=3 crazing=0 --missed 0.3'
     ) == dict(
         num=8,
         sampler='ddim',

@@ -50,6 +50,7 @@ def test_options_reach_the_bank(command):
         seed=5,
         mix=dict(add=0.4, null=0.6),
         per_class=dict(scratches=3.0, crazing=0.0),
+        missed=0.3,
         judge=None,
         device=None,
     )

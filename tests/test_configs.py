@@ -44,7 +44,7 @@ def test_there_are_configs_of_every_kind():
         'variants',
         'stages',
     }
-    assert len(EXPERIMENTS) == 5
+    assert len(EXPERIMENTS) == 6
 
 
 @pytest.mark.slow
@@ -56,6 +56,8 @@ def test_experiments_are_read(path):
         cfg = Config.fromfile(variant.config)
         dataset = cfg.train_dataloader.dataset
         dataset = dataset.get('dataset', dataset)
+        # Of a semi-supervised one that of the labeled images.
+        dataset, *_ = dataset.get('datasets', [dataset])
         assert dataset.data_root.rstrip('/') == str(experiment.data_root)
         if not variant.own_labels:
             assert dataset.ann_file == experiment.shots_ann_file

@@ -101,3 +101,11 @@ train_dataloader = dict(
 custom_hooks = [
     dict(type='MeanTeacherHook', momentum=0.002, skip_buffer=False)
 ]
+
+# A supervised start: the baseline of scenes.py, with the same shots.
+load_from = (
+    'work_dirs/benchmarks/neu_det_scenes/runs/baseline_{shots}_{seed}/'
+    'iter_2160.pth'
+)
+train_cfg = dict(max_iters=1440)
+default_hooks = dict(checkpoint=dict(interval=180, max_keep_ckpts=3))

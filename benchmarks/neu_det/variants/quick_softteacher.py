@@ -30,11 +30,7 @@ branches = ['sup', 'unsup_teacher', 'unsup_student']
 pack = dict(
     type='PackDetInputs',
     meta_keys=(
-        'img_id',
-        'img_path',
-        'ori_shape',
-        'img_shape',
-        'scale_factor',
+        *_base_.pack_test.meta_keys,
         'flip',
         'flip_direction',
         'homography_matrix',

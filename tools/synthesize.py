@@ -16,8 +16,8 @@ from mmdet_ddpm_moco.utils.cli import (
 )
 
 if TYPE_CHECKING:
-    from mmdet_ddpm_moco.synthesis.gates import JudgeGate
     from mmdet_ddpm_moco.synthesis.generator import Generator
+    from mmdet_ddpm_moco.synthesis.judge_gate import JudgeGate
 
 
 def share(text: str) -> tuple[str, float]:
@@ -133,7 +133,7 @@ def judge_gate(
     import torch
 
     from mmdet_ddpm_moco.evaluation.judge import load_judge
-    from mmdet_ddpm_moco.synthesis.gates import JudgeGate
+    from mmdet_ddpm_moco.synthesis.judge_gate import JudgeGate
 
     device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
     judge = load_judge(*args.judge, generator.classes, device)

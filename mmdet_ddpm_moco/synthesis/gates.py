@@ -4,28 +4,21 @@ A gate sees one window, its host and the training set, never other windows of
 the bank: so the bank does not depend on the order in which they are made.
 """
 
-import hashlib
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING
-
 import cv2
 import numpy as np
 
 from ..bank.compositing import Box, alpha_box, as_bgr, crop
 from ..bank.format import NULL, REPLACES
 from ..datasets.labeled_images import LabeledImages
-from ..utils.checks import check_arguments
+from .judge_gate import JudgeGate
 from .planner import WindowPlan, WindowPlanner
-
-if TYPE_CHECKING:  # only a bank with a judge needs a detector's libraries
-    from ..evaluation.judge import Judge
 
 # On disk, as reasons for rejection in a manifest.
 NOTHING_VISIBLE = 'nothing visible'
 SEAM = 'seam'
 NEAR_COPY = 'near copy'
 NOT_DETECTED = 'not detected'
+DETECTED = 'defect in a null window'
 
 # Gray levels; a smaller difference is not visible on a screen.
 MIN_CHANGE = 2.0
@@ -48,7 +41,7 @@ MIN_VARIATION = 0.005
 class QualityGates:
     """The gates of a bank.
 
-    A window is rejected for one of four reasons:
+    A window is rejected for one of five reasons:
 
     - ``nothing visible``: it should show a defect, and its background hardly
       changed, see :func:`visible_change`.
@@ -57,23 +50,24 @@ class QualityGates:
     - ``near copy``: an added defect is one of the training set, see
       :class:`SeenDefects`; a variation is its source.
     - ``not detected``: a detector does not find the defect in its host.
+    - ``defect in a null window``: a detector finds one that it did not find
+      in the host before.
 
     Args:
         data (LabeledImages): The training images.
         planner (WindowPlanner): Plans the windows.
-        detects (Callable, optional): From an image, BGR uint8 (H, W, 3), a
-            box and a label to whether a detector finds them, such as a
-            :class:`JudgeGate`. Defaults to None, without that gate.
+        judge (JudgeGate, optional): The detector. Defaults to None, without
+            the last two gates.
     """
 
     def __init__(
         self,
         data: LabeledImages,
         planner: WindowPlanner,
-        detects: Callable[[np.ndarray, Box, int], bool] | None = None,
+        judge: JudgeGate | None = None,
     ) -> None:
         self.data = data
-        self.detects = detects
+        self.judge = judge
         self.seen = SeenDefects(data)
         seams = [
             seam(crop(data.read(plan.image), plan.window), plan.alpha)
@@ -89,7 +83,7 @@ class QualityGates:
         ``before`` and ``after`` are the original window and the composite,
         uint8 (H, W, C).
         """
-        box = None if plan.kind == NULL else alpha_box(plan.alpha)
+        box = alpha_box(plan.alpha)
         if plan.kind != NULL and (
             box is None
             or not visible_change(before, after, plan.alpha) >= MIN_CHANGE
@@ -100,20 +94,34 @@ class QualityGates:
             return SEAM
         if box is None:
             return None
+        if plan.kind != NULL and self._is_copy(plan, box, before, after):
+            return NEAR_COPY
+        return None if self.judge is None else self._judge(plan, box, after)
+
+    def _is_copy(
+        self, plan: WindowPlan, box: Box, before: np.ndarray, after: np.ndarray
+    ) -> bool:
         defect = crop(after, box)
         if plan.kind == REPLACES:
             source = thumbnail(crop(before, box))[None]
-            copied = distance(thumbnail(defect), source) < MIN_VARIATION
-        else:
-            copied = self.seen.is_copy(defect, plan.label)
-        if copied:
-            return NEAR_COPY
-        if self.detects is None:
-            return None
-        host = self.data.read(plan.image).copy()
+            return distance(thumbnail(defect), source) < MIN_VARIATION
+        return self.seen.is_copy(defect, plan.label)
+
+    def _judge(
+        self, plan: WindowPlan, box: Box, after: np.ndarray
+    ) -> str | None:
+        assert self.judge is not None
+        pixels = self.data.read(plan.image)
+        host = pixels.copy()
         crop(host, plan.window)[:] = after
-        found = self.detects(as_bgr(host), plan.box, plan.label)
-        return None if found else NOT_DETECTED
+        if plan.kind != NULL:
+            found = self.judge.finds(as_bgr(host), plan.box, plan.label)
+            return None if found else NOT_DETECTED
+        place = (plan.window[0] + box[0], plan.window[1] + box[1], *box[2:])
+        new = self.judge.sees_any(
+            as_bgr(host), place
+        ) and not self.judge.sees_any(as_bgr(pixels), place)
+        return DETECTED if new else None
 
 
 def visible_change(
@@ -238,46 +246,3 @@ def distance(vector: np.ndarray, others: np.ndarray) -> float:
     It is 1 minus the highest correlation, in [0, 2]; infinite if N is 0.
     """
     return float(1 - (others @ vector).max()) if len(others) else np.inf
-
-
-class JudgeGate:
-    """Whether a detector finds a defect where its label is.
-
-    The detector should be trained on the labeled images that the generator
-    was trained on, and on no others.
-
-    Args:
-        judge (Judge): The detector.
-        checkpoint (str | Path): File of its weights.
-        iou (float): Lowest overlap of a found box, in (0, 1]. Defaults to
-            0.5.
-        score (float): Lowest score of a detection, in [0, 1]. Defaults to
-            0.3.
-
-    Raises:
-        ValueError: ``iou`` or ``score`` is out of range.
-    """
-
-    def __init__(
-        self,
-        judge: 'Judge',
-        checkpoint: str | Path,
-        iou: float = 0.5,
-        score: float = 0.3,
-    ) -> None:
-        check_arguments(
-            locals(),
-            iou=(0 < iou <= 1, 'in (0, 1]'),
-            score=(0 <= score <= 1, 'in [0, 1]'),
-        )
-        self._judge = judge
-        self._limits = dict(iou=iou, score=score)
-        digest = hashlib.sha256(Path(checkpoint).read_bytes()).hexdigest()
-        # For the manifest, since the windows of a bank depend on it.
-        self.settings = dict(sha256=digest, **self._limits)
-
-    def __call__(self, image: np.ndarray, box: Box, label: int) -> bool:
-        """Whether a defect is found in a host, BGR uint8 (H, W, 3)."""
-        # One image at a time: results may not depend on the others.
-        (found,) = self._judge.detect([image])
-        return found.has(box, label, **self._limits)

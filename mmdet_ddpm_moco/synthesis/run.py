@@ -23,8 +23,9 @@ from ..utils.provenance import FILE, merge_records, record_bytes, record_images
 from ..utils.rng import deterministic, device_kind
 from ..visualization.sample_grid import draw_bank
 from .fill import fill_bank
-from .gates import JudgeGate, QualityGates
+from .gates import QualityGates
 from .generator import Generator
+from .judge_gate import JudgeGate
 from .painter import WindowPainter
 from .planner import WindowPlanner
 from .samplers import build_sampler, check_sampling

@@ -1,9 +1,11 @@
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
 import pytest
 
 from helpers.tiny_banks import write_images
-from mmdet_ddpm_moco.bank.compositing import crop
+from mmdet_ddpm_moco.bank.compositing import alpha_box, crop
 from mmdet_ddpm_moco.datasets.labeled_images import LabeledImages
 from mmdet_ddpm_moco.synthesis.gates import (
     MIN_CHANGE,
@@ -200,20 +202,19 @@ def test_a_detector_is_the_last_gate(tmp_path):
     )
     asked = []
 
-    def detects(image, box, label):
+    def finds(image, box, label):
         asked.append((image, box, label))
         return len(asked) > 1
 
-    gates = QualityGates(data, planner, detects)
+    gates = QualityGates(data, planner, SimpleNamespace(finds=finds))
     host = data.read(0)
     before = crop(host, (0, 0, 20, 24))
     gates.max_seam = np.inf
     after = painted(before, 60)
     assert judged(gates, 'add', before, after) == 'not detected'
     assert judged(gates, 'add', before, after) is None
-    # Of nothing visible and of a window without defect it is not asked.
+    # Of nothing visible it is not asked.
     assert judged(gates, 'add', before, before) == 'nothing visible'
-    assert judged(gates, 'null', before, after) is None
     assert len(asked) == 2
     image, box, label = asked[0]
     assert (box, label) == ((5, 7, 11, 11), 0)
@@ -223,3 +224,33 @@ def test_a_detector_is_the_last_gate(tmp_path):
         assert np.array_equal(image[24:, :, channel], host[24:, :, 0])
         assert np.array_equal(image[:, 20:, channel], host[:, 20:, 0])
     assert np.array_equal(crop(data.read(0), (0, 0, 20, 24)), before)
+
+
+@pytest.mark.parametrize(
+    'before, after, reason',
+    [
+        (False, False, None),
+        (False, True, 'defect in a null window'),
+        # A detector's false alarm was there already.
+        (True, True, None),
+    ],
+)
+def test_a_null_window_shows_no_new_defect(tmp_path, before, after, reason):
+    data = LabeledImages(*write_images(tmp_path / 'data'))
+    planner = WindowPlanner(
+        data, max_window=32, mix=dict(add=0.5, null=0.5), seed=0
+    )
+    host = data.read(0)
+    places = []
+
+    def sees_any(image, box):
+        places.append(box)
+        same = np.array_equal(image[..., :1], host)
+        return before if same else after
+
+    gates = QualityGates(data, planner, SimpleNamespace(sees_any=sees_any))
+    gates.max_seam = np.inf
+    original = crop(host, (0, 0, 20, 24))
+    changed = painted(original, 60)
+    assert judged(gates, 'null', original, changed) == reason
+    assert set(places) == {alpha_box(disc())}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmdet_ddpm_moco.evaluation.judge import Detections
-from mmdet_ddpm_moco.synthesis.gates import JudgeGate
+from mmdet_ddpm_moco.synthesis.judge_gate import JudgeGate
 
 
 class OneBox:
@@ -42,7 +42,23 @@ def test_place_class_and_score_must_be_right(
     checkpoint, box, label, options, found
 ):
     gate = JudgeGate(OneBox(), checkpoint, **options)
-    assert gate(np.zeros((99, 99, 3), np.uint8), box, label) is found
+    assert gate.finds(np.zeros((99, 99, 3), np.uint8), box, label) is found
+
+
+@pytest.mark.parametrize(
+    ('box', 'options', 'seen'),
+    [
+        # The found box lies in the place, or half of it does.
+        ((5, 5, 60, 60), {}, True),
+        ((10, 10, 10, 20), {}, True),
+        ((10, 10, 8, 20), {}, False),
+        ((5, 5, 60, 60), dict(score=0.5), False),
+        ((60, 60, 20, 20), {}, False),
+    ],
+)
+def test_any_class_is_seen(checkpoint, box, options, seen):
+    gate = JudgeGate(OneBox(), checkpoint, **options)
+    assert gate.sees_any(np.zeros((99, 99, 3), np.uint8), box) is seen
 
 
 def test_its_settings_tell_detectors_apart(checkpoint):

@@ -1,4 +1,5 @@
 import json
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -213,11 +214,14 @@ def test_a_judge_decides_and_is_in_the_manifest(
     """It misses every second defect."""
     asked = []
 
-    def judge(image, box, label):
+    def finds(image, box, label):
         asked.append((image.shape, label))
         return len(asked) % 2 == 0
 
-    judge.settings = dict(sha256='of the weights', iou=0.5, score=0.3)
+    judge = SimpleNamespace(
+        finds=finds,
+        settings=dict(sha256='of the weights', iou=0.5, score=0.3),
+    )
     manifest = make(
         generator, images, tmp_path / 'bank', mix=dict(add=1.0), judge=judge
     )

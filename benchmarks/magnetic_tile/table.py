@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from mmdet_ddpm_moco.ablation.records import read_records
-from mmdet_ddpm_moco.ablation.statistics import bootstrap_interval
+from mmdet_ddpm_moco.evaluation.statistics import bootstrap_interval
 
 from .scores import RECALLS
 

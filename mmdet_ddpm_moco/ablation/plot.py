@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..evaluation.statistics import mean_and_error
 from ..visualization.figure import make_figure, save_figure
 from .experiment import Experiment
-from .statistics import mean_and_error
 from .table import by_variant
 
 

@@ -7,13 +7,14 @@ repeated with ``tools/train.py`` like any other config.
 import copy
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 
+from ..engine.config_paths import map_strings, moved
 from ..engine.generator_config import learn_from_scenes
 from ..engine.image_sets import image_files
 from ..engine.inputs import ann_files
@@ -75,7 +76,7 @@ def run_configs(experiment: Experiment, run: Run) -> RunConfigs:
         return text.removesuffix(placeholder) + drawn
 
     detector, *others = (
-        _map_strings(cfg, with_shots) for cfg in (detector, *stages.values())
+        map_strings(cfg, with_shots) for cfg in (detector, *stages.values())
     )
     for cfg in (detector, *others):
         cfg.randomness = dict(cfg.get('randomness', {}), seed=run.seed)
@@ -119,13 +120,8 @@ def run_configs(experiment: Experiment, run: Run) -> RunConfigs:
         old = str(detector.stages.root)
         name = f'{run.shots}_{run.seed}_{recipe}'
         new = str(experiment.work_dir / 'stages' / name)
-
-        def moved(text: str) -> str:
-            inside = text == old or text.startswith(old + '/')
-            return new + text.removeprefix(old) if inside else text
-
         detector, *others = (
-            _map_strings(cfg, moved) for cfg in (detector, *others)
+            moved(cfg, old, new) for cfg in (detector, *others)
         )
     detector.work_dir = str(experiment.work_dir / 'runs' / run.name)
     return RunConfigs(detector, dict(zip(stages, others)), fingerprint)
@@ -170,19 +166,6 @@ def write_run(configs: RunConfigs) -> Path:
     file = folder / 'detector.py'
     atomic_write_bytes(file, configs.detector.pretty_text.encode())
     return file
-
-
-def _map_strings(cfg: Config, change: Callable[[str], str]) -> Config:
-    """A copy of a config with all strings changed."""
-
-    def walk(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: walk(item) for key, item in value.items()}
-        if isinstance(value, (list, tuple)):
-            return type(value)(walk(item) for item in value)
-        return change(value) if isinstance(value, str) else value
-
-    return Config(walk(cfg.to_dict()), filename=cfg.filename)
 
 
 def _settings(

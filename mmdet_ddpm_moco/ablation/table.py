@@ -5,9 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..evaluation.statistics import (
+    bootstrap_interval,
+    mean_and_error,
+    paired_difference,
+)
 from ..utils.fileio import atomic_write_bytes
 from .experiment import Experiment, Variant
-from .statistics import bootstrap_interval, mean_and_error, paired_difference
 
 # Records by variant and shots, then by seed.
 Grouped = Mapping[tuple[str, int | str], Mapping[int, dict]]

@@ -33,6 +33,7 @@ from ..utils.dist import all_ranks, main_process_first
 from ..utils.errors import InputError, MissingFileError
 from ..utils.fileio import read_json
 from ..utils.paths import find_config
+from .admission import admit
 from .generator_config import learn_from_scenes
 from .inputs import (
     ann_files,
@@ -64,7 +65,9 @@ def stages_of(cfg: Config, launcher: str = 'none') -> list[Stage]:
     found: dict[str, Stage] = {}
     needs: dict[str, str] = {'bank': 'generator'}
     teacher = None
-    if scenes and _among(scenes, all_scenes):
+    learns = (cfg.stages.get('generator') or {}).get('scenes')
+    read = _among(scenes, all_scenes) if scenes else False
+    if scenes and (read or (learns and bank and _among(bank, banks))):
         teacher = read_teacher(cfg)
         starts = inputs_of(teacher)[1]
         if checkpoint and _among(checkpoint, starts):
@@ -84,7 +87,7 @@ def stages_of(cfg: Config, launcher: str = 'none') -> list[Stage]:
     if bank and _among(bank, banks):
         ddpm = _stage_config(cfg, 'generator', root / 'ddpm', launcher)
         learn_from_scenes(ddpm, cfg, teacher)
-        if cfg.stages.generator.get('scenes'):
+        if learns:
             needs['generator'] = 'teacher'
         generator = root / 'ddpm' / 'generator'
         found['generator'] = _training_stage(cfg, 'generator', ddpm, generator)
@@ -142,7 +145,8 @@ def _among(path: str | Path, others: Iterable[str | Path]) -> bool:
 def prepare(cfg: Config, launcher: str = 'none') -> None:
     """Makes what a detector reads and is missing or stale.
 
-    With stages, a record of them is in the work folder, see
+    With ``stages.admission``, first what it turns away is left out of the
+    config. With stages, a record of them is in the work folder, see
     :mod:`~mmdet_ddpm_moco.engine.run_record`.
 
     Raises:
@@ -150,6 +154,7 @@ def prepare(cfg: Config, launcher: str = 'none') -> None:
         ValueError: A stage would be trained on the detector's validation or
             test images, or leaves no output.
     """
+    admit(cfg)
     stages = stages_of(cfg, launcher)
     check_planned_leakage(cfg, {s.name: s.images for s in stages if s.images})
     if not stages:
@@ -182,6 +187,7 @@ def check_prepared(cfg: Config) -> None:
     Raises:
         ValueError: Names what is not, and the commands that make it.
     """
+    admit(cfg, make=False)
     stages = stages_of(cfg)
     for first, stage in enumerate(stages):
         if not stage.fresh():

@@ -65,7 +65,7 @@ def teachers_part(run: RunFiles) -> list[Block]:
     blocks: list[Block] = []
     report = folder / 'report.md'
     if report.is_file():
-        blocks += read_markdown(report)
+        blocks += read_markdown(report, 'Labels by class')
     else:
         begun = len(list(folder.glob('teachers/*')))
         ended = len(list(folder.glob('teachers/*/unlabeled.npz')))
@@ -82,8 +82,19 @@ def teachers_part(run: RunFiles) -> list[Block]:
     return blocks
 
 
-def read_markdown(file: Path) -> list[Block]:
-    """Sentences and tables of a simple Markdown file, without headings."""
+def admission_part(run: RunFiles) -> list[Block]:
+    """Which parts help on the labels, and which were left out."""
+    if run.admission is None:
+        return []
+    file = run.admission / 'report.md'
+    return read_markdown(file, 'Do the parts help?')
+
+
+def read_markdown(file: Path, title: str) -> list[Block]:
+    """Sentences and tables of a simple Markdown file, without headings.
+
+    Tables get the title.
+    """
     blocks: list[Block] = []
     rows: list[list[str]] = []
     for line in [*file.read_text(errors='replace').splitlines(), '']:
@@ -96,7 +107,7 @@ def read_markdown(file: Path) -> list[Block]:
         if rows:
             head, *body = rows
             numbers = [[_value(cell) for cell in row] for row in body]
-            blocks.append(Table('Labels by class', head, numbers, digits=2))
+            blocks.append(Table(title, head, numbers, digits=2))
             rows = []
         if text and not text.startswith('#'):
             blocks.append(Note(text))

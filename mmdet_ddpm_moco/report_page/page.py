@@ -50,7 +50,11 @@ _SECTIONS: tuple[tuple[str, str, tuple[Part, ...]], ...] = (
     (
         'Detector',
         'detector',
-        (detector_section.curves_part, detector_section.tests_part),
+        (
+            learning_sections.admission_part,
+            detector_section.curves_part,
+            detector_section.tests_part,
+        ),
     ),
     ('Time', 'time', (course_section.time_part,)),
     ('Commands', 'commands', (course_section.commands_part,)),

@@ -20,7 +20,7 @@ from ..engine.run_record import read_run_record
 from ..engine.submission import RECORD
 from .logs import run_folders
 
-_OWN = ('ddpm', 'moco', 'bank', 'scenes', 'teachers')
+_OWN = ('ddpm', 'moco', 'bank', 'scenes', 'teachers', 'admission')
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class RunFiles:
     scenes: Path | None = None
     submissions: tuple[Path, ...] = ()
     record: dict[str, Any] = field(default_factory=dict)
+    admission: Path | None = None
 
 
 def find_run(folder: str | Path) -> RunFiles:
@@ -93,6 +94,7 @@ def find_run(folder: str | Path) -> RunFiles:
             for path in (*where.glob(RECORD), *where.glob(f'*/{RECORD}'))
         ),
         record,
+        _first([r / 'admission' for r in roots], 'report.md'),
     )
 
 

@@ -199,3 +199,16 @@ def test_only_our_own_script_and_style_may_run(run):
         # Jinja escapes the quotes, which the browser undoes.
         allowed = page._content_hash(text).strip("'")
         assert f'{tag}-src &#39;{allowed}&#39;' in policy
+
+
+def test_what_admission_said(run):
+    root = run.parent
+    (root / 'admission').mkdir()
+    (root / 'admission/report.md').write_text(
+        '# Do the parts help?\n\nAP50 in folds.\n\n'
+        '| part | AP50 without | kept |\n| --- | ---: | --- |\n'
+        '| bank <b> | 50.1 | no |\n'
+    )
+    texts = read(run).texts
+    assert 'AP50 in folds.' in texts
+    assert 'bank <b>' in texts

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from mmdet_ddpm_moco.ablation.statistics import (
+from mmdet_ddpm_moco.evaluation.average_precision import resample_images
+from mmdet_ddpm_moco.evaluation.statistics import (
     bootstrap_interval,
     mean_and_error,
     paired_difference,
 )
-from mmdet_ddpm_moco.evaluation.average_precision import resample_images
 
 
 def test_mean_and_error_by_hand():

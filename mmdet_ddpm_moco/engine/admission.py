@@ -1,0 +1,317 @@
+"""Whether bank, scenes and weights help, asked before a detector takes them.
+
+In ``stages.admission`` of a detector's config::
+
+    admission=dict(folds=3, options={'train_cfg.max_iters': 1000})
+
+The labeled images are drawn into folds. In each, the stages are made from
+the other folds and detectors are trained on those, without a part and with
+it; their detections on all folds are scored together. What harms is left out
+of the detector. It costs a training for each fold and part, one more for each
+fold, and the stages once for each fold.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.logging import print_log
+
+from ..conversion.boxes import main_classes
+from ..evaluation.average_precision import bootstrap, summary
+from ..evaluation.detection_matches import match_detections
+from ..evaluation.statistics import bootstrap_interval
+from ..teacher.folds import draw_folds
+from ..utils.checks import check_arguments
+from ..utils.dist import long_timeout_group, main_process_first
+from ..utils.errors import InputError
+from ..utils.fileio import atomic_write_bytes, read_json, write_json
+from ..utils.paths import find_config
+from ..utils.run_logged import run_logged
+from .admission_folds import PARTS, Fold, remove_empty_hooks
+from .detector_runs import Command, detect, train_to_end
+from .image_sets import ImageSet, labeled_images
+from .inputs import own_hooks, stage_outputs, stages_root
+from .training import training_fingerprint
+
+HELPS, HARMS, UNSURE = 'helps', 'harms', 'cannot tell'
+FILE = 'admission.json'
+RESAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class AdmissionOptions:
+    """What a user may choose.
+
+    Attributes:
+        folds (int): At least 2.
+        seed (int): Draws the folds.
+        keep_unsure (bool): Keep a part of which the folds cannot tell.
+        options (Mapping): Settings that replace those of the detector in the
+            folds, such as a shorter training.
+        stages (Mapping): Likewise of the ``stages``.
+    """
+
+    folds: int = 3
+    seed: int = 0
+    keep_unsure: bool = True
+    options: Mapping[str, Any] = field(default_factory=dict)
+    stages: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_arguments(vars(self), folds=(self.folds >= 2, 'at least 2'))
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Of one part, on top of those before it that were kept.
+
+    Attributes:
+        part (str): Of :data:`~.admission_folds.PARTS`.
+        without (float): AP50 without it, in percent.
+        difference (float): What it adds to it.
+        low (float): Lower end of the 95 % interval of a bootstrap over the
+            labeled images; upper end likewise.
+        high (float): See ``low``.
+        kept (bool): Whether the detector gets it.
+    """
+
+    part: str
+    without: float
+    difference: float
+    low: float
+    high: float
+    kept: bool
+
+    @property
+    def verdict(self) -> str:
+        """``HELPS``, ``HARMS`` or ``UNSURE``."""
+        return verdict(self.low, self.high)
+
+    def __str__(self) -> str:
+        return (
+            f'{self.part} {self.verdict}: AP50 {self.without:.1f} '
+            f'{self.difference:+.1f} ({self.low:+.1f} … {self.high:+.1f}), '
+            f'{"kept" if self.kept else "left out"}'
+        )
+
+
+def verdict(low: float, high: float) -> str:
+    """What an interval of the difference in AP50 says."""
+    if low > 0:
+        return HELPS
+    return HARMS if high < 0 else UNSURE
+
+
+def admit(
+    cfg: Config, command: Command = run_logged, *, make: bool = True
+) -> list[Verdict]:
+    """Leaves out of a detector what harms it on its own labels, in place.
+
+    Does nothing without ``stages.admission``. What is finished is not done
+    again. Writes ``admission.json`` and ``report.md`` into ``root/admission``.
+
+    Args:
+        cfg (Config): The detector's, its hooks filled.
+        command (Callable): Runs a tool. Defaults to :func:`run_logged`.
+        make (bool): Train what the verdicts need. Defaults to True.
+
+    Returns:
+        list[Verdict]: In the order in which parts were judged.
+
+    Raises:
+        ValueError: An option is unknown or out of range, there are too few
+            labels, a stage reads images that cannot be left out, or the
+            verdicts are missing or stale and ``make`` is False.
+        ChildProcessError: A training failed.
+    """
+    recipe = (cfg.get('stages') or {}).get('admission')
+    if recipe is None:
+        return []
+    options = _options(recipe)
+    outputs = stage_outputs(cfg)
+    parts = [
+        part
+        for part in PARTS
+        if part in outputs
+        and any(hook.get(part) == outputs[part] for hook in own_hooks(cfg))
+    ]
+    with long_timeout_group() as group:
+        verdicts = main_process_first(
+            lambda: _judge(cfg, parts, options, command if make else None),
+            group,
+        )
+    for found in verdicts:
+        print_log(f'admission: {found}')
+        if not found.kept:
+            _leave_out(cfg, found.part, outputs[found.part])
+    return verdicts
+
+
+def _options(recipe: Mapping) -> AdmissionOptions:
+    known = [f.name for f in fields(AdmissionOptions)]
+    unknown = sorted(set(recipe) - set(known))
+    if unknown:
+        msg = (
+            f'stages.admission has no {", ".join(unknown)}; it takes '
+            f'{", ".join(known)}'
+        )
+        raise InputError(msg)
+    return AdmissionOptions(**recipe)
+
+
+def _judge(
+    cfg: Config,
+    parts: Sequence[str],
+    options: AdmissionOptions,
+    command: Command | None,
+) -> list[Verdict]:
+    out = stages_root(cfg) / 'admission'
+    state = _state(cfg, parts, options)
+    found = read_json(out / FILE, {})
+    if found.get('state') == state:
+        return [Verdict(**row) for row in found['verdicts']]
+    if command is None:
+        msg = (
+            f'{out / FILE} is missing or stale and --no-prepare was given; '
+            'leave it out once, so that the parts are judged'
+        )
+        raise InputError(msg)
+    labeled = labeled_images(cfg)
+    kinds = {i['file_name']: '' for i in labeled.coco['images']}
+    kinds |= main_classes(labeled.coco)
+    groups = {
+        i['file_name']: i['group']
+        for i in labeled.coco['images']
+        if 'group' in i
+    }
+    smaller = _with_stages(cfg, options.stages)
+    folds = [
+        Fold(smaller, labeled, names, out / str(number))
+        for number, names in enumerate(
+            draw_folds(kinds, groups, options.folds, options.seed)
+        )
+    ]
+    print(
+        f'admission: {len(folds)} folds x {len(parts) + 1} trainings, and '
+        f'the stages of {", ".join(parts)} for each fold; in {out}',
+        flush=True,
+    )
+    kept: list[str] = []
+    verdicts: list[Verdict] = []
+    before = _scores(labeled, folds, kept, options, command)
+    for part in parts:
+        after = _scores(labeled, folds, [*kept, part], options, command)
+        low, high = bootstrap_interval(
+            {0: after['resampled']}, {0: before['resampled']}
+        )
+        said = verdict(low, high)
+        keep = said == HELPS or (said == UNSURE and options.keep_unsure)
+        verdicts.append(
+            Verdict(
+                part,
+                before['AP50'],
+                after['AP50'] - before['AP50'],
+                low,
+                high,
+                keep,
+            )
+        )
+        if keep:
+            kept.append(part)
+            before = after
+    atomic_write_bytes(out / 'report.md', _report(verdicts, options).encode())
+    rows = [asdict(row) for row in verdicts]
+    write_json(out / FILE, dict(state=state, verdicts=rows), indent=1)
+    return verdicts
+
+
+def _scores(
+    labeled: ImageSet,
+    folds: Sequence[Fold],
+    parts: Sequence[str],
+    options: AdmissionOptions,
+    command: Command,
+) -> dict[str, Any]:
+    """Scores of detectors with some parts, on all folds together."""
+    detections: list[dict] = []
+    for fold in folds:
+        file = fold.detector(parts, options.options)
+        checkpoint = train_to_end(file, command)
+        results = file.parent / 'detections.bbox.json'
+        detect(file, checkpoint, results, command)
+        detections += json.loads(results.read_bytes())
+    matches = match_detections(labeled.ann_file, detections)
+    return dict(
+        AP50=summary(matches)['AP50'],
+        resampled=bootstrap(matches, RESAMPLES)['AP50'],
+    )
+
+
+def _with_stages(cfg: Config, stages: Mapping) -> Config:
+    cfg = Config(cfg.to_dict(), filename=cfg.filename)
+    cfg.merge_from_dict(dict(stages=dict(stages)) if stages else {})
+    return cfg
+
+
+def _state(
+    cfg: Config, parts: Sequence[str], options: AdmissionOptions
+) -> str:
+    """A hash of what the verdicts depend on."""
+    plain = Config(cfg.to_dict(), filename=cfg.filename)
+    for hook in own_hooks(plain):
+        for part in PARTS:  # which may not be made yet
+            hook.pop(part, None)
+    configs = [
+        Config.fromfile(find_config(recipe['config'], cfg.filename)).to_dict()
+        for recipe in cfg.stages.values()
+        if isinstance(recipe, dict) and recipe.get('config')
+    ]
+    text = json.dumps(
+        [
+            training_fingerprint(plain),
+            cfg.stages.to_dict(),
+            configs,
+            list(parts),
+            asdict(options),
+        ],
+        sort_keys=True,
+        default=str,
+    )
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _report(verdicts: Sequence[Verdict], options: AdmissionOptions) -> str:
+    rows = [
+        f'| {v.part} | {v.without:.1f} | {v.difference:+.1f} | {v.low:+.1f} … '
+        f'{v.high:+.1f} | {v.verdict} | {"yes" if v.kept else "no"} |'
+        for v in verdicts
+    ]
+    return '\n'.join(
+        [
+            '# Do the parts help?',
+            '',
+            f'AP50 in percent on the labeled images, in {options.folds} '
+            'folds, each judged by detectors and stages that did not see it; '
+            'each part on top of those before it that were kept. The interval '
+            '(95 %) is of a bootstrap over images.',
+            '',
+            '| part | AP50 without | with it | interval | verdict | kept |',
+            '| --- | ---: | ---: | --- | --- | --- |',
+            *rows,
+            '',
+        ]
+    )
+
+
+def _leave_out(cfg: Config, part: str, output: str) -> None:
+    for hook in own_hooks(cfg):
+        if hook.get(part) == output:
+            del hook[part]
+    remove_empty_hooks(cfg)
+    if part == 'checkpoint':
+        # Teachers would start from it.
+        cfg.stages.pop('backbone', None)

@@ -1,0 +1,154 @@
+"""Parts that harm on the user's own labels are left out."""
+
+import json
+
+import pytest
+
+from helpers.tiny_admission import (
+    JudgedTools,
+    read_admission,
+    write_admission,
+)
+from helpers.tiny_stages import edit, make_stages_quick
+from helpers.tiny_teachers import Tools
+from mmdet_ddpm_moco.engine import admission
+from mmdet_ddpm_moco.engine.admission import Verdict, admit, verdict
+from mmdet_ddpm_moco.engine.stages import check_prepared, stages_of
+
+
+@pytest.fixture
+def file(tmp_path):
+    return write_admission(tmp_path)
+
+
+def hook_of(cfg):
+    (hook,) = cfg.custom_hooks
+    return {k: v for k, v in hook.items() if k != 'type'}
+
+
+@pytest.mark.parametrize(
+    'low, high, said',
+    [
+        (0.1, 2, 'helps'),
+        (-2, -0.1, 'harms'),
+        (-1, 1, 'cannot tell'),
+        (0, 1, 'cannot tell'),
+    ],
+)
+def test_what_an_interval_says(low, high, said):
+    assert verdict(low, high) == said
+
+
+def test_each_part_is_judged_on_top_of_those_that_were_kept(file):
+    tools = JudgedTools(
+        without=3, checkpoint=3, checkpoint_scenes=0, checkpoint_bank=6
+    )
+    cfg = read_admission(file)
+    found = admit(cfg, tools)
+    assert [(v.part, v.verdict, v.kept) for v in found] == [
+        ('checkpoint', 'cannot tell', True),
+        ('scenes', 'harms', False),
+        ('bank', 'helps', True),
+    ]
+    assert tools.trained == [
+        f'{fold}/{name}'
+        for name in (
+            'without',
+            'checkpoint',
+            'checkpoint+scenes',
+            'checkpoint+bank',
+        )
+        for fold in (0, 1)
+    ]
+    assert found[0].difference == 0
+    assert found[2].without == found[0].without
+    assert found[2].without + found[2].difference == pytest.approx(100)
+    root = file.parent / 'root'
+    assert hook_of(cfg) == dict(
+        checkpoint=str(root / 'moco/backbone.pth'), bank=str(root / 'bank')
+    )
+    # So its stages are not made either.
+    assert [s.name for s in stages_of(cfg)] == [
+        'generator',
+        'bank',
+        'backbone',
+    ]
+    report = (root / 'admission/report.md').read_text()
+    assert '| scenes | ' in report
+    assert '| harms | no |' in report
+
+
+def test_unsure_parts_can_be_left_out_and_the_hook_with_them(tmp_path):
+    file = write_admission(tmp_path, keep_unsure=False)
+    cfg = read_admission(file)
+    found = admit(cfg, JudgedTools())
+    assert [v.kept for v in found] == [False] * 3
+    assert cfg.custom_hooks == []
+    assert stages_of(cfg) == []
+
+
+def test_verdicts_are_asked_for_once(file, capsys):
+    first = admit(read_admission(file), JudgedTools(bank=6))
+    assert 'admission: 2 folds x 4 trainings' in capsys.readouterr().out
+    tools = JudgedTools(bank=0)
+    assert admit(read_admission(file), tools) == first
+    assert tools.trained == []
+    # --no-prepare takes them, too.
+    cfg = read_admission(file)
+    admit(cfg, make=False)
+    assert 'scenes' in hook_of(cfg)
+    edit(file.parent / 'labeled/train.json', '[4, 6, 12, 10]', '[4, 6, 12, 9]')
+    with pytest.raises(ValueError, match='stale and --no-prepare'):
+        check_prepared(read_admission(file))
+    admit(read_admission(file), tools)
+    assert len(tools.trained) == 8
+
+
+def test_without_admission_nothing_is_asked(file):
+    cfg = read_admission(file)
+    del cfg.stages.admission
+    before = cfg.pretty_text
+    assert admit(cfg, JudgedTools()) == []
+    assert cfg.pretty_text == before
+
+
+@pytest.mark.parametrize(
+    'options, message',
+    [
+        (dict(fold=3), 'stages.admission has no fold; it takes folds'),
+        (dict(folds=1), 'folds'),
+        (dict(folds=9), '9 folds need'),
+    ],
+)
+def test_wrong_options_cost_nothing(tmp_path, options, message):
+    cfg = read_admission(write_admission(tmp_path, **options))
+    tools = JudgedTools()
+    with pytest.raises(ValueError, match=message):
+        admit(cfg, tools)
+    assert tools.trained == []
+
+
+def test_a_verdict_in_one_line():
+    line = str(Verdict('bank', 50.04, -1.26, -3, -0.5, False))
+    assert line == 'bank harms: AP50 50.0 -1.3 (-3.0 … -0.5), left out'
+
+
+@pytest.mark.slow
+def test_real_trainings_judge(tmp_path, monkeypatch):
+    make_stages_quick(monkeypatch)
+    monkeypatch.setattr(admission, 'RESAMPLES', 20)
+    cfg = read_admission(
+        write_admission(tmp_path, stages=dict(bank=dict(num=2)))
+    )
+    for part, stage in (('scenes', 'teacher'), ('checkpoint', 'backbone')):
+        del cfg.stages[stage]
+        cfg.custom_hooks[0].pop(part)
+    (found,) = admit(cfg, Tools())
+    assert found.part == 'bank'
+    for fold in (0, 1):
+        folder = tmp_path / f'root/admission/{fold}'
+        bank = json.loads((folder / 'stages/bank/manifest.json').read_bytes())
+        assert bank['kept'] == 2
+        assert (folder / 'bank/detections.bbox.json').is_file()
+    names = [stage.name for stage in stages_of(cfg)]
+    assert names == (['generator', 'bank'] if found.kept else [])

@@ -1,0 +1,127 @@
+"""No stage of a fold sees the images that it is judged on."""
+
+import json
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+from helpers.tiny_admission import read_admission, write_admission
+from mmdet_ddpm_moco.engine.admission_folds import Fold
+from mmdet_ddpm_moco.engine.image_sets import labeled_images
+from mmdet_ddpm_moco.engine.inputs import ann_files, images_of
+from mmdet_ddpm_moco.engine.leakage import check_planned_leakage
+from mmdet_ddpm_moco.engine.stages import stages_of
+
+HELD_OUT = ['1.png', '4.png']
+
+
+@pytest.fixture
+def cfg(tmp_path):
+    return read_admission(write_admission(tmp_path))
+
+
+def make(cfg, tmp_path):
+    return Fold(cfg, labeled_images(cfg), HELD_OUT, tmp_path / 'fold')
+
+
+def detector(fold, *parts, **options):
+    return Config.fromfile(fold.detector(parts, options))
+
+
+def test_all_inputs_are_without_the_fold(cfg, tmp_path):
+    before = cfg.pretty_text
+    fold = detector(make(cfg, tmp_path), 'checkpoint', 'scenes', 'bank')
+    assert cfg.pretty_text == before
+    labeled = tmp_path / 'labeled/images'
+    tested = {path.resolve() for path in images_of(fold.test_dataloader)}
+    assert tested == {labeled / name for name in HELD_OUT}
+    others = {labeled / f'{i}.png' for i in (0, 2, 3, 5)}
+    configs = [
+        fold,
+        *(
+            Config.fromfile(fold.stages[name].config)
+            for name in ('generator', 'backbone')
+        ),
+    ]
+    for stage in configs:
+        (file,) = set(ann_files(stage.train_dataloader))
+        names = {
+            i['file_name']
+            for i in json.loads(Path(file).read_bytes())['images']
+        }
+        assert names == {path.name for path in others}
+    unlabeled = json.loads(Path(fold.stages.teacher.unlabeled).read_bytes())
+    # The other three of the nine are labeled.
+    names = {i['file_name'] for i in unlabeled['images']}
+    assert names == {f'{i}.png' for i in range(3, 9)}
+    stages = stages_of(fold)
+    assert [s.name for s in stages] == [
+        'generator',
+        'bank',
+        'backbone',
+        'teacher',
+    ]
+    root = tmp_path / 'fold/stages'
+    assert all(root in s.output.parents for s in stages)
+    check_planned_leakage(fold, {s.name: s.images for s in stages if s.images})
+
+
+@pytest.mark.parametrize(
+    'parts, stages',
+    [
+        ((), []),
+        (('checkpoint',), ['backbone']),
+        (('scenes',), ['teacher']),
+        (('bank',), ['generator', 'bank']),
+        (('scenes', 'bank'), ['generator', 'bank', 'teacher']),
+    ],
+)
+def test_a_detector_has_the_parts_that_are_asked_for(
+    cfg, tmp_path, parts, stages
+):
+    fold = make(cfg, tmp_path)
+    found = detector(fold, *parts, **{'train_cfg.max_epochs': 7})
+    assert [s.name for s in stages_of(found)] == stages
+    assert found.train_cfg.max_epochs == 7
+    hooks = [{*hook} - {'type'} for hook in found.custom_hooks]
+    assert hooks == ([{*parts}] if parts else [])
+
+
+def test_a_bank_that_learns_from_scenes_has_them_made(cfg, tmp_path):
+    cfg.stages.generator.scenes = True
+    found = detector(make(cfg, tmp_path), 'bank')
+    assert [s.name for s in stages_of(found)] == [
+        'teacher',
+        'generator',
+        'bank',
+    ]
+
+
+def contrast(cfg, tmp_path, source):
+    text = (
+        "train_dataloader = dict(dataset=dict(type='ContrastiveDataset', "
+        f'sources=[{source!r}]))\n'
+    )
+    (tmp_path / 'moco.py').write_text(text)
+
+
+def test_other_lists_lose_the_images_of_the_fold(cfg, tmp_path):
+    # `all` has the labeled images 0, 1 and 2 again, under the same contents.
+    source = dict(
+        ann_file=str(tmp_path / 'all/train.json'),
+        img_prefix=str(tmp_path / 'all/images'),
+        dataset_ids='image',
+    )
+    contrast(cfg, tmp_path, source)
+    found = detector(make(cfg, tmp_path), 'checkpoint')
+    moco = Config.fromfile(found.stages.backbone.config)
+    names = [p.name for p in images_of(moco.train_dataloader)]
+    assert names == ['0.png', *(f'{i}.png' for i in range(2, 9))]
+
+
+def test_a_folder_with_images_of_the_fold_is_refused(cfg, tmp_path):
+    folder = str(tmp_path / 'all/images')
+    contrast(cfg, tmp_path, dict(img_folder=folder, dataset_ids='image'))
+    with pytest.raises(ValueError, match=r'has labeled images.*COCO json'):
+        make(cfg, tmp_path)

@@ -65,7 +65,8 @@ def stages_of(cfg: Config, launcher: str = 'none') -> list[Stage]:
     found: dict[str, Stage] = {}
     needs: dict[str, str] = {'bank': 'generator'}
     teacher = None
-    learns = (cfg.stages.get('generator') or {}).get('scenes')
+    recipes = cfg.get('stages') or {}
+    learns = (recipes.get('generator') or {}).get('scenes')
     read = _among(scenes, all_scenes) if scenes else False
     if scenes and (read or (learns and bank and _among(bank, banks))):
         teacher = read_teacher(cfg)

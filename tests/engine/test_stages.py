@@ -215,3 +215,10 @@ class StopAtEndHook(Hook):
         )
         if StopAtEndHook.armed and runner.iter == runner.max_iters - 1:
             raise Killed
+
+
+def test_a_config_without_stages_has_none(detector):
+    cfg = load(detector)
+    del cfg.stages
+    cfg.custom_hooks = []
+    assert stages_of(cfg) == []

@@ -93,14 +93,36 @@ def agreement(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     Returns:
         np.ndarray: float32 (M, N): bits that agree minus those that differ.
     """
-    columns = second.reshape(len(second), -1).T
+    halves = [part.T for part in _by_symmetry(second)]
     best = np.full((len(first), len(second)), -np.inf, np.float32)
     for turned in (first, first.transpose(0, 2, 1)):
-        for rows in (1, -1):
-            for cols in (1, -1):
-                flipped = turned[:, ::rows, ::cols].reshape(len(first), -1)
-                np.maximum(best, flipped @ columns, out=best)
+        # A flip of the rows turns the sign of what is odd along them.
+        even, cols, rows, both = map(np.matmul, _by_symmetry(turned), halves)
+        np.maximum(best, even + both + np.abs(cols + rows), out=best)
+        np.maximum(best, even - both + np.abs(cols - rows), out=best)
     return best
+
+
+def _by_symmetry(hashes: np.ndarray) -> list[np.ndarray]:
+    """Splits hashes into what is even or odd along rows and columns.
+
+    A product of hashes is the sum of the products of their four parts, and
+    a part is a quarter as long: that of all flips takes no longer than one.
+
+    Args:
+        hashes (np.ndarray): From :func:`signs`, (N, side, side).
+
+    Returns:
+        list[np.ndarray]: float32 (N, side**2 / 4) each: even, odd along the
+        columns, odd along the rows, odd along both.
+    """
+    half = HASH_SIDE // 2
+    top, bottom = hashes[:, :half], hashes[:, : half - 1 : -1]
+    parts = []
+    for folded in (top + bottom, top - bottom):
+        left, right = folded[..., :half], folded[..., : half - 1 : -1]
+        parts += [left + right, left - right]
+    return [part.reshape(len(hashes), -1) / 2 for part in parts]
 
 
 # Bank and backbone are checked against the same images.

@@ -111,7 +111,8 @@ def best_shifts(
             :func:`best_shift`.
     """
     product = _real(pair * conjugate)
-    cv2.dft(product, dst=product, flags=cv2.DFT_INVERSE | cv2.DFT_SCALE)
+    flags = cv2.DFT_INVERSE | cv2.DFT_SCALE
+    product = cv2.dft(product, dst=product, flags=flags)
     height, width = pair.shape
     full = height // 2, width // 2
     found = []

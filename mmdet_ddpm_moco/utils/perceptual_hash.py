@@ -9,8 +9,9 @@ of one kind of surface share, are removed.
 
 import io
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, reduce
 from hashlib import blake2b
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,6 +36,9 @@ _MIN_CONTRAST = 0.5
 # Share of bits that are set where structure fills the image. The hash of an
 # image that is blank for the most part is that of any other such image.
 _BALANCED = (0.3, 0.7)
+
+# Hashes that are compared at once: products of this size stay in the cache.
+_BLOCK = 256
 
 
 class Fingerprint(NamedTuple):
@@ -93,13 +97,22 @@ def agreement(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     Returns:
         np.ndarray: float32 (M, N): bits that agree minus those that differ.
     """
-    halves = [part.T for part in _by_symmetry(second)]
-    best = np.full((len(first), len(second)), -np.inf, np.float32)
-    for turned in (first, first.transpose(0, 2, 1)):
-        # A flip of the rows turns the sign of what is odd along them.
-        even, cols, rows, both = map(np.matmul, _by_symmetry(turned), halves)
-        np.maximum(best, even + both + np.abs(cols + rows), out=best)
-        np.maximum(best, even - both + np.abs(cols - rows), out=best)
+    turns = [_by_symmetry(first), _by_symmetry(first.transpose(0, 2, 1))]
+    columns = [part.T for part in _by_symmetry(second)]
+    best = np.empty((len(first), len(second)), np.float32)
+    for row, col in product(*(range(0, n, _BLOCK) for n in best.shape)):
+        down, right = slice(row, row + _BLOCK), slice(col, col + _BLOCK)
+        found = []
+        for rows in turns:
+            # A flip along the rows turns the sign of what is odd there.
+            even, wide, tall, both = (
+                a[down] @ b[:, right] for a, b in zip(rows, columns)
+            )
+            found += [
+                even + both + np.abs(wide + tall),
+                even - both + np.abs(wide - tall),
+            ]
+        best[down, right] = reduce(np.maximum, found)
     return best
 
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from mmdet_ddpm_moco.utils import perceptual_hash
 from mmdet_ddpm_moco.utils.perceptual_hash import (
     HASH_SIDE,
     agreement,
@@ -19,7 +20,11 @@ def eight(square):
 
 
 @pytest.mark.parametrize(('rows', 'columns'), [(1, 1), (3, 9), (8, 2)])
-def test_agreement_is_that_of_the_best_flip_or_rotation(rows, columns):
+@pytest.mark.parametrize('block', [4, 256])
+def test_agreement_is_that_of_the_best_flip_or_rotation(
+    monkeypatch, rows, columns, block
+):
+    monkeypatch.setattr(perceptual_hash, '_BLOCK', block)
     rng = np.random.default_rng(rows)
     first = signs(random_hashes(rng, rows))
     second = signs(random_hashes(rng, columns))

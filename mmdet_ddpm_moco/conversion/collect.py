@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from ..utils.fileio import IMAGE_SUFFIXES
 from .boxes import AnnotationFile, Box, clean_boxes
 from .class_names import rename_classes
@@ -16,6 +14,7 @@ from .layout import SourceFile, natural_key
 from .pairing import drop_identical_copies, folded, name_images
 from .report import Report
 from .shapes import in_pixels
+from .thumbnails import ThumbnailFile
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class Sample:
     label: str  # path relative to the data set, for reports
     width: int  # of the decoded image in pixels
     height: int
-    thumbnail: np.ndarray  # small gray version (uint8)
+    thumbnail: int  # place of its thumbnail in their file
     # Empty if it is annotated as free of defects, None if it has no usable
     # annotation.
     boxes: tuple[Box, ...] | None
@@ -39,12 +38,14 @@ def collect_samples(
     dst: Path,
     fmt: AnnotationFormat,
     classes: Sequence[str] | None,
+    thumbnails: ThumbnailFile,
     report: Report,
     min_area: float = 0,
     rename: Mapping[str, str] | None = None,
 ) -> tuple[list[Sample], list[str]]:
-    """Reads the data set in ``src``; ``report`` receives the findings.
+    """Reads the data set in ``src``.
 
+    ``thumbnails`` receives small images, ``report`` the findings.
     ``dst`` is the folder of the conversion, ``classes`` are those to keep,
     None for all, ``min_area`` the pixels that a mask must have, ``rename``
     new names of classes.
@@ -62,7 +63,7 @@ def collect_samples(
     images, copies = drop_identical_copies(tree.images)
     for copy, kept in copies:
         report.add('identical_copy', copy.label, f'of {kept.label}')
-    decoded = read_images(images, report)
+    decoded = read_images(images, thumbnails, report)
     names, renamed = name_images(list(decoded), dst / 'images')
     for image, name in renamed:
         report.add('renamed_image', image.label, f'now {name}')
@@ -85,7 +86,7 @@ def collect_samples(
             report.add(f'{fmt.NOUN}_without_image', annotation.label)
     samples = []
     for image in sorted(decoded, key=lambda item: natural_key(names[item])):
-        size, small = decoded[image]
+        size, place = decoded[image]
         boxes: tuple[Box, ...] | None = None
         if image not in pairs:
             if image.kind == '':
@@ -105,7 +106,7 @@ def collect_samples(
                 label=image.label,
                 width=size[0],
                 height=size[1],
-                thumbnail=small,
+                thumbnail=place,
                 boxes=boxes,
                 split=_split(image, pairs.get(image)),
             )

@@ -25,6 +25,7 @@ from .splits import (
     from_few_groups,
     split_groups,
 )
+from .thumbnails import Chosen, ThumbnailFile
 
 DEFAULT_RATIO = (0.7, 0.1, 0.2)
 
@@ -130,8 +131,9 @@ def convert_dataset(
     fmt = FORMATS[dataset_format]
     if min_area is None:
         min_area = fmt.MIN_AREA
+    thumbnails = ThumbnailFile()
     samples, names = collect_samples(
-        src, dst, fmt, classes, report, min_area, rename
+        src, dst, fmt, classes, thumbnails, report, min_area, rename
     )
     origin: dict[str, Any] = dict(ratio=list(shares))
     members = None
@@ -161,13 +163,14 @@ def convert_dataset(
         keys = group_keys([sample.path.stem for sample in samples], group_by)
     if group_near_duplicates:
         groups = find_groups(
-            [sample.thumbnail for sample in samples],
+            Chosen(thumbnails, [sample.thumbnail for sample in samples]),
             keys,
             [(sample.width, sample.height) for sample in samples],
         )
     else:
         first: dict[str, int] = {}
         groups = [first.setdefault(key, i) for i, key in enumerate(keys)]
+    thumbnails.close()
     strata = {
         sample.name: main_class(sample.boxes) or NO_CLASS
         for sample in samples

@@ -12,6 +12,7 @@ from .formats.files import error_reason
 from .layout import SourceFile
 from .overlap import thumbnail
 from .report import Report
+from .thumbnails import ThumbnailFile
 
 # What a complete file has at its end, and what must not follow it. Neither is
 # found in the compressed data: of JPEG the end of the image and the start of
@@ -23,9 +24,12 @@ _ENDS = (
 
 
 def read_images(
-    images: Sequence[SourceFile], report: Report
-) -> dict[SourceFile, tuple[tuple[int, int], np.ndarray]]:
-    """(width, height) and thumbnail of every image that can be decoded."""
+    images: Sequence[SourceFile], thumbnails: ThumbnailFile, report: Report
+) -> dict[SourceFile, tuple[tuple[int, int], int]]:
+    """(width, height) of every image that can be decoded.
+
+    ``thumbnails`` receives its thumbnail; also returned is the place there.
+    """
     decoded = {}
     for image in progress_bar(images, 'reading images'):
         try:
@@ -34,7 +38,8 @@ def read_images(
             report.add('unreadable_image', image.label, error_reason(error))
         else:
             height, width = gray.shape
-            decoded[image] = (width, height), thumbnail(gray)
+            small = thumbnail(gray)
+            decoded[image] = (width, height), thumbnails.append(small)
     return decoded
 
 

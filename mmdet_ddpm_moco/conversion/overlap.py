@@ -7,6 +7,7 @@ and the rest is divided by its local strength. Then faint texture, which no
 two places share, decides.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -48,11 +49,16 @@ def coarse_spectrum(image: np.ndarray) -> np.ndarray:
     """Fourier transform of a coarse, flattened gray uint8 (H, W) image.
 
     Returns:
-        np.ndarray: float32 in OpenCV's packed layout, of twice the height
-        and width of the coarse image, so that shifts do not wrap around.
+        np.ndarray: complex64, of twice the height and width of the coarse
+        image, so that shifts do not wrap around.
     """
-    flat = flatten(image, COARSE_SIDE, detail=4, spread=4)
+    flat = coarse(image)
     return spectrum(flat, flat.shape)
+
+
+def coarse(image: np.ndarray) -> np.ndarray:
+    """Coarse, flattened version (float32) of a gray uint8 (H, W) image."""
+    return flatten(image, COARSE_SIDE, detail=4, spread=4)
 
 
 def spectrum(flat: np.ndarray, canvas: tuple[int, int]) -> np.ndarray:
@@ -64,11 +70,11 @@ def spectrum(flat: np.ndarray, canvas: tuple[int, int]) -> np.ndarray:
             its spectrum will be compared with.
 
     Returns:
-        np.ndarray: float32 in OpenCV's packed layout, of twice the canvas.
+        np.ndarray: complex64, of twice the canvas.
     """
     padded = np.zeros((2 * canvas[0], 2 * canvas[1]), np.float32)
     padded[: flat.shape[0], : flat.shape[1]] = flat
-    return cv2.dft(padded)
+    return _complex(cv2.dft(padded, flags=cv2.DFT_COMPLEX_OUTPUT))
 
 
 def best_shift(
@@ -84,22 +90,51 @@ def best_shift(
         shapes (tuple, optional): Shapes of both images, if they do not fill
             the canvas. Defaults to None.
     """
-    product = cv2.mulSpectrums(first, second, 0, conjB=True)
-    flags = cv2.DFT_INVERSE | cv2.DFT_SCALE | cv2.DFT_REAL_OUTPUT
-    full = first.shape[0] // 2, first.shape[1] // 2
-    weights, shifts = _weights(*(shapes or (full, full)), first.shape)
-    # Sums over n pixels, divided by the root of n: alike in spread.
-    agreement = cv2.dft(product, flags=flags) * weights
-    _, peak, _, (x, y) = cv2.minMaxLoc(agreement)
-    spread = cv2.norm(agreement) / shifts**0.5
-    height, width = first.shape
-    return Match(
-        strength=peak / spread if spread > 1e-6 else 0.0,
-        shift=(
-            y if y < height // 2 else y - height,
-            x if x < width // 2 else x - width,
-        ),
-    )
+    return best_shifts(first, second.conj(), [shapes])[0]
+
+
+def best_shifts(
+    pair: np.ndarray,
+    conjugate: np.ndarray,
+    shapes: Sequence[tuple[tuple[int, int], tuple[int, int]] | None],
+) -> list[Match]:
+    """Finds the best shifts of one image against each of two others.
+
+    Agreement is real, so two fit into one transform of complex numbers, which
+    takes hardly longer than that of one.
+
+    Args:
+        pair (np.ndarray): Spectrum of one image plus i times that of another.
+        conjugate (np.ndarray): Spectrum of the image to compare them with,
+            its complex conjugate.
+        shapes (Sequence): Of both or of the first comparison, as in
+            :func:`best_shift`.
+    """
+    product = _real(pair * conjugate)
+    flags = cv2.DFT_INVERSE | cv2.DFT_SCALE
+    product = cv2.dft(product, dst=product, flags=flags)
+    height, width = pair.shape
+    full = height // 2, width // 2
+    found = []
+    for part, both in enumerate(shapes):
+        weights, shifts = _weights(*(both or (full, full)), pair.shape)
+        # Sums over n pixels, divided by the root of n: alike in spread.
+        flat = (product[..., part] * weights).ravel()
+        place = int(flat.argmax())
+        spread = (float(np.dot(flat, flat)) / max(1, shifts)) ** 0.5
+        y, x = divmod(place, width)
+        found.append(
+            Match(
+                # Flattened images have a spread near 1. Next to none is
+                # that of an image without structure, and rounding.
+                strength=float(flat[place]) / spread if spread > 1e-3 else 0.0,
+                shift=(
+                    y if y < height // 2 else y - height,
+                    x if x < width // 2 else x - width,
+                ),
+            )
+        )
+    return found
 
 
 def fine_correlation(
@@ -135,6 +170,16 @@ def fine_correlation(
     return float(np.clip(found.max(), -1, 1))
 
 
+def _complex(pairs: np.ndarray) -> np.ndarray:
+    """(H, W, 2) float32 as OpenCV has complex numbers, as (H, W) complex64."""
+    return pairs.view(np.complex64)[..., 0]
+
+
+def _real(numbers: np.ndarray) -> np.ndarray:
+    """The reverse of :func:`_complex`."""
+    return numbers.view(np.float32).reshape(*numbers.shape, 2)
+
+
 @lru_cache(maxsize=64)
 def _weights(
     first: tuple[int, int], second: tuple[int, int], shape: tuple[int, int]
@@ -145,16 +190,23 @@ def _weights(
     ``second`` are the shapes of the images, ``shape`` that of the spectra.
     """
     rows, columns = map(_common, first, second, shape)
-    common = np.outer(rows, columns)
     smaller = min(first[0] * first[1], second[0] * second[1])
-    enough = common >= MIN_OVERLAP * smaller
-    weights = np.where(enough, 1 / np.sqrt(np.maximum(common, 1)), 0)
-    return weights.astype(np.float32), int(enough.sum())
+    weights = np.outer(rows, columns)
+    # Of numbers of pixels up to FINE_SIDE**2, no rounding exceeds the 1e-5.
+    enough = weights <= (MIN_OVERLAP * smaller) ** -0.5 * (1 + 1e-5)
+    weights *= enough
+    return weights, int(np.count_nonzero(enough & (weights > 0)))
 
 
+@lru_cache(maxsize=4096)
 def _common(first: int, second: int, size: int) -> np.ndarray:
-    """Length that two sides have in common at each shift of the second."""
+    """One over the root of the length that two sides have in common.
+
+    At each shift of the second; 0 if they have nothing in common.
+    """
     place = np.arange(size)
     shift = np.where(place < size // 2, place, place - size)
     begin = np.maximum(0, -shift)
-    return np.maximum(0, np.minimum(second, first - shift) - begin)
+    length = np.minimum(second, first - shift) - begin
+    weights = np.where(length > 0, np.maximum(length, 1) ** -0.5, 0)
+    return weights.astype(np.float32)

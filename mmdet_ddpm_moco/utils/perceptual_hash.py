@@ -9,8 +9,9 @@ of one kind of surface share, are removed.
 
 import io
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, reduce
 from hashlib import blake2b
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,6 +36,9 @@ _MIN_CONTRAST = 0.5
 # Share of bits that are set where structure fills the image. The hash of an
 # image that is blank for the most part is that of any other such image.
 _BALANCED = (0.3, 0.7)
+
+# Hashes that are compared at once: products of this size stay in the cache.
+_BLOCK = 256
 
 
 class Fingerprint(NamedTuple):
@@ -93,14 +97,45 @@ def agreement(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     Returns:
         np.ndarray: float32 (M, N): bits that agree minus those that differ.
     """
-    columns = second.reshape(len(second), -1).T
-    best = np.full((len(first), len(second)), -np.inf, np.float32)
-    for turned in (first, first.transpose(0, 2, 1)):
-        for rows in (1, -1):
-            for cols in (1, -1):
-                flipped = turned[:, ::rows, ::cols].reshape(len(first), -1)
-                np.maximum(best, flipped @ columns, out=best)
+    turns = [_by_symmetry(first), _by_symmetry(first.transpose(0, 2, 1))]
+    columns = [part.T for part in _by_symmetry(second)]
+    best = np.empty((len(first), len(second)), np.float32)
+    for row, col in product(*(range(0, n, _BLOCK) for n in best.shape)):
+        down, right = slice(row, row + _BLOCK), slice(col, col + _BLOCK)
+        found = []
+        for rows in turns:
+            # A flip along the rows turns the sign of what is odd there.
+            even, wide, tall, both = (
+                a[down] @ b[:, right] for a, b in zip(rows, columns)
+            )
+            found += [
+                even + both + np.abs(wide + tall),
+                even - both + np.abs(wide - tall),
+            ]
+        best[down, right] = reduce(np.maximum, found)
     return best
+
+
+def _by_symmetry(hashes: np.ndarray) -> list[np.ndarray]:
+    """Splits hashes into what is even or odd along rows and columns.
+
+    A product of hashes is the sum of the products of their four parts, and
+    a part is a quarter as long: that of all flips takes no longer than one.
+
+    Args:
+        hashes (np.ndarray): From :func:`signs`, (N, side, side).
+
+    Returns:
+        list[np.ndarray]: float32 (N, side**2 / 4) each: even, odd along the
+        columns, odd along the rows, odd along both.
+    """
+    half = HASH_SIDE // 2
+    top, bottom = hashes[:, :half], hashes[:, : half - 1 : -1]
+    parts = []
+    for folded in (top + bottom, top - bottom):
+        left, right = folded[..., :half], folded[..., : half - 1 : -1]
+        parts += [left + right, left - right]
+    return [part.reshape(len(hashes), -1) / 2 for part in parts]
 
 
 # Bank and backbone are checked against the same images.

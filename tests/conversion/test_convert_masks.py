@@ -17,7 +17,7 @@ from helpers.voc_maker import (
     write_image,
     write_list,
 )
-from mmdet_ddpm_moco.conversion import near_duplicates
+from mmdet_ddpm_moco.conversion import neighbors
 from mmdet_ddpm_moco.conversion.convert import convert_dataset
 from mmdet_ddpm_moco.conversion.report import FindingsError, format_report
 
@@ -236,7 +236,7 @@ def tile_of(name: str) -> int:
 
 def test_exposures_of_a_tile_stay_in_one_split(tmp_path, dst, monkeypatch):
     # In the order of names all exposures of a tile are further apart.
-    monkeypatch.setattr(near_duplicates, 'WINDOW', 6)
+    monkeypatch.setattr(neighbors, 'WINDOW', 6)
     src = exposures(tmp_path / 'src', range(1, 11), LIGHT)
     options = dict(group_by=r'num_(\d+)', ratio=(0.5, 0.2, 0.3))
     report = convert_dataset(src, dst, 'masks', **options)

@@ -2,11 +2,8 @@ import cv2
 import numpy as np
 
 from helpers.voc_maker import surface
-from mmdet_ddpm_moco.conversion.near_duplicates import (
-    MIN_STRENGTH,
-    WINDOW,
-    group_near_duplicates,
-)
+from mmdet_ddpm_moco.conversion.near_duplicates import group_near_duplicates
+from mmdet_ddpm_moco.conversion.neighbors import MIN_STRENGTH, WINDOW
 from mmdet_ddpm_moco.conversion.overlap import best_shift, coarse_spectrum
 
 
@@ -153,6 +150,12 @@ def test_a_cut_out_with_a_tenth_in_common_is_no_duplicate():
     cuts = [(slice(0, 300), slice(0, 210)), (slice(0, 300), slice(190, 400))]
     images = cut_outs(1, cuts)
     images[1] = images[1][:290]
+    found = group_near_duplicates(images, names(2), sizes_of(images))
+    assert found == [0, 1]
+
+
+def test_cut_outs_that_cannot_overlap_enough_are_no_duplicates():
+    images = [surface(30, 200, seed=1), surface(200, 30, seed=2)]
     found = group_near_duplicates(images, names(2), sizes_of(images))
     assert found == [0, 1]
 

@@ -2,6 +2,7 @@
 
 import ast
 import copy
+from collections import Counter
 from pathlib import Path
 
 import mmdet.engine  # noqa: F401  registers MMDetection's hooks
@@ -158,6 +159,16 @@ def test_variants_differ_in_hook_and_stages_only(
             **{part: places[part] for part in parts},
         )
     ]
+
+
+def test_each_file_name_is_of_one_config_alone():
+    """openmim looks for a config by its name, in all that is installed."""
+    installed = ('configs', 'mmdet_ddpm_moco', 'tools', 'benchmarks/detectors')
+    files = [p for folder in installed for p in (ROOT / folder).rglob('*.py')]
+    count = Counter(file.name for file in files)
+    configs = [p for p in files if p.is_relative_to(ROOT / 'configs')]
+    assert len(configs) > 30
+    assert [p for p in configs if count[p.name] > 1] == []
 
 
 def test_every_config_is_in_a_metafile():

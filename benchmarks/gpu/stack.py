@@ -3,7 +3,8 @@
 import importlib.metadata
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 import torch
 import torch.nn.functional as F
@@ -13,16 +14,17 @@ from benchmarks.gpu.results import Results, Row
 from benchmarks.speed.timing import seconds
 
 PART = 'stack'
-DISTRIBUTIONS = (
-    ('torch', 'torch'),
-    ('torchvision', 'torchvision'),
-    ('mmcv', 'onedl-mmcv'),
-    ('mmengine', 'onedl-mmengine'),
-    ('mmdet', 'onedl-mmdetection'),
-    ('mmpretrain', 'onedl-mmpretrain'),
-    ('diffusers', 'diffusers'),
-    ('numpy', 'numpy'),
-    ('opencv', 'opencv-python-headless'),
+# Names under which the builds of a library are installed.
+DISTRIBUTIONS = dict(
+    torch=('torch',),
+    torchvision=('torchvision',),
+    mmcv=('onedl-mmcv', 'mmcv'),
+    mmengine=('onedl-mmengine', 'mmengine'),
+    mmdet=('onedl-mmdetection', 'mmdet'),
+    mmpretrain=('onedl-mmpretrain', 'mmpretrain'),
+    diffusers=('diffusers',),
+    numpy=('numpy',),
+    opencv=('opencv-python-headless', 'opencv-python'),
 )
 
 
@@ -63,18 +65,19 @@ def check_stack(results: Results, clock: Clock, device: str) -> bool:
     return fine
 
 
+def find_version(builds: Iterable[str]) -> str:
+    """Version of the first of these distributions that is installed."""
+    for build in builds:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            return importlib.metadata.version(build)
+    return 'not found'
+
+
 def machine_rows(device: str) -> list[Row]:
     """Versions, and the card."""
     rows = [Row(PART, 'python', platform.python_version())]
-    for name, other in DISTRIBUTIONS:
-        try:
-            version = importlib.metadata.version(other)
-        except importlib.metadata.PackageNotFoundError:
-            try:
-                version = importlib.metadata.version(name)
-            except importlib.metadata.PackageNotFoundError:
-                version = 'not found'
-        rows.append(Row(PART, name, version))
+    for name, builds in DISTRIBUTIONS.items():
+        rows.append(Row(PART, name, find_version(builds)))
     rows.append(Row(PART, 'CPU', torch.backends.cpu.get_cpu_capability()))
     if device == 'cuda':
         card = torch.cuda.get_device_properties(0)

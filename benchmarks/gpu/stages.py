@@ -66,7 +66,7 @@ def run_stages(
             try:
                 run_variant(stage, variant, results, device, configs, work)
             except Exception as error:
-                if not isinstance(error, torch.OutOfMemoryError):
+                if not isinstance(error, torch.cuda.OutOfMemoryError):
                     traceback.print_exc()
                 first = (str(error).splitlines() or [''])[0][:300]
                 how = f'{type(error).__name__}: {first}'

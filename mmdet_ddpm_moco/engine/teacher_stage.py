@@ -128,8 +128,7 @@ def teacher_stage(detector: Config, teacher: Config, out: Path) -> Stage:
         )
 
     def make() -> None:
-        with long_timeout_group() as group:
-            main_process_first(make_here, group)
+        main_process_first(make_here, long_timeout_group())
 
     command = _command(detector, out)
     return Stage('teacher', out, fresh, make, command, all_images)

@@ -8,6 +8,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,7 +90,7 @@ def save_generator(
     folder = Path(folder)
     unfinished = folder.with_name(folder.name + '.unfinished')
     shutil.rmtree(unfinished, ignore_errors=True)
-    DDPMPipeline(unet=unet, scheduler=scheduler).save_pretrained(
+    DDPMPipeline(unet=_contiguous(unet), scheduler=scheduler).save_pretrained(
         unfinished, safe_serialization=True
     )
     extra = dict(
@@ -110,6 +111,16 @@ def save_generator(
         raise
     shutil.rmtree(old, ignore_errors=True)
     return folder
+
+
+def _contiguous(unet: torch.nn.Module) -> torch.nn.Module:
+    """The U-Net, or a copy: safetensors refuses the channels-last layout.
+
+    Newer versions of diffusers make tensors contiguous themselves.
+    """
+    if all(x.is_contiguous() for x in unet.state_dict().values()):
+        return unet
+    return deepcopy(unet).to(memory_format=torch.contiguous_format)
 
 
 def load_generator(folder: str | Path) -> Generator:

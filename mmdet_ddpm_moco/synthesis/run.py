@@ -86,8 +86,8 @@ def synthesize_bank(
         ...     generator, 'train.json', 'images', 'bank', num=2000,
         ...     num_inference_steps=16)
     """
+    group = long_timeout_group()
     with ExitStack() as stack:
-        group = stack.enter_context(long_timeout_group())
         device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
         num_workers = stack.enter_context(deterministic(device))
 

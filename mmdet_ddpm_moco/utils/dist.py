@@ -5,9 +5,9 @@ any length, and an error on one rank that ends all of them and is printed
 once.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import torch
@@ -15,6 +15,7 @@ from mmengine.device import get_device
 from mmengine.dist import (
     all_gather_object,
     broadcast_object_list,
+    get_default_group,
     get_rank,
     init_dist,
     is_distributed,
@@ -52,23 +53,27 @@ def init_ranks(launcher: str, **dist_cfg: Any) -> None:
         torch.cuda.set_device = set_device
 
 
-@contextmanager
-def long_timeout_group() -> Iterator[Any]:
+def long_timeout_group() -> Any:
     """A group of all ranks that may wait for each other for days.
 
     NCCL times out after ten minutes, and keeps a GPU busy while it waits.
-    All ranks have to enter it.
+    All ranks have to call it.
 
-    Yields:
+    Returns:
         ProcessGroup | None: For MMEngine's ``dist``; None for a single one.
     """
-    if not is_distributed():
-        yield None
-        return
-    group = torch.distributed.new_group(backend='gloo', timeout=LONG_TIMEOUT)
-    yield group
-    # Not after an error: the other ranks may have ended.
-    torch.distributed.destroy_process_group(group)
+    return _gloo_group(get_default_group()) if is_distributed() else None
+
+
+@lru_cache(maxsize=1)
+def _gloo_group(default: Any) -> Any:
+    """The group of the ranks of this default group.
+
+    It is kept: before 2.8, torch holds the interpreter while it waits for the
+    threads of a group that nobody needs any more. One that has just ended a
+    collective needs the interpreter, to free its tensors: a deadlock.
+    """
+    return torch.distributed.new_group(backend='gloo', timeout=LONG_TIMEOUT)
 
 
 def all_ranks(function: Callable[[], T], group: Any = None) -> T:

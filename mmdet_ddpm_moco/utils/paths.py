@@ -24,8 +24,8 @@ def find_config(name: str, beside: str | Path | None = None) -> Path:
     Args:
         name (str): Path relative to the current folder, to the folder of
             ``beside``, to the shipped ``configs`` or to where they are, so
-            that ``configs/demo/ddpm.py`` is found after an install; tried in
-            this order.
+            that ``configs/demo/ddpm_unet32.py`` is found after an install;
+            tried in this order.
         beside (str | Path | None): The config that names it.
 
     Raises:

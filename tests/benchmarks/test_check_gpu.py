@@ -10,7 +10,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from benchmarks.gpu import full
+from benchmarks.gpu import full, stages
 from benchmarks.gpu.clock import Clock
 from benchmarks.gpu.data import draw_images, prepare_data, read_note
 from benchmarks.gpu.parts import average_precision, junit_rows
@@ -24,7 +24,8 @@ from benchmarks.gpu.results import (
     shown,
     write_report,
 )
-from benchmarks.gpu.stack import compared
+from benchmarks.gpu.stack import compared, machine_rows
+from benchmarks.gpu.variants import STAGES
 from mmdet_ddpm_moco.utils.paths import shipped
 
 TOOL = shipped('tools') / 'check_gpu.py'
@@ -110,6 +111,34 @@ def test_a_profile_counts_what_is_read_back():
     }
     assert rows['x: values read back'] == 2
     assert 0 < rows['x: inside of torch operators'] <= 100
+
+
+def test_all_versions_are_found():
+    versions = {row.name: row.value for row in machine_rows('cpu')}
+    assert 'opencv' in versions
+    assert 'not found' not in versions.values()
+
+
+def test_a_variant_that_fails_leaves_the_others(tmp_path, monkeypatch):
+    ran = []
+
+    def fails_once(stage, variant, *_):
+        ran.append(variant.name)
+        if len(ran) == 1:
+            raise ValueError('no such layout\nmore')
+
+    monkeypatch.setattr(stages, 'run_variant', fails_once)
+    results = Results(tmp_path)
+    clock = Clock('detector', time.time() + 60, results)
+    fine = stages.run_stages(
+        'detector', results, clock, 'cpu', tmp_path, tmp_path
+    )
+    assert not fine
+    (variants,) = [s.variants for s in STAGES if s.part == 'detector']
+    assert ran == [v.name for v in variants if not v.needs_gpu]
+    (error,) = [x for x in results.rows('detector') if x['value'] == 'error']
+    assert error['how'] == 'ValueError: no such layout'
+    assert error['ok'] is False
 
 
 def test_nan_does_not_pass():

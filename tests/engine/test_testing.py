@@ -85,13 +85,17 @@ def write_with_code(path, code):
 def run(load):
     """Loads a checkpoint in a process of its own, which it may change."""
     script = textwrap.dedent(load)
+    paths = [str(Path(__file__).parents[1]), os.environ.get('PYTHONPATH')]
     return subprocess.run(
         [sys.executable, '-c', script],
         capture_output=True,
         text=True,
         check=False,
         cwd=Path(__file__).parent,
-        env={**os.environ, 'PYTHONPATH': str(Path(__file__).parents[1])},
+        env={
+            **os.environ,
+            'PYTHONPATH': os.pathsep.join(filter(None, paths)),
+        },
     )
 
 

@@ -63,6 +63,22 @@ def test_round_trip(tmp_path):
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
 
 
+def test_a_loaded_generator_is_saved_as_it_was(folder, tmp_path):
+    loaded = load_generator(folder)
+    again = save_generator(
+        tmp_path / 'again',
+        loaded.unet,
+        loaded.scheduler,
+        classes=loaded.classes,
+        window=loaded.window,
+    )
+    assert (again / WEIGHTS).read_bytes() == (folder / WEIGHTS).read_bytes()
+    # It goes on in the layout that it had.
+    weight = loaded.unet.conv_in.weight
+    assert weight.is_contiguous(memory_format=torch.channels_last)
+    assert not weight.is_contiguous()
+
+
 def test_diffusers_loads_the_folder(folder):
     pipeline = DDPMPipeline.from_pretrained(folder)
     assert_same_weights(pipeline.unet, random_unet())

@@ -41,7 +41,7 @@ stages = dict(root='run', generator=dict(config='ddpm.py'),
               backbone=dict(config='moco.py'))
 """
 TINY_DDPM = """
-_base_ = '{configs}/demo/ddpm.py'
+_base_ = '{configs}/demo/ddpm_unet32.py'
 model = dict(unet=dict(block_out_channels=(8, 8, 8, 8), norm_num_groups=4,
                        attention_head_dim=8))
 train_dataloader = dict(batch_size=4, num_workers=0, persistent_workers=False,

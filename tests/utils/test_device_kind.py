@@ -7,6 +7,7 @@ import sys
 
 import pytest
 import torch
+from torch.torch_version import TorchVersion
 
 from mmdet_ddpm_moco.utils import rng
 from mmdet_ddpm_moco.utils.rng import device_kind
@@ -151,12 +152,17 @@ def sampled(folder, limit):
 def test_a_kind_samples_the_same_bits(tmp_path):
     """And kinds that do not are told apart: this is why banks keep it."""
     kinds = {}
-    for limit in ('AVX2', 'AVX512_CORE', 'AVX512_CORE_VNNI', 'ALL'):
+    limits = ['AVX512_CORE', 'AVX512_CORE_VNNI', 'ALL']
+    # torch 2.1 asks the processor alone whether oneDNN has bfloat16.
+    if TorchVersion(torch.__version__) >= '2.2':
+        limits.insert(0, 'AVX2')
+    for limit in limits:
         kind, windows = sampled(tmp_path, limit)
         if kind in kinds:
             assert torch.equal(windows, kinds[kind])
         kinds[kind] = windows
+    first = next(iter(kinds.values()))
     for windows in kinds.values():
         # Another rounding, not another window.
-        away = (windows - kinds['cpu avx2']).abs()
+        away = (windows - first).abs()
         assert away.mean() < 0.05

@@ -18,13 +18,13 @@ from mmdet_ddpm_moco.utils.dist import (
 def test_without_a_launcher_nothing_is_started():
     init_ranks('none', backend='nccl')
     assert not torch.distributed.is_initialized()
-    with long_timeout_group() as group:
-        assert group is None
-        assert (
-            all_ranks(lambda: 3, group)
-            == main_process_first(lambda: 3, group)
-            == 3
-        )
+    group = long_timeout_group()
+    assert group is None
+    assert (
+        all_ranks(lambda: 3, group)
+        == main_process_first(lambda: 3, group)
+        == 3
+    )
 
 
 @pytest.mark.parametrize('run', [all_ranks, main_process_first])
@@ -60,8 +60,16 @@ def test_a_launcher_without_gpu(tmp_path):
             assert (get_rank(), get_world_size()) == (0, 1)
             assert get_backend() == 'gloo'
             assert torch.cuda.set_device is set_device
-            with long_timeout_group() as group:
-                assert main_process_first(lambda: 5, group) == 5
+            group = long_timeout_group()
+            assert main_process_first(lambda: 5, group) == 5
+            # It outlives its use: torch might hang while it ends one.
+            assert long_timeout_group() is group
+            torch.distributed.destroy_process_group()
+            assert long_timeout_group() is None
+            init_ranks('pytorch')
+            other = long_timeout_group()
+            assert other is not group
+            assert main_process_first(lambda: 6, other) == 6
             code = 0
         finally:
             os._exit(code)

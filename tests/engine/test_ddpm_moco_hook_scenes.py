@@ -73,24 +73,6 @@ def test_the_dumped_config_says_what_was_run(tmp_path, data, scenes):
     assert 'bank' not in augment
 
 
-@pytest.mark.parametrize('images, prob', [(4, 1 / 3), (2, 0.5), (1, 0.5)])
-def test_few_scenes_are_not_shown_over_and_over(
-    tmp_path, data, scenes, images, prob
-):
-    """Two scenes beside so many labeled images."""
-    cfg = config(data, tmp_path / 'run', scenes)
-    dataset = dict(cfg.train_dataloader.dataset, indices=images)
-    # Repeated images are no more images.
-    cfg.train_dataloader.dataset = dict(
-        type='RepeatDataset', times=2, dataset=dataset
-    )
-    runner = run(cfg)
-    (pipeline,) = config_pipelines(dumped_config(runner).train_dataloader)
-    (augment,) = [t for t in pipeline if 'Diffusion' in str(t['type'])]
-    assert augment['scene_prob'] == pytest.approx(prob, abs=1e-3)
-    assert f'scene_prob={augment["scene_prob"]:g}' in log_of(runner)
-
-
 def test_scenes_of_test_images_stop_the_run(tmp_path, data, scenes):
     cfg = config(data, tmp_path / 'run', scenes)
     dataset = cfg.train_dataloader.dataset.copy()

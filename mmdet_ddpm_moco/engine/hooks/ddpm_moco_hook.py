@@ -1,6 +1,6 @@
 """The one config line that adds a bank, scenes and contrastive weights."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -57,9 +57,8 @@ class DDPMMoCoHook(Hook):
             4.
         scenes (str | None): Folder of scenes, see ``tools/pseudo_label.py``.
             Defaults to None, none.
-        scene_prob (float | None): See :class:`DiffusionDefectAugment`.
-            Defaults to None, the share of scenes among scenes and training
-            images, at most 0.5: a few scenes are not shown over and over.
+        scene_prob (float): See :class:`DiffusionDefectAugment`. Defaults to
+            0.5.
         scene_end (float): Share of the training, in (0, 1], after which no
             sample is swapped for a scene, so that the end sees true labels
             alone. Defaults to 1, scenes to the end.
@@ -92,7 +91,7 @@ class DDPMMoCoHook(Hook):
         prob: float = 0.5,
         max_windows: int = 4,
         scenes: str | None = None,
-        scene_prob: float | None = None,
+        scene_prob: float = 0.5,
         scene_end: float = 1.0,
         min_coverage: float = 0.95,
         unfreeze: bool = False,
@@ -102,10 +101,7 @@ class DDPMMoCoHook(Hook):
     ) -> None:
         check_arguments(
             locals(),
-            scene_prob=(
-                scene_prob is None or 0 <= scene_prob <= 1,
-                'in [0, 1]',
-            ),
+            scene_prob=(0 <= scene_prob <= 1, 'in [0, 1]'),
             scene_end=(0 < scene_end <= 1, 'in (0, 1]'),
         )
         self.augment = dict(
@@ -233,32 +229,25 @@ class DDPMMoCoHook(Hook):
                 'DDPMMoCoHook inserts DiffusionDefectAugment; add it'
             )
             raise InputError(msg)
-        settings = self._settings(datasets)
+        settings = self._settings()
         inserted = [self._insert(d, settings, log) for d in datasets]
         return datasets, sum(inserted)
 
-    def _settings(self, datasets: Sequence[Any]) -> dict[str, Any]:
-        """Arguments of the transform in these data sets."""
+    def _settings(self) -> dict[str, Any]:
+        """Arguments of the transform."""
         settings: dict[str, Any] = {}
         if self.bank is not None:
             settings.update(bank=self.bank, **self.augment)
         if self.scenes is not None:
-            prob = self.scene_prob
-            if prob is None:
-                scenes = len(Scenes(self.scenes).usable())
-                images = sum(map(len, datasets))
-                share = scenes / max(scenes + images, 1)
-                prob = min(0.5, round(share, 4))
-            settings.update(scenes=self.scenes, scene_prob=prob)
+            settings.update(scenes=self.scenes, scene_prob=self.scene_prob)
         return settings
 
     def _add_transform(self, runner: Runner) -> None:
+        cfg = dict(
+            type='mmdet_ddpm_moco.DiffusionDefectAugment', **self._settings()
+        )
         datasets, inserted = self.add_to(
             runner.train_dataloader.dataset, runner.logger.info
-        )
-        cfg = dict(
-            type='mmdet_ddpm_moco.DiffusionDefectAugment',
-            **self._settings(datasets),
         )
         if self.scene_end < 1:
             augments = filter(None, map(augment_of, datasets))

@@ -139,11 +139,10 @@ def admit(
         if part in outputs
         and any(hook.get(part) == outputs[part] for hook in own_hooks(cfg))
     ]
-    with long_timeout_group() as group:
-        verdicts = main_process_first(
-            lambda: _judge(cfg, parts, options, command if make else None),
-            group,
-        )
+    verdicts = main_process_first(
+        lambda: _judge(cfg, parts, options, command if make else None),
+        long_timeout_group(),
+    )
     for found in verdicts:
         print_log(f'admission: {found}')
         if not found.kept:

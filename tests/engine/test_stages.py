@@ -219,6 +219,6 @@ class StopAtEndHook(Hook):
 
 def test_a_config_without_stages_has_none(detector):
     cfg = load(detector)
-    del cfg.stages
+    cfg.pop('stages')
     cfg.custom_hooks = []
     assert stages_of(cfg) == []

@@ -15,6 +15,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
@@ -34,7 +35,7 @@ from ..utils.run_logged import run_logged
 from .admission_folds import PARTS, Fold, remove_empty_hooks
 from .detector_runs import Command, detect, train_to_end
 from .image_sets import ImageSet, labeled_images
-from .inputs import own_hooks, stage_outputs, stages_root
+from .inputs import ann_files, own_hooks, stage_outputs, stages_root
 from .training import training_fingerprint
 
 HELPS, HARMS, UNSURE = 'helps', 'harms', 'cannot tell'
@@ -139,6 +140,8 @@ def admit(
         if part in outputs
         and any(hook.get(part) == outputs[part] for hook in own_hooks(cfg))
     ]
+    if not parts:
+        return []
     verdicts = main_process_first(
         lambda: _judge(cfg, parts, options, command if make else None),
         long_timeout_group(),
@@ -265,15 +268,24 @@ def _state(
         for part in PARTS:  # which may not be made yet
             hook.pop(part, None)
     configs = [
-        Config.fromfile(find_config(recipe['config'], cfg.filename)).to_dict()
+        Config.fromfile(find_config(recipe['config'], cfg.filename))
         for recipe in cfg.stages.values()
         if isinstance(recipe, dict) and recipe.get('config')
     ]
+    lists = {*map(Path, ann_files([c.train_dataloader for c in configs]))}
+    lists.add(Path((cfg.stages.get('teacher') or {}).get('unlabeled', '')))
+    made = stages_root(cfg).resolve()  # later, by the stages themselves
+    read = {
+        str(file): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in lists
+        if file.is_file() and made not in file.resolve().parents
+    }
     text = json.dumps(
         [
             training_fingerprint(plain),
             cfg.stages.to_dict(),
-            configs,
+            [c.to_dict() for c in configs],
+            read,
             list(parts),
             asdict(options),
         ],
@@ -298,7 +310,7 @@ def _report(verdicts: Sequence[Verdict], options: AdmissionOptions) -> str:
             'each part on top of those before it that were kept. The interval '
             '(95 %) is of a bootstrap over images.',
             '',
-            '| part | AP50 without | with it | interval | verdict | kept |',
+            '| part | AP50 without | difference | interval | verdict | kept |',
             '| --- | ---: | ---: | --- | --- | --- |',
             *rows,
             '',

@@ -50,6 +50,7 @@ class Fold:
         self.folder = folder
         self.root = folder / 'stages'
         self._labeled = labeled
+        self._others: dict[Path, str] = {}  # lists without the fold
         self._prefix = str(labeled.prefix.resolve())
         names = {image['file_name'] for image in labeled.coco['images']}
         self.test = self._write('held_out', labeled.subset({*held_out}))
@@ -148,7 +149,9 @@ class Fold:
                 if file.resolve() == self._labeled.ann_file.resolve():
                     source['ann_file'] = self._train
                 elif file.is_file():
-                    source['ann_file'] = self._filtered(file, source)
+                    if file not in self._others:
+                        self._others[file] = self._filtered(file, source)
+                    source['ann_file'] = self._others[file]
 
     def _check_folder(self, source: dict) -> None:
         folder = source.get('img_folder')
@@ -181,7 +184,7 @@ class Fold:
         }
         if len(names) == len(coco['images']):
             return str(file.resolve())
-        return self._write(f'others_{file.stem}', images.subset(names))
+        return self._write(f'others_{len(self._others)}', images.subset(names))
 
 
 def remove_empty_hooks(cfg: Config) -> None:

@@ -104,6 +104,39 @@ def test_verdicts_are_asked_for_once(file, capsys):
     assert len(tools.trained) == 8
 
 
+@pytest.mark.parametrize('name', ['all/train.json', 'others.json'])
+def test_other_unlabeled_images_are_asked_about_again(file, name):
+    root = file.parent
+    (root / 'others.json').write_bytes((root / 'all/train.json').read_bytes())
+    with (root / 'moco.py').open('a') as moco:
+        moco.write(
+            f"train_dataloader.update(more=dict(ann_file='{root}/others.json'))\n"
+        )
+    admit(read_admission(file), JudgedTools())
+    path = root / name
+    path.write_text(path.read_text() + ' ')
+    with pytest.raises(ValueError, match='missing or stale'):
+        admit(read_admission(file), make=False)
+
+
+def test_what_the_stages_make_later_changes_no_verdict(file):
+    bank = file.parent / 'root/bank/annotations.json'
+    with (file.parent / 'moco.py').open('a') as moco:
+        moco.write(f"train_dataloader.update(more=dict(ann_file='{bank}'))\n")
+    first = admit(read_admission(file), JudgedTools())
+    bank.parent.mkdir(parents=True)
+    bank.write_text('{}')
+    assert admit(read_admission(file), make=False) == first
+
+
+def test_a_detector_that_reads_no_part_is_not_judged(file):
+    cfg = read_admission(file)
+    cfg.custom_hooks = []
+    tools = JudgedTools()
+    assert admit(cfg, tools) == []
+    assert tools.trained == []
+
+
 def test_without_admission_nothing_is_asked(file):
     cfg = read_admission(file)
     del cfg.stages.admission

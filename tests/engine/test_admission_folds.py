@@ -98,10 +98,10 @@ def test_a_bank_that_learns_from_scenes_has_them_made(cfg, tmp_path):
     ]
 
 
-def contrast(cfg, tmp_path, source):
+def contrast(cfg, tmp_path, *sources):
     text = (
         "train_dataloader = dict(dataset=dict(type='ContrastiveDataset', "
-        f'sources=[{source!r}]))\n'
+        f'sources={[*sources]!r}))\n'
     )
     (tmp_path / 'moco.py').write_text(text)
 
@@ -118,6 +118,29 @@ def test_other_lists_lose_the_images_of_the_fold(cfg, tmp_path):
     moco = Config.fromfile(found.stages.backbone.config)
     names = [p.name for p in images_of(moco.train_dataloader)]
     assert names == ['0.png', *(f'{i}.png' for i in range(2, 9))]
+
+
+def test_lists_of_one_name_are_not_mixed_up(cfg, tmp_path):
+    # Both are called train.json, and each has images of the fold.
+    for name, kept in (('first', [0, 1]), ('second', [4, 5])):
+        coco = json.loads((tmp_path / 'labeled/train.json').read_bytes())
+        coco['images'] = [coco['images'][i] for i in kept]
+        coco['annotations'] = []
+        (tmp_path / name).mkdir()
+        (tmp_path / name / 'train.json').write_text(json.dumps(coco))
+    sources = [
+        dict(
+            ann_file=str(tmp_path / name / 'train.json'),
+            img_prefix=str(tmp_path / 'labeled/images'),
+            dataset_ids='image',
+        )
+        for name in ('first', 'second', 'first')
+    ]
+    contrast(cfg, tmp_path, *sources)
+    found = detector(make(cfg, tmp_path), 'checkpoint')
+    moco = Config.fromfile(found.stages.backbone.config)
+    names = [p.name for p in images_of(moco.train_dataloader)]
+    assert names == ['0.png', '5.png', '0.png']
 
 
 def test_a_folder_with_images_of_the_fold_is_refused(cfg, tmp_path):

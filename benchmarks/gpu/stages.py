@@ -46,9 +46,9 @@ def run_stages(
         work (Path): Folder of the runs, current folder of this process.
 
     Returns:
-        bool: Whether all variants ran.
+        bool: Whether all variants ran for which there was time, one at least.
     """
-    fine = True
+    fine, ran = True, 0
     stages = [stage for stage in STAGES if stage.part == part]
     turns = max(len(stage.variants) for stage in stages)
     for turn in range(turns):
@@ -65,6 +65,7 @@ def run_stages(
                 continue
             try:
                 run_variant(stage, variant, results, device, configs, work)
+                ran += 1
             except Exception as error:
                 if not isinstance(error, torch.cuda.OutOfMemoryError):
                     traceback.print_exc()
@@ -75,7 +76,7 @@ def run_stages(
             gc.collect()
             if device == 'cuda':
                 torch.cuda.empty_cache()
-    return fine
+    return fine and ran > 0
 
 
 def run_variant(

@@ -5,12 +5,13 @@ import json
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
 from mmengine.config import Config
 
-from benchmarks.gpu import full, stages
+from benchmarks.gpu import full, parts, stages
 from benchmarks.gpu.clock import Clock
 from benchmarks.gpu.data import draw_images, prepare_data, read_note
 from benchmarks.gpu.parts import average_precision, junit_rows
@@ -141,6 +142,15 @@ def test_a_variant_that_fails_leaves_the_others(tmp_path, monkeypatch):
     assert error['ok'] is False
 
 
+def test_a_part_without_time_for_any_variant_has_not_passed(tmp_path):
+    results = Results(tmp_path)
+    clock = Clock('contrast', time.time() + 1, results)
+    assert not stages.run_stages(
+        'contrast', results, clock, 'cpu', tmp_path, tmp_path
+    )
+    assert 'no time left' in results.rows('contrast')[0]['how']
+
+
 def test_nan_does_not_pass():
     good = torch.ones(3)
     assert compared('x', good, good, 1e-6, 'y').ok
@@ -166,6 +176,27 @@ def test_junit(tmp_path, failing):
     if failing:
         assert results.rows('tests')[0]['name'] == 'a::one'
         assert results.rows('tests')[0]['how'] == 'assert 1 == 2'
+
+
+@pytest.mark.parametrize('ended', [True, False])
+def test_tests_that_ended_are_not_taken_for_stopped(
+    tmp_path, monkeypatch, ended
+):
+    """A process that is slow to exit after its last test."""
+
+    def run(command, timeout, stdout, **_):
+        stdout.write('a PASSED\n')
+        if ended:
+            report = command[-1].removeprefix('--junitxml=')
+            Path(report).write_text('<suite><testcase name="a"/></suite>')
+        raise subprocess.TimeoutExpired(command, timeout)
+
+    monkeypatch.setattr(parts.subprocess, 'run', run)
+    results = Results(tmp_path)
+    clock = Clock('tests', time.time() + 9, results)
+    assert parts.run_tests(results, clock, tmp_path) is ended
+    (row,) = results.rows('tests')
+    assert ('stopped' in row['how']) is not ended
 
 
 def test_no_junit_is_a_failure(tmp_path):

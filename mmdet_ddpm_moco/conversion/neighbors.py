@@ -34,7 +34,7 @@ MIN_STRENGTH = 5.5
 CLEAR_STRENGTH = 7.0
 
 _BLOCK = 32
-_THREADS = min(8, len(os.sched_getaffinity(0)))
+_THREADS = min(8, os.cpu_count() or 1)
 
 
 def shifted(read: ReadImage, order: Sequence[int]) -> Iterator[Candidate]:
@@ -49,12 +49,11 @@ def shifted(read: ReadImage, order: Sequence[int]) -> Iterator[Candidate]:
         follow each other, the likeliest first.
     """
 
-    def prepare(index: int) -> _Image:
+    def prepare(index: int) -> tuple[_Image, np.ndarray]:
         image = read(index)
         flat = coarse(image)
-        return _Image(
-            index, image.shape, flat.shape, spectrum(flat, flat.shape)
-        )
+        one = _Image(index, image.shape, flat.shape)
+        return one, spectrum(flat, flat.shape)
 
     recent = _Recent(MIN_STRENGTH, same_size=True)
     return _search(prepare, recent, order, 'comparing neighbors')
@@ -84,9 +83,10 @@ def cut_outs(
         cv2.getOptimalDFTSize(max(1, round(max(widths) * scale))),
     )
 
-    def prepare(index: int) -> _Image:
+    def prepare(index: int) -> tuple[_Image, np.ndarray]:
         flat = flatten(read(index), FINE_SIDE, detail=4, spread=4)
-        return _Image(index, sizes[index], flat.shape, spectrum(flat, canvas))
+        one = _Image(index, sizes[index], flat.shape)
+        return one, spectrum(flat, canvas)
 
     recent = _Recent(CLEAR_STRENGTH, same_size=False)
     return _search(prepare, recent, order, 'comparing cut-outs')
@@ -97,7 +97,6 @@ class _Image:
     index: int
     size: tuple[int, ...]
     shape: tuple[int, int]  # of its flattened version
-    spectrum: np.ndarray
 
 
 @dataclass
@@ -124,7 +123,7 @@ class _Recent:
         self._pairs: deque[_Pair] = deque()
         self._next = 0
 
-    def append(self, image: _Image) -> int:
+    def append(self, image: _Image, spectrum: np.ndarray) -> int:
         """Adds an image.
 
         Returns:
@@ -138,16 +137,18 @@ class _Recent:
             self._pairs.popleft()
         pair = next(filter(partial(self._fits, image), self._pairs), None)
         if pair is None:
-            self._pairs.append(_Pair([image], [number], image.spectrum))
+            self._pairs.append(_Pair([image], [number], spectrum))
         else:
             pair.images.append(image)
             pair.numbers.append(number)
-            pair.spectrum = pair.spectrum + np.complex64(1j) * image.spectrum
+            pair.spectrum = pair.spectrum + np.complex64(1j) * spectrum
         return number
 
-    def similar(self, number: int, image: _Image) -> list[Candidate]:
+    def similar(
+        self, number: int, image: _Image, spectrum: np.ndarray
+    ) -> list[Candidate]:
         """Those before an image that match it, the likeliest first."""
-        conjugate = image.spectrum.conj()
+        conjugate = spectrum.conj()
         found = []
         for pair in self._pairs:
             wanted = [
@@ -184,7 +185,7 @@ class _Recent:
 
 
 def _search(
-    prepare: Callable[[int], _Image],
+    prepare: Callable[[int], tuple[_Image, np.ndarray]],
     recent: _Recent,
     order: Sequence[int],
     description: str,
@@ -194,9 +195,8 @@ def _search(
     # OpenCV and NumPy let other threads run while they work.
     with ThreadPoolExecutor(_THREADS) as pool:
         for start in progress_bar(blocks, description):
-            images = [
-                prepare(index) for index in order[start : start + _BLOCK]
-            ]
-            numbers = [recent.append(image) for image in images]
-            for found in pool.map(recent.similar, numbers, images):
+            block = [prepare(index) for index in order[start : start + _BLOCK]]
+            numbers = [recent.append(*prepared) for prepared in block]
+            images, spectra = zip(*block)
+            for found in pool.map(recent.similar, numbers, images, spectra):
                 yield from found

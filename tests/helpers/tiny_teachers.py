@@ -10,6 +10,7 @@ from mmengine.config import Config
 from mmengine.visualization import Visualizer
 
 from mmdet_ddpm_moco.engine.inputs import fill_hooks
+from mmdet_ddpm_moco.engine.stages import stages_of
 
 from .tiny_detection import (
     HOOK,
@@ -106,3 +107,9 @@ def read_detector(file, **options):
     cfg.merge_from_dict(options)
     cfg.work_dir = str(file.parent / 'work')
     return fill_hooks(cfg)
+
+
+def fresh(file, **options):
+    """Whether the scenes of a detector's file are up to date."""
+    (stage,) = stages_of(read_detector(file, **options))
+    return stage.fresh()

@@ -21,7 +21,9 @@ TRAINED = 'train_dataloader.dataset.dataset.ann_file'
 WORK_DIR = Path('work_dirs/benchmarks/magnetic_tile')
 
 
-def fold_experiments(here: Path, data_root: Path, seed: int) -> list:
+def fold_experiments(
+    here: Path, data_root: Path, seed: int
+) -> list[Experiment]:
     """The experiments of all folds.
 
     Args:

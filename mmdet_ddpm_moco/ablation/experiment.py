@@ -85,7 +85,7 @@ class Experiment:
     # which depends less on where the training stopped.
     checkpoints: int = 1
     # Further runs, with other numbers of labeled images.
-    more_shots: tuple['MoreShots', ...] = ()
+    more_shots: tuple[MoreShots, ...] = ()
 
     @property
     def results(self) -> Path:

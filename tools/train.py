@@ -91,7 +91,7 @@ def main() -> None:
             check_prepared(cfg)
         else:
             prepare(cfg, args.launcher)
-        train(cfg)
+        train(cfg, resume=args.resume == 'auto' and cfg.resume)
 
 
 if __name__ == '__main__':

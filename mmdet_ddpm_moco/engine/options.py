@@ -63,9 +63,7 @@ def apply_options(cfg: Config, args: argparse.Namespace) -> Config:
     if resume == 'auto':
         # With nothing to resume, mmdet's tool would forget load_from too.
         cfg.resume = (Path(cfg.work_dir) / 'last_checkpoint').is_file()
-        if cfg.resume:
-            cfg.load_from = None
-        else:
+        if not cfg.resume:
             start = cfg.get('load_from')
             start = f', starting from {start}' if start else ''
             print_log(f'nothing to resume in {cfg.work_dir}{start}')

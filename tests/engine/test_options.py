@@ -73,8 +73,8 @@ def test_settings_of_the_command_line_win():
     ('resume', 'begun', 'expected'),
     [
         (None, True, (False, 'weights.pth')),
-        ('auto', True, (True, None)),
         # The weights that the config names are not forgotten.
+        ('auto', True, (True, 'weights.pth')),
         ('auto', False, (False, 'weights.pth')),
         ('run/epoch_3.pth', False, (True, 'run/epoch_3.pth')),
     ],

@@ -1,7 +1,10 @@
 import json
+import runpy
+import sys
 from pathlib import Path
 
 import pytest
+import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
@@ -18,6 +21,7 @@ from mmdet_ddpm_moco.engine.training import (
     train,
     training_fingerprint,
 )
+from mmdet_ddpm_moco.utils.paths import shipped
 
 
 @pytest.fixture(autouse=True)
@@ -185,6 +189,26 @@ def test_a_killed_run_can_be_resumed(config, kill):
     assert not is_finished(cfg)
     assert can_resume(load(config))
     assert not can_resume(load(config, **{'randomness.seed': 1}))
+
+
+def test_a_resumed_run_is_that_of_its_config(
+    config, kill, tmp_path, monkeypatch
+):
+    """Also where that names weights to start from."""
+    start = tmp_path / 'start.pth'
+    torch.save(dict(state_dict={}), start)
+    named = dict(load_from=str(start))
+    with_kill(config)
+    kill(3)
+    with pytest.raises(Killed):
+        train(load(config, **named))
+    kill(None)
+    work_dir = load(config).work_dir
+    command = ['train.py', str(config), '--resume', '--work-dir', work_dir]
+    command += ['--cfg-options', f'load_from={start}']
+    monkeypatch.setattr(sys, 'argv', command)
+    runpy.run_path(str(shipped('tools') / 'train.py'), run_name='__main__')
+    assert is_finished(load(config, **named))
 
 
 def test_killed_before_the_first_checkpoint(config, kill):

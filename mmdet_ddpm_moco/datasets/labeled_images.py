@@ -42,6 +42,7 @@ class LabeledImage:
     size: tuple[int, int]  # (width, height)
     defects: tuple[Defect, ...]
     crowds: tuple[Box, ...] = ()  # boxes of its crowd regions
+    pseudo_labeled: bool = False  # by detectors, which miss defects
 
     @property
     def occupied(self) -> list[Box]:
@@ -115,6 +116,7 @@ class LabeledImages:
                 sizes[i['id']],
                 tuple(defects[i['id']]),
                 tuple(crowds[i['id']]),
+                i.get('pseudo_labeled', False),
             )
             for i in data['images']
         )

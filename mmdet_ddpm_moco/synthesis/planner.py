@@ -44,7 +44,9 @@ class WindowPlanner:
     Sizes, aspect ratios and shapes are those of annotated defects, mirrored
     at random. A defect is added only to a defect-free area, and only on
     images whose classes occur together with its own in the training set.
-    Where no such area is found, a labeled defect is replaced instead.
+    None is added to pseudo-labeled images, which may show defects that nobody
+    labeled and others than they seem to: of these, defects are replaced
+    alone. Where no such area is found, a labeled defect is replaced instead.
 
     Args:
         data (LabeledImages): The training images.
@@ -124,11 +126,16 @@ class WindowPlanner:
 
     def _find_hosts(self) -> list[list[int]]:
         """Per class, the images to which such a defect may be added."""
-        sets = [{d.label for d in i.defects} for i in self.data.images]
+        sets = {
+            index: {d.label for d in image.defects}
+            for index, image in enumerate(self.data.images)
+            if not image.pseudo_labeled
+        }
         hosts = []
         for label in range(len(self.data.classes)):
-            allowed = {label}.union(*(s for s in sets if label in s))
-            hosts.append([i for i, s in enumerate(sets) if s <= allowed])
+            together = (s for s in sets.values() if label in s)
+            allowed = {label}.union(*together)
+            hosts.append([i for i, s in sets.items() if s <= allowed])
         return hosts
 
     def plan(self, number: int) -> WindowPlan:
@@ -194,6 +201,8 @@ class WindowPlanner:
         shape = _shape(self.data.images[index], defect)
         shape = shape[:: rng.choice((1, -1)), :: rng.choice((1, -1))]
         hosts = self._hosts[defect.label]
+        if not hosts:
+            return None  # of a class that is pseudo-labeled alone
         host_index = hosts[rng.randint(len(hosts))]
         host = self.data.images[host_index]
         box = find_free_box(defect.box[2:], host.size, host.occupied, rng)

@@ -55,8 +55,8 @@ def known_defects(
         :func:`common_prefix`, ``annotations`` and ``categories``. Ids of the
         labels stay as they are. ``found``, in [0, 1], says how surely a
         detector that did not see a defect finds it: of a pseudo-label, its
-        probability. A pseudo-label has ``iscrowd`` 1 where it is not
-        :data:`CONFIDENT`.
+        probability. Images of scenes are ``pseudo_labeled``. A pseudo-label
+        has ``iscrowd`` 1 where it is not :data:`CONFIDENT`.
     """
     prefix = common_prefix([labeled_prefix, scenes_prefix])
 
@@ -73,7 +73,10 @@ def known_defects(
     above = 1 + max((i['id'] for i in images), default=0)
     lowest = min((i['id'] for i in scenes['images']), default=0)
     shift = above - lowest
-    images += [named(i, scenes_prefix, shift) for i in scenes['images']]
+    images += [
+        dict(named(i, scenes_prefix, shift), pseudo_labeled=True)
+        for i in scenes['images']
+    ]
     first = 1 + max((a['id'] for a in annotations), default=0)
     annotations += [
         dict(

@@ -1,4 +1,5 @@
 import itertools
+import json
 import re
 
 import numpy as np
@@ -194,6 +195,25 @@ def test_hosts_are_those_where_the_classes_occur_together(data):
         *(('dent', i) for i in (0, 1, 3)),
         *(('pit', i) for i in (0, 1, 3)),
         *(('scratch', i) for i in (2, 3)),
+    }
+
+
+@pytest.mark.parametrize('labeled', [0, 2])
+def test_nothing_is_added_where_teachers_may_have_missed_defects(
+    tmp_path, labeled
+):
+    ann_file, prefix = write_images(tmp_path, size=(160, 120))
+    coco = json.loads(ann_file.read_text())
+    for image in coco['images'][labeled:]:
+        image['pseudo_labeled'] = True
+    ann_file.write_text(json.dumps(coco))
+    loaded = LabeledImages(ann_file, prefix)
+    every = [planner(loaded).plan(n) for n in range(200)]
+    painted = {(plan.kind == 'replaces', plan.image) for plan in every}
+    # Image 3 has no defect that could be replaced.
+    assert painted == {
+        *((True, image) for image in (0, 1, 2)),
+        *((False, image) for image in range(labeled)),
     }
 
 

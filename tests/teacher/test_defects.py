@@ -73,5 +73,6 @@ def test_only_confident_boxes_are_learned_and_none_is_background(tmp_path):
     assert found == {'a.png': [1], '4.png': [0], '5.png': []}
     assert data.images[0].defects[0].found == 1
     assert data.images[1].defects[0].found == 0.5
+    assert [i.pseudo_labeled for i in data.images] == [False, True, True]
     # What may be a defect is not taken for background.
     assert data.images[2].occupied == [(4, 4, 9, 9)]

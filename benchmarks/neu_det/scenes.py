@@ -2,6 +2,12 @@
 variants = dict(
     baseline='variants/quick_stable.py',
     scenes='variants/quick_scenes.py',
+    softteacher=dict(
+        config='variants/quick_softteacher.py',
+        seeds=[0, 1, 2],
+        own_method=True,
+        note="mmdet's, set as softteacher_settings.py found it best",
+    ),
     fully_supervised=dict(
         config='variants/quick_fully_supervised.py',
         seeds=[0],

@@ -62,11 +62,16 @@ def _experiment(
         )
 
     unlabeled = str(data_root / ann['unlabeled'])
+    generator = {
+        'train_dataloader.dataset.ann_file': str(data_root / ann['labeled']),
+        'train_dataloader.dataset.img_prefix': f'{data_root}/images/',
+    }
     return Experiment(
         file=here / f'fold_{fold.name}.py',
         variants=(
             variant(REFERENCE),
             variant('scenes', options={'stages.teacher.unlabeled': unlabeled}),
+            variant('bank', options={'stages.generator.options': generator}),
             variant(
                 'fully_supervised',
                 options={TRAINED: ann['both']},

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from benchmarks.magnetic_tile.folds import FOLDS, write_folds
 from benchmarks.magnetic_tile.scores import false_alarms, pooled_scores
 from benchmarks.magnetic_tile.table import results, table
 from helpers.tiny_experiment import FakeTools, write_images
-from mmdet_ddpm_moco.ablation.measure import run_experiment
+from mmdet_ddpm_moco.ablation.measure import prepare_runs, run_experiment
 from mmdet_ddpm_moco.ablation.records import read_records
 from mmdet_ddpm_moco.evaluation.detection_matches import match_detections
 
@@ -162,7 +163,28 @@ def here(tmp_path, monkeypatch):
     (folder / 'fully_supervised.py').write_text(VARIANT)
     teacher = "stages = dict(root='run', teacher=dict(unlabeled='x'))"
     (folder / 'scenes.py').write_text(VARIANT + teacher)
+    shipped = 'ddpm/ddpm_unet32_1xb16-3ki_magnetic-tile.py'
+    bank = (
+        f"stages = dict(root='run', generator=dict(config='{shipped}'), "
+        'bank=dict(num=4))'
+    )
+    (folder / 'bank.py').write_text(VARIANT + bank)
     return folder.parent
+
+
+def test_the_generator_learns_from_the_labeled_third_of_its_fold(data, here):
+    write_images(data / 'images', [f'{i:02}.png' for i in range(1, 61)])
+    for number, fold in enumerate(fold_experiments(here, data, 0)):
+        (runs,) = [
+            configs
+            for run, configs in prepare_runs(fold)
+            if run.variant.name == 'bank'
+        ]
+        source = runs.stages['generator'].train_dataloader.dataset
+        learned = json.loads(Path(source.ann_file).read_bytes())
+        (labeled,) = read(data / f'annotations/folds_0/{number}', 'labeled')
+        assert learned['images'] == labeled['images']
+        assert Path(source.img_prefix) == data / 'images'
 
 
 def test_variants_are_scored_when_all_folds_are_finished(data, here):

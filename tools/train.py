@@ -83,15 +83,18 @@ def main() -> None:
 
     setup_cache_size_limit_of_dynamo()
     cfg = apply_options(Config.fromfile(find_config(args.config)), args)
-    # Before the stages, which may take days.
-    check_checkpoint(cfg)
+    resume = args.resume == 'auto' and cfg.resume
+    # Before the stages, which may take days. A run that goes on no longer
+    # reads what it started from.
+    if not resume:
+        check_checkpoint(cfg)
     check_data(cfg, make=not args.no_prepare)
     with reported(cfg.work_dir):
         if args.no_prepare:
             check_prepared(cfg)
         else:
             prepare(cfg, args.launcher)
-        train(cfg, resume=args.resume == 'auto' and cfg.resume)
+        train(cfg, resume=resume)
 
 
 if __name__ == '__main__':

@@ -191,10 +191,11 @@ def test_a_killed_run_can_be_resumed(config, kill):
     assert not can_resume(load(config, **{'randomness.seed': 1}))
 
 
+@pytest.mark.parametrize('gone', [False, True])
 def test_a_resumed_run_is_that_of_its_config(
-    config, kill, tmp_path, monkeypatch
+    config, kill, tmp_path, monkeypatch, gone
 ):
-    """Also where that names weights to start from."""
+    """Also where that names weights to start from, needed no longer."""
     start = tmp_path / 'start.pth'
     torch.save(dict(state_dict={}), start)
     named = dict(load_from=str(start))
@@ -203,6 +204,8 @@ def test_a_resumed_run_is_that_of_its_config(
     with pytest.raises(Killed):
         train(load(config, **named))
     kill(None)
+    if gone:
+        start.unlink()
     work_dir = load(config).work_dir
     command = ['train.py', str(config), '--resume', '--work-dir', work_dir]
     command += ['--cfg-options', f'load_from={start}']

@@ -1,4 +1,6 @@
-# Faster R-CNN R50-FPN with DDPM-MoCo on NEU-DET, for one GPU.
+# Faster R-CNN R50-FPN with DDPM-MoCo on NEU-DET, for one GPU: 20 labeled images
+# per class, the other training images unlabeled. Not measured with this
+# backbone; docs/results.md says what each part is worth to a smaller one.
 _base_ = [
     'mmdet::_base_/models/faster-rcnn_r50_fpn.py',
     './_base_/datasets/neu_det_detection.py',
@@ -13,6 +15,27 @@ model = dict(
     backbone=dict(frozen_stages=-1, norm_eval=False, init_cfg=None),
     rpn_head=dict(anchor_generator=dict(scales=[4])),
     roi_head=dict(bbox_head=dict(num_classes=6)),
+)
+
+few = 'annotations/train_20.json'
+labeled = dict(_base_.train_dataloader.dataset, ann_file=few)
+# 75 iterations of an epoch of 120 images.
+train_dataloader = dict(
+    dataset=dict(
+        _delete_=True, type='RepeatDataset', times=10, dataset=labeled
+    )
+)
+
+# With _base_/ddpm_moco.py: generator, bank and backbone, then three teachers
+# as long as the detector, each on 80 of the images.
+stages = dict(
+    generator=dict(
+        options={'train_dataloader.dataset.ann_file': _base_.data_root + few}
+    ),
+    bank=dict(num=1000),
+    # What is labeled already is left out; of the rest the names alone are
+    # read.
+    teacher=dict(unlabeled=_base_.data_root + 'annotations/train.json'),
 )
 
 train_cfg = dict(max_epochs=36)

@@ -82,11 +82,8 @@ def test_config_builds(path):
             assert find_config(cfg.stages[stage].config, path).is_file()
 
 
-SCENES = 'faster-rcnn_r50_fpn_ddpm-moco-scenes_1xb16-36e_neu-det-20shot.py'
-
-
 def test_teachers_are_the_detector_without_what_knows_all_labels():
-    path = ROOT / 'configs/ddpm_moco' / SCENES
+    path = ROOT / 'configs/faster_rcnn_ddpm_moco.py'
     cfg = fill_hooks(Config.fromfile(path))
     root = cfg.stages.root
     assert cfg.custom_hooks[0].scenes == f'{root}/scenes'

@@ -3,9 +3,8 @@
 # with a `bank`, a `checkpoint` or `scenes` of its own takes those alone.
 custom_hooks = [dict(type='mmdet_ddpm_moco.DDPMMoCoHook')]
 # How tools/train.py makes them, sized for one GPU. With unlabeled images,
-# teacher=dict(unlabeled=<COCO json or folder>) adds scenes, in root/scenes.
-# NEU-DET has none where the detector has all labels; with few, see
-# ddpm_moco/faster-rcnn_r50_fpn_ddpm-moco-scenes_1xb16-36e_neu-det-20shot.py.
+# teacher=dict(unlabeled=<COCO json or folder>) adds scenes, in root/scenes:
+# see faster_rcnn_ddpm_moco.py.
 stages = dict(
     root='work_dirs/neu_det',
     generator=dict(config='ddpm/ddpm_unet64_1xb64-20ki_neu-det.py'),

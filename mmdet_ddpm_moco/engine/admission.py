@@ -34,7 +34,7 @@ from ..utils.paths import find_config
 from ..utils.run_logged import run_logged
 from .admission_folds import PARTS, Fold, remove_empty_hooks
 from .detector_runs import Command, detect, train_to_end
-from .image_sets import ImageSet, labeled_images
+from .image_sets import ImageSet, image_files, labeled_images
 from .inputs import ann_files, own_hooks, stage_outputs, stages_root
 from .training import training_fingerprint
 
@@ -273,12 +273,13 @@ def _state(
         if isinstance(recipe, dict) and recipe.get('config')
     ]
     lists = {*map(Path, ann_files([c.train_dataloader for c in configs]))}
-    lists.add(Path((cfg.stages.get('teacher') or {}).get('unlabeled', '')))
+    if unlabeled := (cfg.stages.get('teacher') or {}).get('unlabeled'):
+        lists.add(Path(unlabeled))
     made = stages_root(cfg).resolve()  # later, by the stages themselves
     read = {
-        str(file): hashlib.sha256(file.read_bytes()).hexdigest()
-        for file in lists
-        if file.is_file() and made not in file.resolve().parents
+        str(path): _contents(path)
+        for path in lists
+        if path.exists() and made not in path.resolve().parents
     }
     text = json.dumps(
         [
@@ -293,6 +294,16 @@ def _state(
         default=str,
     )
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _contents(path: Path) -> str:
+    """A hash of a list of images, or of what images a folder has."""
+    if path.is_dir():
+        images = {str(f): f.stat().st_size for f in image_files(path)}
+        data = json.dumps(images).encode()
+    else:
+        data = path.read_bytes()
+    return hashlib.sha256(data).hexdigest()
 
 
 def _report(verdicts: Sequence[Verdict], options: AdmissionOptions) -> str:

@@ -2,6 +2,8 @@
 
 import json
 
+import cv2
+import numpy as np
 import pytest
 
 from helpers.tiny_admission import (
@@ -117,6 +119,23 @@ def test_other_unlabeled_images_are_asked_about_again(file, name):
     path.write_text(path.read_text() + ' ')
     with pytest.raises(ValueError, match='missing or stale'):
         admit(read_admission(file), make=False)
+
+
+def test_an_image_more_in_an_unlabeled_folder_is_asked_about(file):
+    images = file.parent / 'more'
+    images.mkdir()
+    cv2.imwrite(str(images / 'a.png'), np.full((40, 40, 3), 7, np.uint8))
+
+    def read():
+        cfg = read_admission(file)
+        cfg.stages.teacher.unlabeled = str(images)
+        return cfg
+
+    first = admit(read(), JudgedTools())
+    assert admit(read(), make=False) == first
+    cv2.imwrite(str(images / 'b.png'), np.full((40, 40, 3), 8, np.uint8))
+    with pytest.raises(ValueError, match='missing or stale'):
+        admit(read(), make=False)
 
 
 def test_what_the_stages_make_later_changes_no_verdict(file):

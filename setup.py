@@ -51,7 +51,7 @@ REQUIRED = [
     'opencv-python',
     'pillow',
     'pycocotools',
-    'scipy',
+    'scipy>=1.12',  # isotonic_regression
     'tqdm',
 ]
 GENERATOR = ['diffusers>=0.28', 'safetensors']

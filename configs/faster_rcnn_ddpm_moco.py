@@ -1,6 +1,6 @@
-# Faster R-CNN R50-FPN with DDPM-MoCo on NEU-DET, for one GPU: 20 labeled images
-# per class, the other training images unlabeled. Not measured with this
-# backbone; docs/results.md says what each part is worth to a smaller one.
+# Faster R-CNN R50-FPN with DDPM-MoCo on NEU-DET, for one GPU: all parts, from
+# 20 labeled images per class; the other training images are unlabeled. Not
+# measured: what was is ddpm_moco/faster-rcnn_lite0_fpn_scenes_*.py.
 _base_ = [
     'mmdet::_base_/models/faster-rcnn_r50_fpn.py',
     './_base_/datasets/neu_det_detection.py',

@@ -158,6 +158,43 @@ def test_variants_differ_in_hook_and_stages_only(
     ]
 
 
+def test_the_recipe_from_imagenet_is_the_one_that_was_measured():
+    shipped, measured = (
+        [Config.fromfile(ROOT / folder / name) for name in names]
+        for folder, names in (
+            (
+                'configs/ddpm_moco',
+                [
+                    'faster-rcnn_lite0_fpn_1xb4-2880i_neu-det.py',
+                    'faster-rcnn_lite0_fpn_scenes_1xb4-2880i_neu-det.py',
+                ],
+            ),
+            (
+                'benchmarks/neu_det/variants',
+                ['quick_stable.py', 'quick_scenes.py'],
+            ),
+        )
+    )
+    assert differences(*shipped) == {'custom_hooks', 'stages'}
+    for ours, theirs in zip(shipped, measured):
+        for key in (
+            'model',
+            'optim_wrapper',
+            'param_scheduler',
+            'custom_hooks',
+            'train_pipeline',
+            'test_pipeline',
+            'randomness',
+        ):
+            assert ours[key] == theirs[key], key
+        assert ours.train_cfg.max_iters == theirs.train_cfg.max_iters
+        for cfg in (ours, theirs):
+            cfg.train_dataloader.dataset.pop('data_root')
+        assert ours.train_dataloader == theirs.train_dataloader
+    teachers = [pair[1].stages.teacher.options for pair in (shipped, measured)]
+    assert teachers[0] == teachers[1]
+
+
 def test_each_file_name_is_of_one_config_alone():
     """openmim looks for a config by its name, in all that is installed."""
     installed = ('configs', 'mmdet_ddpm_moco', 'tools', 'benchmarks/detectors')

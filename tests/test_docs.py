@@ -136,8 +136,8 @@ def test_conversions_of_own_images_run_as_written(
     monkeypatch.setattr(sys, 'argv', [tool, *options])
     runpy.run_path(str(ROOT / tool), run_name='__main__')
     assert 'Findings: none.' in capsys.readouterr().out
-    few = load(tmp_path / 'data/mine', 'train_20')
-    classes = [category['name'] for category in few['categories']]
-    assert len(few['images']) == 20 * len(classes)
+    train = load(tmp_path / 'data/mine', 'train')
+    classes = [category['name'] for category in train['categories']]
+    assert len(train['images']) >= 20 * len(classes)
     if name == 'labelme':
         assert classes == ['scratch']

@@ -10,6 +10,7 @@ import zipfile
 from importlib.util import find_spec
 
 import pytest
+from packaging.requirements import Requirement
 
 from helpers.tiny_detection import HOOK, write_bank, write_images
 from mmdet_ddpm_moco.datasets.aluminium_plate_dataset import (
@@ -133,6 +134,14 @@ def test_wheel_ships_configs_and_tools(built):
     # Two distributions provide each of these modules.
     for module in ('torch', 'mmdet', 'mmcv', 'mmengine', 'mmpretrain'):
         assert not any(module in line for line in required)
+
+
+def test_scipy_is_new_enough():
+    """Teachers need its isotonic_regression."""
+    (required,) = re.findall("'(scipy.*?)'", (ROOT / 'setup.py').read_text())
+    versions = Requirement(required).specifier
+    assert '1.11.4' not in versions
+    assert '1.12.0' in versions
 
 
 def test_sdist_has_no_more_than_it_needs(built):

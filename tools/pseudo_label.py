@@ -14,10 +14,10 @@ from mmdet_ddpm_moco.utils.config_action import ConfigAction
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=f'{__doc__} Each teacher is trained on all folds of the '
-        'labels but one; its detections on that fold set the scores from '
-        'which on boxes of each class are kept or ignored. What all teachers '
-        'find on the unlabeled images is merged. Started again after a kill, '
-        'it resumes.'
+        'labels but one; from its detections on that fold is learned how '
+        'likely a box of a score is right. What all teachers find on the '
+        'unlabeled images is merged, each box with that probability. Started '
+        'again after a kill, it resumes.'
     )
     parser.add_argument(
         'config',

@@ -16,13 +16,13 @@ from mmengine.config import Config
 
 from ..engine.config_paths import map_strings, moved
 from ..engine.generator_config import learn_from_scenes
-from ..engine.image_sets import image_files
 from ..engine.inputs import ann_files
 from ..engine.pipelines import config_dicts, type_name
 from ..engine.teacher_config import teacher_config
 from ..utils.checks import check_annotations
 from ..utils.errors import InputError
 from ..utils.fileio import atomic_write_bytes
+from ..utils.image_files import image_files
 from ..utils.paths import find_config
 from .experiment import Experiment, Run
 from .shots import shots_name

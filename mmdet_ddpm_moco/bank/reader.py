@@ -33,6 +33,10 @@ SAME_BACKGROUND = 3.0
 CHECKED = 16
 
 
+class OtherImageError(InputError):
+    """A window was synthesized on another image."""
+
+
 class DefectBank:
     """A finished bank, opened for reading.
 
@@ -215,8 +219,8 @@ class DefectBank:
             was not accepted.
 
         Raises:
-            ValueError: The window's background is not that of the image, or
-                its PNG is missing or damaged.
+            OtherImageError: The window's background is not that of the image.
+            ValueError: Its PNG is missing or damaged.
         """
         pixels = self._pixels(window)
         alpha = np.ascontiguousarray(pixels[..., 3])
@@ -232,7 +236,7 @@ class DefectBank:
                 'DiffusionDefectAugment right after LoadAnnotations, or make '
                 'the bank again'
             )
-            raise InputError(msg)
+            raise OtherImageError(msg)
         if accept is not None and not accept(alpha):
             return None
         # Most of a window is background.

@@ -182,7 +182,9 @@ def write_scenes(
     manifest = dict(
         format_version=FORMAT_VERSION,
         classes=classes,
-        img_prefix=str(Path(img_prefix).resolve()),
+        # Not resolved: defects.json, and with it a bank, names images by
+        # the path as it was given, and its windows are found by that.
+        img_prefix=str(Path(img_prefix).absolute()),
         **settings,
     )
     text = json.dumps(manifest, indent=1, ensure_ascii=False) + '\n'

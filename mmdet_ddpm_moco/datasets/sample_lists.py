@@ -19,6 +19,7 @@ from ..bank.compositing import Box
 from ..utils.checks import check_annotations, check_arguments
 from ..utils.errors import InputError, MissingFileError
 from ..utils.fileio import IMAGE_SUFFIXES
+from ..utils.image_files import image_files
 from .labeled_images import BACKGROUND, LabeledImage, LabeledImages
 from .window_geometry import find_free_box
 
@@ -143,11 +144,7 @@ def enlarged_box(
 def list_folder(dataset_ids: str, img_folder: str) -> Listing:
     """Lists all images in a folder and its subfolders."""
     root = Path(img_folder)
-    paths = sorted(
-        path
-        for path in root.rglob('*')
-        if path.suffix.lower() in IMAGE_SUFFIXES
-    )
+    paths = image_files(root)
     if not paths:
         msg = (
             f'no image ({", ".join(IMAGE_SUFFIXES)}) in {img_folder} or '

@@ -11,11 +11,9 @@ of the detector. It costs a training for each fold and part, one more for each
 fold, and the stages once for each fold.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
@@ -30,13 +28,19 @@ from ..utils.checks import check_arguments
 from ..utils.dist import long_timeout_group, main_process_first
 from ..utils.errors import InputError
 from ..utils.fileio import atomic_write_bytes, read_json, write_json
-from ..utils.paths import find_config
 from ..utils.run_logged import run_logged
-from .admission_folds import PARTS, Fold, remove_empty_hooks
+from .admission_folds import (
+    PARTS,
+    Fold,
+    reads,
+    remove_backbone,
+    remove_empty_hooks,
+)
+from .admission_images import groups_with_copies
+from .admission_state import admission_state, as_begun, with_stages
 from .detector_runs import Command, detect, train_to_end
-from .image_sets import ImageSet, image_files, labeled_images
-from .inputs import ann_files, own_hooks, stage_outputs, stages_root
-from .training import training_fingerprint
+from .image_sets import ImageSet, labeled_images
+from .inputs import own_hooks, stage_outputs, stages_root
 
 HELPS, HARMS, UNSURE = 'helps', 'harms', 'cannot tell'
 FILE = 'admission.json'
@@ -138,7 +142,7 @@ def admit(
         part
         for part in PARTS
         if part in outputs
-        and any(hook.get(part) == outputs[part] for hook in own_hooks(cfg))
+        and any(reads(hook, part, outputs[part]) for hook in own_hooks(cfg))
     ]
     if not parts:
         return []
@@ -172,9 +176,13 @@ def _judge(
     command: Command | None,
 ) -> list[Verdict]:
     out = stages_root(cfg) / 'admission'
-    state = _state(cfg, parts, options)
     found = read_json(out / FILE, {})
-    if found.get('state') == state:
+    # A resumed run may be told again what it began from, on the command line.
+    given, cfg = cfg, as_begun(cfg)
+    state, told_again = (
+        admission_state(c, parts, asdict(options)) for c in (cfg, given)
+    )
+    if found.get('state') in (state, told_again):
         return [Verdict(**row) for row in found['verdicts']]
     if command is None:
         msg = (
@@ -185,12 +193,8 @@ def _judge(
     labeled = labeled_images(cfg)
     kinds = {i['file_name']: '' for i in labeled.coco['images']}
     kinds |= main_classes(labeled.coco)
-    groups = {
-        i['file_name']: i['group']
-        for i in labeled.coco['images']
-        if 'group' in i
-    }
-    smaller = _with_stages(cfg, options.stages)
+    groups = groups_with_copies(labeled)
+    smaller = with_stages(cfg, options.stages)
     folds = [
         Fold(smaller, labeled, names, out / str(number))
         for number, names in enumerate(
@@ -253,59 +257,6 @@ def _scores(
     )
 
 
-def _with_stages(cfg: Config, stages: Mapping) -> Config:
-    cfg = Config(cfg.to_dict(), filename=cfg.filename)
-    cfg.merge_from_dict(dict(stages=dict(stages)) if stages else {})
-    return cfg
-
-
-def _state(
-    cfg: Config, parts: Sequence[str], options: AdmissionOptions
-) -> str:
-    """A hash of what the verdicts depend on."""
-    plain = Config(cfg.to_dict(), filename=cfg.filename)
-    for hook in own_hooks(plain):
-        for part in PARTS:  # which may not be made yet
-            hook.pop(part, None)
-    configs = [
-        Config.fromfile(find_config(recipe['config'], cfg.filename))
-        for recipe in cfg.stages.values()
-        if isinstance(recipe, dict) and recipe.get('config')
-    ]
-    lists = {*map(Path, ann_files([c.train_dataloader for c in configs]))}
-    if unlabeled := (cfg.stages.get('teacher') or {}).get('unlabeled'):
-        lists.add(Path(unlabeled))
-    made = stages_root(cfg).resolve()  # later, by the stages themselves
-    read = {
-        str(path): _contents(path)
-        for path in lists
-        if path.exists() and made not in path.resolve().parents
-    }
-    text = json.dumps(
-        [
-            training_fingerprint(plain),
-            cfg.stages.to_dict(),
-            [c.to_dict() for c in configs],
-            read,
-            list(parts),
-            asdict(options),
-        ],
-        sort_keys=True,
-        default=str,
-    )
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _contents(path: Path) -> str:
-    """A hash of a list of images, or of what images a folder has."""
-    if path.is_dir():
-        images = {str(f): f.stat().st_size for f in image_files(path)}
-        data = json.dumps(images).encode()
-    else:
-        data = path.read_bytes()
-    return hashlib.sha256(data).hexdigest()
-
-
 def _report(verdicts: Sequence[Verdict], options: AdmissionOptions) -> str:
     rows = [
         f'| {v.part} | {v.without:.1f} | {v.difference:+.1f} | {v.low:+.1f} … '
@@ -331,9 +282,8 @@ def _report(verdicts: Sequence[Verdict], options: AdmissionOptions) -> str:
 
 def _leave_out(cfg: Config, part: str, output: str) -> None:
     for hook in own_hooks(cfg):
-        if hook.get(part) == output:
+        if reads(hook, part, output):
             del hook[part]
     remove_empty_hooks(cfg)
     if part == 'checkpoint':
-        # Teachers would start from it.
-        cfg.stages.pop('backbone', None)
+        remove_backbone(cfg)

@@ -5,25 +5,23 @@ what is left, for each fold.
 """
 
 import copy
-import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
 
 from mmengine.config import Config
 
-from ..utils.errors import InputError
-from ..utils.fileio import atomic_write_bytes, json_bytes
+from ..utils.fileio import atomic_write_bytes
 from ..utils.paths import find_config
-from ..utils.provenance import fingerprints
+from .admission_images import HeldOut
 from .config_paths import moved
-from .image_sets import ImageSet, unlabeled_images
-from .inputs import ann_files, own_hooks, stages_root
+from .image_sets import ImageSet, labeled_source
+from .inputs import own_hooks, stage_outputs, stages_root
 from .pipelines import config_dicts
+from .teacher_config import teacher_config
 
 # Arguments of the hook, in the order in which they are judged.
 PARTS = ('checkpoint', 'scenes', 'bank')
-_CONFIGS = ('generator', 'backbone')
+_LOADER = 'train_dataloader'
 
 
 class Fold:
@@ -49,16 +47,7 @@ class Fold:
     ) -> None:
         self.folder = folder
         self.root = folder / 'stages'
-        self._labeled = labeled
-        self._others: dict[Path, str] = {}  # lists without the fold
-        self._prefix = str(labeled.prefix.resolve())
-        names = {image['file_name'] for image in labeled.coco['images']}
-        self.test = self._write('held_out', labeled.subset({*held_out}))
-        self._train = self._write(
-            'labeled', labeled.subset(names - {*held_out})
-        )
-        paths = [labeled.prefix / name for name in held_out]
-        self._hidden = {f.content for f in fingerprints(paths).values()}
+        self._held_out = HeldOut(labeled, held_out, folder)
         self._cfg = self._with_stages(cfg)
 
     def detector(self, parts: Collection[str], options: Mapping) -> Path:
@@ -73,6 +62,8 @@ class Fold:
         """
         cfg = copy.deepcopy(self._cfg)
         cfg.merge_from_dict(dict(options))
+        # The settings may name other lists.
+        self._held_out.leave_out(cfg[_LOADER])
         made = dict(
             checkpoint=str(self.root / 'moco' / 'backbone.pth'),
             scenes=str(self.root / 'scenes'),
@@ -86,53 +77,35 @@ class Fold:
                         hook[part] = made[part]
         remove_empty_hooks(cfg)
         if 'checkpoint' not in parts:
-            # Teachers would start from it.
-            cfg.stages.pop('backbone', None)
+            remove_backbone(cfg)
         name = '+'.join(part for part in PARTS if part in parts) or 'without'
         cfg.work_dir = str(self.folder / name)
-        file = self.folder / name / 'detector.py'
+        return self._write(f'{name}/detector', cfg)
+
+    def _write(self, name: str, cfg: Config) -> Path:
+        file = self.folder / f'{name}.py'
         atomic_write_bytes(file, cfg.pretty_text.encode())
         return file
 
-    def _write(self, name: str, coco: dict) -> str:
-        file = self.folder.resolve() / f'{name}.json'
-        atomic_write_bytes(file, json_bytes(coco))
-        return str(file)
-
     def _with_stages(self, cfg: Config) -> Config:
         """The detector on this fold, its stages made from the other folds."""
-        old = str(stages_root(cfg))
-        cfg = copy.deepcopy(cfg)
-        for name in _CONFIGS:
-            recipe = cfg.stages.get(name)
-            if recipe:
-                path = find_config(recipe.config, cfg.filename)
-                stage = Config.fromfile(path)
-                stage.merge_from_dict(dict(recipe.pop('options', None) or {}))
-                stage = moved(stage, old, str(self.root))
-                self._leave_out(stage.train_dataloader)
-                file = self.folder / f'{name}.py'
-                atomic_write_bytes(file, stage.pretty_text.encode())
-                recipe.config = str(file)
-        teacher = cfg.stages.get('teacher')
-        if teacher:
-            others = unlabeled_images(
-                teacher.unlabeled,
-                teacher.get('unlabeled_prefix'),
-                self._labeled,
-            )
-            teacher.unlabeled = self._write('unlabeled', others.coco)
-            teacher.unlabeled_prefix = str(others.prefix.resolve())
-        self._leave_out(cfg.train_dataloader)
+        given, cfg = cfg, copy.deepcopy(cfg)
+        for name in ('generator', 'backbone'):
+            if cfg.stages.get(name):
+                stage = stage_config(cfg, cfg.stages[name])
+                self._use(cfg.stages[name], name, stage, given)
+        if cfg.stages.get('teacher'):
+            self._take_from_teachers(cfg, given)
+        self._held_out.leave_out(cfg[_LOADER])
         test = copy.deepcopy(cfg.get('test_dataloader') or cfg.val_dataloader)
         for dataset in config_dicts(test):
             if 'ann_file' in dataset:
-                dataset['ann_file'] = self.test
-                dataset['data_prefix'] = dict(img=self._prefix)
+                dataset['ann_file'] = self._held_out.test
+                dataset['data_prefix'] = dict(img=self._held_out.prefix)
         cfg.test_dataloader = test
         cfg.test_cfg = dict(type='TestLoop')
         cfg.test_evaluator = dict(
-            type='CocoMetric', ann_file=self.test, metric='bbox'
+            type='CocoMetric', ann_file=self._held_out.test, metric='bbox'
         )
         for part in ('val_dataloader', 'val_cfg', 'val_evaluator'):
             cfg[part] = None
@@ -140,51 +113,78 @@ class Fold:
         cfg.stages.root = str(self.root)
         return cfg
 
-    def _leave_out(self, loader: Any) -> None:
-        """Replaces annotations by those without the images of the fold."""
-        for source in config_dicts(loader):
-            self._check_folder(source)
-            own = {k: source.get(k) for k in ('ann_file', 'data_root')}
-            for file in map(Path, ann_files(own)):
-                if file.resolve() == self._labeled.ann_file.resolve():
-                    source['ann_file'] = self._train
-                elif file.is_file():
-                    if file not in self._others:
-                        self._others[file] = self._filtered(file, source)
-                    source['ann_file'] = self._others[file]
+    def _use(
+        self, recipe: dict, name: str, stage: Config, given: Config
+    ) -> None:
+        """Writes the config of a stage and names it in its recipe."""
+        stage = moved(stage, str(stages_root(given)), str(self.root))
+        self._held_out.leave_out(stage[_LOADER])
+        recipe.pop('options', None)
+        recipe['config'] = str(self._write(name, stage))
 
-    def _check_folder(self, source: dict) -> None:
-        folder = source.get('img_folder')
-        if not folder:
-            return
-        files = [path for path in Path(folder).rglob('*') if path.is_file()]
-        seen = {f.content for f in fingerprints(files).values()}
-        if seen & self._hidden:
-            msg = (
-                f'the folder {folder} has labeled images, and admission needs '
-                'the contrast without those of a fold: name a COCO json of '
-                'the images instead, as ann_file'
-            )
-            raise InputError(msg)
+    def _take_from_teachers(self, cfg: Config, given: Config) -> None:
+        """Takes the images of the fold from the teachers, in place."""
+        recipe = cfg.stages.teacher
+        teacher = stage_config(cfg, recipe)
+        labels = labeled_source(teacher)[1]
+        if recipe.get('config'):
+            teacher = teacher_config(teacher)
+            weights = stage_outputs(given).get('checkpoint')
+            for hook in own_hooks(teacher):
+                if weights and reads(hook, 'checkpoint', weights):
+                    hook['checkpoint'] = weights  # as it is moved
+            self._use(recipe, 'teacher', teacher, given)
+        else:
+            # Else they have the data of the fold's detector.
+            options = recipe.get('options') or {}
+            others = {
+                key: value
+                for key, value in options.items()
+                if key.split('.')[0] != _LOADER
+            }
+            if len(others) < len(options):
+                loader = teacher[_LOADER]
+                self._held_out.leave_out(loader)
+                whole = dict(loader, _delete_=True)
+                recipe.options = {**others, _LOADER: whole}
+        recipe.unlabeled, recipe.unlabeled_prefix = self._held_out.unlabeled(
+            recipe.unlabeled, recipe.get('unlabeled_prefix') or labels
+        )
 
-    def _filtered(self, file: Path, source: dict) -> str:
-        """A COCO json without the images of the fold, perhaps itself."""
-        coco = json.loads(file.read_bytes())
-        prefix = source.get('img_prefix')
-        if prefix is None:
-            inner = (source.get('data_prefix') or {}).get('img', '')
-            prefix = Path(source.get('data_root') or '') / inner
-        images = ImageSet(file, coco, Path(prefix))
-        known = fingerprints(images.paths())
-        names = {
-            image['file_name']
-            for image, path in zip(coco['images'], images.paths())
-            if str(path) not in known
-            or known[str(path)].content not in self._hidden
-        }
-        if len(names) == len(coco['images']):
-            return str(file.resolve())
-        return self._write(f'others_{len(self._others)}', images.subset(names))
+
+def stage_config(cfg: Config, recipe: Mapping) -> Config:
+    """A stage's config, its options merged; without one, the detector's.
+
+    Args:
+        cfg (Config): The detector's; is not changed.
+        recipe (Mapping): Of its ``stages``.
+
+    Raises:
+        FileNotFoundError: There is no such config.
+    """
+    if recipe.get('config'):
+        path = find_config(recipe['config'], cfg.filename)
+        found = Config.fromfile(path)
+    else:
+        found = copy.deepcopy(cfg)
+    found.merge_from_dict(copy.deepcopy(dict(recipe.get('options') or {})))
+    return found
+
+
+def reads(hook: Mapping, part: str, output: str) -> bool:
+    """Whether a hook takes a part from a path, however it is spelled."""
+    given = hook.get(part) or ''
+    return given != '' and Path(given).resolve() == Path(output).resolve()
+
+
+def remove_backbone(cfg: Config) -> None:
+    """Removes the stage of weights that were turned away, in place.
+
+    Teachers without a config of their own would start from them; such a
+    config says itself what they start from.
+    """
+    if not (cfg.stages.get('teacher') or {}).get('config'):
+        cfg.stages.pop('backbone', None)
 
 
 def remove_empty_hooks(cfg: Config) -> None:

@@ -1,15 +1,15 @@
 """Sets of images: those that are labeled, and those that are not yet."""
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mmengine.config import Config
-from PIL import Image
 
 from ..utils.errors import InputError, MissingFileError
-from ..utils.fileio import IMAGE_SUFFIXES
+from ..utils.image_files import image_files, image_size
 from ..utils.provenance import fingerprints
 from .pipelines import config_dicts
 
@@ -56,6 +56,40 @@ class ImageSet:
         kept = [a for a in self.coco['annotations'] if a['image_id'] in ids]
         return dict(self.coco, images=images, annotations=kept)
 
+    def of_classes(self, names: Sequence[str]) -> 'ImageSet':
+        """The same images with the labels that a detector uses.
+
+        Args:
+            names (Sequence[str]): Its classes. Other categories are left
+                out, as mmdet does; ids and order stay.
+
+        Raises:
+            ValueError: A class is missing among the categories, or two
+                share a name.
+        """
+        found = [category['name'] for category in self.coco['categories']]
+        if len(set(found)) < len(found):
+            msg = (
+                f'{self.ann_file} has several categories of one name: '
+                f'{", ".join(found)}; rename or remove all but one'
+            )
+            raise InputError(msg)
+        if lacking := [name for name in names if name not in found]:
+            msg = (
+                f'{self.ann_file} has the categories {", ".join(found)}, but '
+                f'not {", ".join(lacking)} of the detector; set '
+                'metainfo=dict(classes=...) of its training set to what is '
+                'labeled'
+            )
+            raise InputError(msg)
+        kept = [c for c in self.coco['categories'] if c['name'] in names]
+        ids = {category['id'] for category in kept}
+        boxes = [
+            a for a in self.coco['annotations'] if a['category_id'] in ids
+        ]
+        coco = dict(self.coco, annotations=boxes, categories=kept)
+        return replace(self, coco=coco)
+
 
 def labeled_images(cfg: Config) -> ImageSet:
     """The training images of a detector config.
@@ -78,6 +112,14 @@ def labeled_source(cfg: Config) -> tuple[Path, Path]:
 
     Nothing is read.
     """
+    dataset = labeled_dataset(cfg)
+    root = Path(dataset.get('data_root') or '')
+    prefix = (dataset.get('data_prefix') or {}).get('img', '')
+    return root / dataset['ann_file'], root / prefix
+
+
+def labeled_dataset(cfg: Config) -> dict:
+    """Config of the data set of :func:`labeled_images`, not a copy."""
     found = [
         d for d in config_dicts(cfg.train_dataloader) if d.get('ann_file')
     ]
@@ -87,19 +129,40 @@ def labeled_source(cfg: Config) -> tuple[Path, Path]:
             'teachers need one; join them into one COCO json'
         )
         raise InputError(msg)
-    (dataset,) = found
-    root = Path(dataset.get('data_root') or '')
-    prefix = (dataset.get('data_prefix') or {}).get('img', '')
-    return root / dataset['ann_file'], root / prefix
+    return found[0]
 
 
-def image_files(folder: Path) -> list[Path]:
-    """All images in a folder and those below it, sorted."""
-    return [
-        path
-        for path in sorted(folder.rglob('*'))
-        if path.suffix.lower() in IMAGE_SUFFIXES
-    ]
+def check_for_teachers(images: ImageSet) -> None:
+    """Checks what would stop teachers after the first of them is trained.
+
+    Raises:
+        FileNotFoundError: An image is missing.
+        ValueError: An image cannot be read or is not of the size in its
+            annotations, or an id is no number.
+    """
+    for kind in ('images', 'annotations'):
+        for entry in images.coco[kind]:
+            if not isinstance(entry.get('id'), (int, float)):
+                msg = (
+                    f'{images.ann_file} has the id {entry.get("id")!r} among '
+                    f'its {kind}, and teachers need numbers; number them'
+                )
+                raise InputError(msg)
+    paths = [*images.paths()]
+    with ThreadPoolExecutor() as pool:
+        sizes = [*pool.map(image_size, paths)]
+    for image, path, size in zip(images.coco['images'], paths, sizes):
+        stated = {side: image.get(side) for side in size}
+        if stated != size:
+            found, told = (
+                f'{s["width"]}x{s["height"]}' for s in (size, stated)
+            )
+            msg = (
+                f'{path} is loaded with {found} pixels, rotated as its EXIF '
+                f'data say, and has {told} in {images.ann_file}; prepare the '
+                'data set again'
+            )
+            raise InputError(msg)
 
 
 def unlabeled_source(
@@ -125,27 +188,20 @@ def unlabeled_images(
         labeled (ImageSet): Images left out, by the contents of the files.
 
     Returns:
-        ImageSet: Without annotations.
+        ImageSet: Without annotations. Images are numbered from 1 where the
+        json has ids that are no different numbers.
 
     Raises:
         FileNotFoundError: There is no such source, or an image is missing.
-        ValueError: No image is left.
+        ValueError: No image is left, or one cannot be read.
     """
     source = Path(source)
     start = unlabeled_source(source, prefix, labeled.prefix)
     if source.is_dir():
-        images: list[dict] = []
-        for path in image_files(source):
-            with Image.open(path) as opened:
-                width, height = opened.size
-            images.append(
-                dict(
-                    id=len(images) + 1,
-                    file_name=path.relative_to(source).as_posix(),
-                    width=width,
-                    height=height,
-                )
-            )
+        images = [
+            dict(id=number, file_name=path.relative_to(source).as_posix())
+            for number, path in enumerate(image_files(source), 1)
+        ]
         found = ImageSet(source, dict(images=images), start)
     else:
         found = ImageSet.read(source, start)
@@ -163,13 +219,36 @@ def unlabeled_images(
         raise MissingFileError(msg)
     kept = [
         image
-        for image, path in zip(found.coco['images'], paths, strict=True)
+        for image, path in zip(_numbered(found.coco['images']), paths)
         if ours[path].content not in known
     ]
     if not kept:
         msg = f'{source} has no image that is not labeled already'
         raise InputError(msg)
     coco = dict(
-        images=kept, annotations=[], categories=labeled.coco['categories']
+        images=_sized(kept, found.prefix),
+        annotations=[],
+        categories=labeled.coco['categories'],
     )
     return ImageSet(source, coco, found.prefix)
+
+
+def _numbered(images: Sequence[dict]) -> Sequence[dict]:
+    """Images whose ids are different numbers."""
+    ids = [image.get('id') for image in images]
+    numbers = all(isinstance(own, (int, float)) for own in ids)
+    if numbers and len(set(ids)) == len(ids):
+        return images
+    return [dict(image, id=n) for n, image in enumerate(images, 1)]
+
+
+def _sized(images: Sequence[dict], prefix: Path) -> list[dict]:
+    """Images with the sizes that they lack."""
+
+    def sized(image: dict) -> dict:
+        if {'width', 'height'} <= set(image):
+            return image
+        return dict(image, **image_size(prefix / image['file_name']))
+
+    with ThreadPoolExecutor() as pool:
+        return [*pool.map(sized, images)]

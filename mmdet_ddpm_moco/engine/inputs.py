@@ -8,6 +8,7 @@ from typing import Any
 from mmengine.config import Config
 
 from ..datasets.contrastive_dataset import read_source
+from ..utils.image_files import image_files
 from .pipelines import TRANSFORM, config_dicts, config_pipelines, type_name
 
 HOOK = 'DDPMMoCoHook'
@@ -125,7 +126,7 @@ def images_of(part: Any) -> Iterator[Path]:
             yield from (s.path for s in read_source(source).samples)
         folder = source.get('img_folder')
         if folder:
-            yield from (p for p in Path(folder).rglob('*') if p.is_file())
+            yield from image_files(Path(folder))
         file = source.get('ann_file')
         if not isinstance(file, str) or not file:
             continue

@@ -2,12 +2,17 @@
 
 import shlex
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from mmengine.logging import print_log
 
+from ..utils.dist import long_timeout_group, main_process_first
+from ..utils.fileio import lock_file
 from .training import set_aside
+
+LOCK = '.stages.lock'
 
 
 @dataclass
@@ -22,6 +27,34 @@ class Stage:
     # Images that it is made from; None of the bank, which is made from those
     # of its generator.
     images: Callable[[], Iterable[Path]] | None = None
+
+
+@contextmanager
+def sole_maker(root: Path) -> Iterator[None]:
+    """Keeps other runs from making stages in a folder meanwhile.
+
+    They wait, and then find what was made.
+    """
+    with ExitStack() as held:
+
+        def hold() -> None:
+            try:
+                root.mkdir(parents=True, exist_ok=True)
+                file = held.enter_context((root / LOCK).open('w'))
+                if not lock_file(file, wait=False):
+                    print_log(
+                        f'waiting for another run that makes stages in {root}'
+                    )
+                    lock_file(file, wait=True)
+            except OSError as error:
+                # Read-only, or a cluster file system without locks.
+                print_log(
+                    f'{root} cannot be locked ({error.strerror}): make sure '
+                    'that no other run makes stages there'
+                )
+
+        main_process_first(hold, long_timeout_group())
+        yield
 
 
 def clear_away(folder: Path) -> None:

@@ -19,7 +19,7 @@ config; teachers without a ``config`` have the detector's, see
 generator learns from the scenes, too, and the bank has windows on them.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import fields
 from pathlib import Path
@@ -29,7 +29,11 @@ from mmengine.dist import barrier, is_main_process
 from mmengine.logging import print_log
 
 from ..synthesis.settings import BankOptions, training_images
-from ..utils.dist import all_ranks, main_process_first
+from ..utils.dist import (
+    all_ranks,
+    long_timeout_group,
+    main_process_first,
+)
 from ..utils.errors import InputError, MissingFileError
 from ..utils.fileio import read_json
 from ..utils.paths import find_config
@@ -45,7 +49,7 @@ from .inputs import (
 )
 from .leakage import check_planned_leakage
 from .run_record import RunRecord
-from .stage import Stage, clear_away, flags
+from .stage import Stage, clear_away, flags, sole_maker
 from .teacher_stage import read_teacher, teacher_stage
 from .training import can_resume, is_finished, train
 
@@ -155,16 +159,23 @@ def prepare(cfg: Config, launcher: str = 'none') -> None:
         ValueError: A stage would be trained on the detector's validation or
             test images, or leaves no output.
     """
-    admit(cfg)
     stages = stages_of(cfg, launcher)
     check_planned_leakage(cfg, {s.name: s.images for s in stages if s.images})
     if not stages:
         return
+    with sole_maker(stages_root(cfg)):
+        if admit(cfg):
+            stages = stages_of(cfg, launcher)
+        _make(cfg, stages)
+
+
+def _make(cfg: Config, stages: Sequence[Stage]) -> None:
+    """Makes what is not up to date."""
     record = RunRecord(cfg, stages)
     for number, stage in enumerate(stages):
         head = f'stage {number + 1} of {len(stages)}, {stage.name}: '
         # Another rank might check while this one already works.
-        if main_process_first(stage.fresh):
+        if main_process_first(stage.fresh, long_timeout_group()):
             record.reuse(number)
             print_log(f'{head}{stage.output} is up to date, reused')
             continue
@@ -274,7 +285,12 @@ def _bank_stage(
         # A run that was killed before it cleared up leaves its settings.
         if not (found and generator.exists()) or is_begun():
             return False
-        return found['asked'] == num and settings().items() <= found.items()
+        wanted = settings()
+        return (
+            found['asked'] == num
+            and found.get('missed') == wanted.get('missed')
+            and wanted.items() <= found.items()
+        )
 
     def is_begun() -> bool:
         return (out / 'settings.json').exists()

@@ -5,15 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 from mmengine.config import Config
 
 from ..conversion.layout import natural_key
 from ..evaluation.coco_results import check_images
 from ..utils.checks import check_annotations
 from ..utils.errors import InputError, MissingFileError
-from .image_sets import ImageSet, image_files
+from ..utils.image_files import image_files, image_size
+from .image_sets import ImageSet
 from .pipelines import config_dicts
 
 
@@ -67,7 +66,7 @@ def submission_images(
     images = [
         image
         if {'width', 'height'} <= set(image)
-        else dict(image, **_size(path))
+        else dict(image, **image_size(path))
         for image, path in zip(coco['images'], paths)
     ]
     categories = coco.get('categories')
@@ -132,18 +131,6 @@ def _list_folder(folder: Path) -> list[dict[str, Any]]:
         key=natural_key,
     )
     return [
-        dict(id=number, file_name=name, **_size(folder / name))
+        dict(id=number, file_name=name, **image_size(folder / name))
         for number, name in enumerate(names, 1)
     ]
-
-
-def _size(path: Path) -> dict[str, int]:
-    """Width and height in pixels, as mmdet's loader will find them."""
-    data = np.fromfile(path, np.uint8)
-    # It rotates as EXIF says, which the header alone does not tell.
-    pixels = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    if pixels is None:
-        msg = f'{path} is no image that can be read; remove or replace it'
-        raise InputError(msg)
-    height, width = pixels.shape[:2]
-    return dict(width=width, height=height)

@@ -20,8 +20,9 @@ from ..utils.errors import InputError, MissingFileError
 from ..utils.paths import find_config
 from ..utils.requirements import check_module
 from ..utils.run_logged import run_logged
+from .admission_folds import reads, remove_empty_hooks
 from .image_sets import ImageSet, labeled_images, unlabeled_images
-from .inputs import stages_root
+from .inputs import own_hooks, stages_root
 from .scenes_state import scenes_state
 from .stage import Stage, clear_away, flags
 from .teacher_config import teacher_config
@@ -35,7 +36,8 @@ def read_teacher(detector: Config) -> Config:
 
     Without a config of its own it is the detector's, from its file: what is
     changed for one training of the detector alone, such as its seed on the
-    command line, does not make its teachers stale.
+    command line, does not make its teachers stale. Weights that admission
+    turned away are not in it, though its file names them.
 
     Returns:
         Config: From :func:`teacher_config`.
@@ -44,15 +46,30 @@ def read_teacher(detector: Config) -> Config:
         FileNotFoundError: There is no such config.
     """
     recipe = detector.stages.teacher
-    if recipe.get('config'):
-        path = find_config(recipe.config, detector.filename)
+    own = recipe.get('config')
+    if own:
+        path = find_config(own, detector.filename)
         cfg = Config.fromfile(path)
     else:
         cfg = Config.fromfile(detector.filename)
         cfg.stages = copy.deepcopy(detector.stages)
         cfg.stages.root = str(stages_root(detector))
-    cfg.merge_from_dict(dict(recipe.get('options') or {}))
-    return teacher_config(cfg)
+    # A copy: merging takes `_delete_` from what it merges.
+    cfg.merge_from_dict(copy.deepcopy(dict(recipe.get('options') or {})))
+    teacher = teacher_config(cfg)
+    if not own and not detector.stages.get('backbone'):
+        weights = str(stages_root(detector) / 'moco' / 'backbone.pth')
+
+        def starts(cfg: Config) -> list[dict]:
+            hooks = own_hooks(cfg)
+            return [h for h in hooks if reads(h, 'checkpoint', weights)]
+
+        # A detector that still reads them has them from elsewhere.
+        if not starts(detector):
+            for hook in starts(teacher):
+                del hook['checkpoint']
+            remove_empty_hooks(teacher)
+    return teacher
 
 
 def teacher_images(recipe: dict, teacher: Config) -> tuple[ImageSet, ImageSet]:

@@ -17,7 +17,7 @@ from mmengine.config import Config
 from ..bank.scenes import write_scenes
 from ..conversion.boxes import main_classes
 from ..evaluation.detection_matches import match_detections
-from ..evaluation.judge import Detections
+from ..evaluation.judge import Detections, dataset_classes
 from ..teacher.calibration import calibrate, merged_probabilities
 from ..teacher.defects import FILE as DEFECTS
 from ..teacher.defects import known_defects
@@ -32,7 +32,7 @@ from ..utils.provenance import record_images
 from ..utils.run_logged import run_logged
 from ..visualization.scene_grid import draw_scene_grid
 from .detector_runs import Command, train_to_end
-from .image_sets import ImageSet
+from .image_sets import ImageSet, check_for_teachers, labeled_dataset
 from .pipelines import config_dicts
 from .scenes_state import scenes_state
 from .teacher_costs import TimeLeft, cost_line
@@ -75,11 +75,18 @@ def make_pseudo_labels(
 
     Raises:
         FileNotFoundError: There is no ``truth``.
-        ValueError: An option is out of range, or there are too few labels.
+        ValueError: An option is out of range, there are too few labels, or
+            an image or a label cannot be used.
         ChildProcessError: A training failed.
     """
     options = options or TeacherOptions()
     out = Path(out)
+    # Not after days of training.
+    check_for_teachers(labeled)
+    check_for_teachers(unlabeled)
+    all_labels = labeled.coco
+    if classes := dataset_classes(labeled_dataset(teacher)):
+        labeled = labeled.of_classes(classes)
     categories = labeled.coco['categories']
     kinds = {i['file_name']: '' for i in labeled.coco['images']}
     kinds |= main_classes(labeled.coco)
@@ -155,8 +162,9 @@ def make_pseudo_labels(
         ),
         seen,
     )
+    # A generator learns all categories, with scenes as without.
     known = known_defects(
-        labeled.coco,
+        all_labels,
         labeled.prefix,
         coco,
         unlabeled.prefix,

@@ -20,7 +20,7 @@ from ..utils.fileio import atomic_write_bytes
 from ..utils.paths import find_config
 from ..utils.run_logged import run_logged
 from .detector_runs import Command, detect, train_to_end
-from .inputs import fill_hooks, inputs_of
+from .inputs import fill_hooks, inputs_of, scenes_of
 from .pipelines import config_dicts, type_name
 
 # A box with this share of its area in a real defect is neither defect nor
@@ -120,12 +120,13 @@ def _write(cfg: Config, folder: Path) -> Path:
 
 
 def _train_on(cfg: Config, folder: Path, judge: str) -> None:
-    if inputs_of(cfg)[0]:
+    if inputs_of(cfg)[0] or scenes_of(cfg):
         msg = (
-            f'the judge {judge} is itself trained with a bank; give a '
-            'detector that is trained on real images alone'
+            f'the judge {judge} is itself trained with a bank or scenes; give '
+            'a detector that is trained on labeled images alone'
         )
         raise InputError(msg)
+    cfg.get('stages', {}).pop('admission', None)
     _replace_data(cfg, 'train', folder / 'annotations.json', folder / 'images')
     assigners = [
         part

@@ -16,6 +16,7 @@ from ..checkpoints.weights_only import weights_file
 from ..utils.checks import check_annotations
 from ..utils.errors import InputError
 from ..utils.fileio import read_json, write_json
+from ..utils.image_files import listing_digest
 from ..utils.provenance import read_record
 from .inputs import (
     allows_leakage,
@@ -26,7 +27,7 @@ from .inputs import (
     scenes_of,
 )
 from .leakage import check_leakage
-from .pipelines import type_name
+from .pipelines import config_dicts, type_name
 from .safe_loading import weights_only_loading
 
 STAGE_FILE = 'stage.json'
@@ -49,7 +50,8 @@ def training_fingerprint(cfg: Config) -> str:
 
     Returns:
         str: 16 hexadecimal digits, of the config's parts that matter and of
-        the annotation files, banks, scenes and checkpoints they name.
+        the annotation files, tables, folders of images, banks, scenes and
+        checkpoints of hooks that they name.
 
     Raises:
         FileNotFoundError: An annotation file is missing.
@@ -66,6 +68,10 @@ def training_fingerprint(cfg: Config) -> str:
     for name in ann_files(cfg.get('train_dataloader')):
         check_annotations(name, f', named in {cfg.filename}')
         digest.update(Path(name).read_bytes())
+    for source in config_dicts(cfg.get('train_dataloader')):
+        for key in ('table', 'img_folder'):
+            if source.get(key):
+                digest.update(listing_digest(source[key]).encode())
     banks, checkpoints = inputs_of(cfg)
     for file in (
         *(Path(b) / 'manifest.json' for b in sorted(banks)),

@@ -200,7 +200,9 @@ def _load_truth(ann_file: str | Path) -> COCO:
     if len(set(names)) < len(names):
         msg = f'{ann_file} has several categories of one name: {names}'
         raise InputError(msg)
-    return _index(dataset)
+    # mmdet trains without it, COCOeval does not match without it.
+    boxes = [dict(iscrowd=0) | box for box in dataset['annotations']]
+    return _index(dict(dataset, annotations=boxes))
 
 
 def _load_detections(

@@ -13,6 +13,7 @@ from mmdet.registry import DATASETS, MODELS
 from mmdet.utils import get_test_pipeline_cfg
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
+from mmengine.fileio import list_from_file
 from mmengine.model.utils import revert_sync_batchnorm
 from mmengine.registry import init_default_scope
 from torch import Tensor
@@ -159,9 +160,27 @@ def class_names(cfg: Config, meta: Mapping[str, Any]) -> tuple[str, ...]:
     dataset = cfg.test_dataloader.dataset
     while 'dataset' in dataset:
         dataset = dataset.dataset
+    return dataset_classes(dataset)
+
+
+def dataset_classes(dataset: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of the classes that a data set uses.
+
+    Args:
+        dataset (Mapping[str, Any]): Its config, without wrappers.
+
+    Returns:
+        tuple[str, ...]: None if neither config nor type says them.
+    """
     given = (dataset.get('metainfo') or {}).get('classes')
-    default = DATASETS.get(dataset.type).METAINFO.get('classes')
-    return tuple(given or default or ())
+    if isinstance(given, str):  # a file, for MMEngine
+        given = list_from_file(given)
+    if given:
+        return tuple(given)
+    kind = dataset['type']
+    if isinstance(kind, str):
+        kind = DATASETS.get(kind)
+    return tuple(getattr(kind, 'METAINFO', {}).get('classes') or ())
 
 
 def load_judge(

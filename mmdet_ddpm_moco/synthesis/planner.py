@@ -57,7 +57,8 @@ class WindowPlanner:
             replacements, keys ``'add'``, ``'replaces'``, ``'null'``, sum 1.
         seed (int): Seed of all plans, >= 0.
         per_class (Mapping[str, float] | None): Sampling weights of classes,
-            >= 0; 1 for those not named. Defaults to None, all alike.
+            >= 0; 1 for those not named. Those of classes without labels do
+            not count. Defaults to None, all alike.
         missed (float): Share of windows, in [0, 1], whose class and template
             are drawn by what detectors that did not see them miss: a defect
             that they surely find is never drawn, one that they never find is
@@ -102,7 +103,8 @@ class WindowPlanner:
         self.missed = missed
         self._missed = _by_misses(data)
         self.max_window = max_window
-        self.shares = [mix.get(kind, 0) for kind in KINDS]
+        total = sum(mix.values())  # nearly 1, which NumPy does not take
+        self.shares = [mix.get(kind, 0) / total for kind in KINDS]
         self.seed = seed
         self._class_shares = self._probabilities(per_class or {})
         self._hosts = self._find_hosts()
@@ -111,15 +113,17 @@ class WindowPlanner:
         self, per_class: Mapping[str, float]
     ) -> list[float] | None:
         """Probabilities of the classes in ``data.present``."""
-        names = [self.data.classes[label] for label in self.data.present]
-        weights = np.array([per_class.get(name, 1.0) for name in names])
-        valid = bool((weights >= 0).all() and 0 < weights.sum() < np.inf)
+        names = self.data.classes
+        given = np.array([per_class.get(name, 1.0) for name in names])
+        # Fewer images of a data set, as in a fold, may lack a class.
+        weights = given[self.data.present]
+        valid = bool((given >= 0).all() and 0 < weights.sum() < np.inf)
         check_arguments(
             locals(),
             per_class=(
                 set(per_class) <= set(names) and valid,
-                'weights of at least 0, one of them above, of labeled classes '
-                f'({", ".join(names)})',
+                f'weights of at least 0 of the classes {", ".join(names)}, '
+                'one of them above 0 and of a class that is labeled',
             ),
         )
         return list(weights / weights.sum()) if per_class else None

@@ -44,7 +44,7 @@ def known_defects(
         labeled_prefix (Path): Folder that their file names start from.
         scenes (Mapping): From
             :func:`~mmdet_ddpm_moco.teacher.pseudo_labels.pseudo_coco`, of
-            other images and with the same categories.
+            other images, and with all or some of the same categories.
         scenes_prefix (Path): Likewise.
         chances (Mapping[int, float]): How surely labeled defects are found,
             by annotation id, from
@@ -52,18 +52,20 @@ def known_defects(
 
     Returns:
         dict: COCO ``images``, with file names from
-        :func:`common_prefix`, ``annotations`` and ``categories``. Ids of the
-        labels stay as they are. ``found``, in [0, 1], says how surely a
-        detector that did not see a defect finds it: of a pseudo-label, its
-        probability. Images of scenes are ``pseudo_labeled``. A pseudo-label
-        has ``iscrowd`` 1 where it is not :data:`CONFIDENT`.
+        :func:`common_prefix` (absolute ones of files elsewhere stay),
+        ``annotations`` and ``categories``. Ids of the labels stay as they
+        are. ``found``, in [0, 1], says how surely a detector that did not see
+        a defect finds it: of a pseudo-label, its probability. Images of
+        scenes are ``pseudo_labeled``. A pseudo-label has ``iscrowd`` 1 where
+        it is not :data:`CONFIDENT`.
     """
-    prefix = common_prefix([labeled_prefix, scenes_prefix])
+    prefix = common_prefix([labeled_prefix, scenes_prefix]).absolute()
 
     def named(image: Mapping, own: Path, shift: int) -> dict:
         path = own.absolute() / image['file_name']
-        name = path.relative_to(prefix.absolute()).as_posix()
-        return dict(image, id=image['id'] + shift, file_name=name)
+        if path.is_relative_to(prefix):
+            path = path.relative_to(prefix)
+        return dict(image, id=image['id'] + shift, file_name=path.as_posix())
 
     images = [named(i, labeled_prefix, 0) for i in labeled['images']]
     annotations = [

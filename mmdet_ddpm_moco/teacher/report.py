@@ -42,8 +42,11 @@ def measure(coco: Mapping[str, Any], file: str | Path) -> list[dict]:
     shown = dict(
         known,
         images=[i for i in known['images'] if i['id'] in asked],
+        # COCOeval needs numbers as ids, and matches no box whose id is 0.
         annotations=[
-            a for a in known['annotations'] if a['image_id'] in asked
+            dict(a, id=number)
+            for number, a in enumerate(known['annotations'], 1)
+            if a['image_id'] in asked
         ],
     )
     named = {c['id']: category[c['name']] for c in coco['categories']}

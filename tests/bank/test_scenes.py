@@ -56,6 +56,15 @@ def test_it_is_opened_again_in_workers(tmp_path):
     np.testing.assert_array_equal(copy[1].boxes, scenes[1].boxes)
 
 
+def test_images_are_named_as_they_were_given(tmp_path, monkeypatch):
+    """Windows of a bank are found by that name."""
+    (tmp_path / 'there').mkdir()
+    (tmp_path / 'link').symlink_to(tmp_path / 'there')
+    monkeypatch.chdir(tmp_path)
+    scenes = write_scenes('scenes', coco([]), 'link', {})
+    assert scenes[0].path == tmp_path / 'link/a/5.png'
+
+
 @pytest.mark.parametrize('free', [False, True])
 def test_scenes_without_a_likely_defect_teach_nothing(tmp_path, free):
     boxes = [(5, 7, [0, 0, 9, 9]), (2, 7, [5, 5, 1, 1]), (2, 7, [0, 5, 1, 1])]

@@ -8,6 +8,7 @@ import pytest
 
 from helpers.tiny_admission import (
     JudgedTools,
+    near_copy,
     read_admission,
     write_admission,
 )
@@ -146,6 +147,33 @@ def test_what_the_stages_make_later_changes_no_verdict(file):
     bank.parent.mkdir(parents=True)
     bank.write_text('{}')
     assert admit(read_admission(file), make=False) == first
+
+
+@pytest.mark.parametrize('spelling', ['scenes/', './scenes', '../root/scenes'])
+def test_a_part_is_judged_however_its_path_is_spelled(file, spelling):
+    root = file.parent / 'root'
+    cfg = read_admission(file)
+    cfg.custom_hooks = [dict(type='DDPMMoCoHook', scenes=f'{root}/{spelling}')]
+    (found,) = admit(cfg, JudgedTools(without=4, scenes=0))
+    assert (found.part, found.kept) == ('scenes', False)
+    assert cfg.custom_hooks == []
+
+
+def test_near_copies_are_in_one_fold(file):
+    images = file.parent / 'labeled/images'
+    # Of another kind: each fold would get one of them.
+    near_copy(images / '0.png', images / '1.png')
+    near_copy(images / '2.png', images / '3.png')
+    admit(read_admission(file), JudgedTools())
+    for fold in (0, 1):
+        held_out = file.parent / f'root/admission/{fold}/held_out.json'
+        names = {
+            image['file_name']
+            for image in json.loads(held_out.read_bytes())['images']
+        }
+        assert len(names) == 3
+        assert ('0.png' in names) == ('1.png' in names)
+        assert ('2.png' in names) == ('3.png' in names)
 
 
 def test_a_detector_that_reads_no_part_is_not_judged(file):

@@ -6,7 +6,12 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from helpers.tiny_admission import read_admission, write_admission
+from helpers.tiny_admission import (
+    near_copy,
+    read_admission,
+    write_admission,
+    write_list,
+)
 from mmdet_ddpm_moco.engine.admission_folds import Fold
 from mmdet_ddpm_moco.engine.image_sets import labeled_images
 from mmdet_ddpm_moco.engine.inputs import ann_files, images_of
@@ -123,11 +128,8 @@ def test_other_lists_lose_the_images_of_the_fold(cfg, tmp_path):
 def test_lists_of_one_name_are_not_mixed_up(cfg, tmp_path):
     # Both are called train.json, and each has images of the fold.
     for name, kept in (('first', [0, 1]), ('second', [4, 5])):
-        coco = json.loads((tmp_path / 'labeled/train.json').read_bytes())
-        coco['images'] = [coco['images'][i] for i in kept]
-        coco['annotations'] = []
-        (tmp_path / name).mkdir()
-        (tmp_path / name / 'train.json').write_text(json.dumps(coco))
+        labels = tmp_path / 'labeled/train.json'
+        write_list(tmp_path / name / 'train.json', labels, kept)
     sources = [
         dict(
             ann_file=str(tmp_path / name / 'train.json'),
@@ -143,8 +145,94 @@ def test_lists_of_one_name_are_not_mixed_up(cfg, tmp_path):
     assert names == ['0.png', '5.png', '0.png']
 
 
-def test_a_folder_with_images_of_the_fold_is_refused(cfg, tmp_path):
-    folder = str(tmp_path / 'all/images')
-    contrast(cfg, tmp_path, dict(img_folder=folder, dataset_ids='image'))
+def test_near_copies_are_left_out_too(cfg, tmp_path):
+    images = tmp_path / 'all/images'
+    near_copy(tmp_path / 'labeled/images/4.png', images / '7.png')
+    source = dict(
+        ann_file=str(tmp_path / 'all/train.json'),
+        img_prefix=str(images),
+        dataset_ids='image',
+    )
+    contrast(cfg, tmp_path, source)
+    found = detector(make(cfg, tmp_path), 'checkpoint', 'scenes', 'bank')
+    moco = Config.fromfile(found.stages.backbone.config)
+    names = {path.name for path in images_of(moco.train_dataloader)}
+    assert names == {f'{i}.png' for i in (0, 2, 3, 4, 5, 6, 8)}
+    unlabeled = json.loads(Path(found.stages.teacher.unlabeled).read_bytes())
+    names = {image['file_name'] for image in unlabeled['images']}
+    assert names == {f'{i}.png' for i in (3, 4, 5, 6, 8)}
+    stages = stages_of(found)
+    check_planned_leakage(
+        found, {s.name: s.images for s in stages if s.images}
+    )
+
+
+def test_unlabeled_images_that_are_near_copies_are_no_others(cfg, tmp_path):
+    folder = tmp_path / 'turned'
+    folder.mkdir()
+    near_copy(tmp_path / 'labeled/images/1.png', folder / 'a.png')
+    cfg.stages.teacher.unlabeled = str(folder)
+    with pytest.raises(ValueError, match='turned are near copies of labeled'):
+        make(cfg, tmp_path)
+
+
+@pytest.mark.parametrize('kind', ['folder', 'table'])
+@pytest.mark.parametrize('copied', [True, False])
+def test_listings_with_images_of_the_fold_are_refused(
+    cfg, tmp_path, kind, copied
+):
+    images = tmp_path / 'others'
+    images.mkdir()
+    (images / '7.png').write_bytes(
+        (tmp_path / 'all/images/7.png').read_bytes()
+    )
+    if copied:
+        near_copy(tmp_path / 'labeled/images/1.png', images / '7.png')
+    source = dict(img_folder=str(images), dataset_ids='image')
+    if kind == 'table':
+        table = tmp_path / 'lines.csv'
+        table.write_text('file_name,line\n7.png,1\n')
+        source = dict(
+            table=str(table),
+            img_prefix=str(images),
+            dataset_ids='column',
+            column='line',
+        )
+    contrast(cfg, tmp_path, source)
+    if not copied:
+        make(cfg, tmp_path)
+        return
     with pytest.raises(ValueError, match=r'has labeled images.*COCO json'):
         make(cfg, tmp_path)
+
+
+def test_settings_of_folds_may_name_other_labels(cfg, tmp_path):
+    few = write_list(
+        tmp_path / 'few.json', tmp_path / 'labeled/train.json', [0, 1, 2]
+    )
+    options = {'train_dataloader.dataset.ann_file': few}
+    found = detector(make(cfg, tmp_path), 'bank', **options)
+    names = [path.name for path in images_of(found.train_dataloader)]
+    assert names == ['0.png', '2.png']
+
+
+def test_a_fold_that_goes_on_has_the_same_configs(cfg, tmp_path):
+    # The backbone learns from windows, which are there the second time.
+    bank = tmp_path / 'root/bank'
+    source = dict(
+        ann_file=f'{bank}/annotations.json',
+        img_prefix=f'{bank}/images',
+        dataset_ids='image',
+    )
+    contrast(cfg, tmp_path, source)
+    moco = detector(make(cfg, tmp_path), 'checkpoint').stages.backbone.config
+    before = Path(moco).read_text()
+    made = tmp_path / 'fold/stages/bank'
+    assert str(made) in before
+    (made / 'images').mkdir(parents=True)
+    # Not a list to be filtered, whatever is in it.
+    windows = (tmp_path / 'labeled/images/1.png').read_bytes()
+    (made / 'images/1.png').write_bytes(windows)
+    write_list(made / 'annotations.json', tmp_path / 'labeled/train.json', [1])
+    make(cfg, tmp_path)
+    assert Path(moco).read_text() == before

@@ -106,6 +106,13 @@ def test_what_is_stale_is_detected(prepared, change, stale):
     assert found == stale
 
 
+def test_a_bank_that_followed_misses_is_stale_without(prepared):
+    file = prepared.parent / 'root/bank/manifest.json'
+    manifest = json.loads(file.read_text())
+    file.write_text(json.dumps(dict(manifest, missed=0.5)))
+    assert not state(prepared)['bank']
+
+
 def test_a_stale_generator_makes_its_bank_stale_too(prepared, log):
     """After it has been made again; its older files are all kept."""
     root = prepared.parent / 'root'

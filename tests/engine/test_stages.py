@@ -1,5 +1,7 @@
 import shutil
+import time
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from mmengine.hooks import Hook
@@ -18,10 +20,13 @@ from helpers.tiny_stages import (
     write_configs,
 )
 from mmdet_ddpm_moco.bank.reader import DefectBank
+from mmdet_ddpm_moco.engine import stage
 from mmdet_ddpm_moco.engine.run_record import read_run_record
+from mmdet_ddpm_moco.engine.stage import LOCK
 from mmdet_ddpm_moco.engine.stages import prepare, stages_of
 from mmdet_ddpm_moco.engine.training import train
 from mmdet_ddpm_moco.synthesis.generator import load_generator
+from mmdet_ddpm_moco.utils.fileio import lock_file
 
 
 class Killed(BaseException):
@@ -84,7 +89,40 @@ def test_all_stages_are_made_in_order(detector, tmp_path, log):
     assert manifest['kept'] == manifest['asked'] == 4
     assert manifest['mix'] == dict(add=1.0)
     assert manifest['sampler']['steps'] == 1
-    assert {p.name for p in root.iterdir()} == {'ddpm', 'bank', 'moco'}
+    made = {p.name for p in root.iterdir()} - {LOCK}
+    assert made == {'ddpm', 'bank', 'moco'}
+
+
+def test_two_runs_do_not_make_the_same_stages_at_once(detector, tmp_path, log):
+    root = tmp_path / 'root'
+    root.mkdir()
+    other = (root / LOCK).open('w')
+    assert lock_file(other, wait=False)
+
+    def end_the_other():
+        while not log:
+            time.sleep(0.01)
+        made_meanwhile.extend(p for p in root.iterdir() if p.name != LOCK)
+        other.close()
+
+    made_meanwhile = []
+    thread = Thread(target=end_the_other)
+    thread.start()
+    prepare(load(detector))
+    thread.join()
+    assert log[0] == f'waiting for another run that makes stages in {root}'
+    assert made_meanwhile == []
+    assert state(detector) == FRESH
+
+
+def test_file_systems_without_locks(detector, monkeypatch, log):
+    def no_locks(file, wait):
+        raise OSError(38, 'Function not implemented')
+
+    monkeypatch.setattr(stage, 'lock_file', no_locks)
+    prepare(load(detector))
+    assert 'cannot be locked (Function not implemented)' in log[0]
+    assert state(detector) == FRESH
 
 
 def test_a_half_finished_stage_is_resumed(detector, tmp_path, log):

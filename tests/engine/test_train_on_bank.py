@@ -150,6 +150,7 @@ def test_what_cannot_be_compared_is_refused(tmp_path, judge):
 
     bank = str(tmp_path / 'bank')
     refused('itself trained with a bank', custom_hooks=[hook(bank=bank)])
+    refused('with a bank or scenes', custom_hooks=[hook(scenes=str(tmp_path))])
     assigner = dict(_delete_=True, type='ATSSAssigner', topk=9)
     refused(
         'has no MaxIoUAssigner',

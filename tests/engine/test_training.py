@@ -131,6 +131,23 @@ def test_the_fingerprint_covers_the_annotations(config, tmp_path):
     assert '\n' not in message
 
 
+@pytest.mark.parametrize('kind', ['table', 'img_folder'])
+def test_the_fingerprint_covers_what_lists_images(config, tmp_path, kind):
+    images = tmp_path / 'shots'
+    images.mkdir()
+    listing = images if kind == 'img_folder' else tmp_path / 'table.csv'
+
+    def fingerprint():
+        cfg = load(config)
+        cfg.train_dataloader.dataset.sources = [{kind: str(listing)}]
+        return training_fingerprint(cfg)
+
+    before = fingerprint()
+    more = images / 'a.png' if kind == 'img_folder' else listing
+    more.write_bytes(b'file_name\n')
+    assert fingerprint() != before
+
+
 def test_annotation_files_are_found_wherever_they_are():
     dataset = dict(
         type='ConcatDataset',

@@ -42,6 +42,19 @@ def test_the_input_is_unchanged_and_nothing_is_printed(tmp_path, capsys):
     assert capsys.readouterr() == ('', '')
 
 
+def test_boxes_without_iscrowd_are_no_crowds(tmp_path):
+    truth, detections = random_test_set(2)
+    for box in truth['annotations']:
+        box['iscrowd'] = 0
+    ann_file, _ = write(tmp_path, truth, [])
+    expected = average_precision(match_detections(ann_file, detections))
+    for box in truth['annotations'][::2]:
+        del box['iscrowd']
+    ann_file, _ = write(tmp_path, truth, [])
+    found = average_precision(match_detections(ann_file, detections))
+    assert_same(found, expected, 0)
+
+
 @pytest.mark.parametrize(
     'change, message',
     [

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import torch
 from mmdet.apis import inference_detector
+from mmdet.datasets import VOCDataset
 from mmdet.registry import MODELS
 from mmengine.config import Config
 
-from mmdet_ddpm_moco.evaluation.judge import Judge
+from mmdet_ddpm_moco.evaluation.judge import Judge, dataset_classes
 from mmdet_ddpm_moco.utils.paths import shipped
 
 CLASSES = ('dent', 'scratch')
@@ -151,3 +152,14 @@ def test_weights_that_do_not_fit(how):
     with pytest.raises(ValueError, match=r'judge\.pth do not fit') as error:
         judge(state_dict=changed(how))
     assert '\n' not in str(error.value)
+
+
+def test_classes_of_a_data_set(tmp_path):
+    """As mmdet reads them: given, of a file, or of the type."""
+    (tmp_path / 'classes.txt').write_text('dent\nscratch\n')
+    kind = dict(type='VOCDataset')
+    for given in (CLASSES, list(CLASSES), str(tmp_path / 'classes.txt')):
+        found = dataset_classes(dict(kind, metainfo=dict(classes=given)))
+        assert found == CLASSES
+    assert dataset_classes(kind) == VOCDataset.METAINFO['classes']
+    assert dataset_classes(dict(type=VOCDataset)) == dataset_classes(kind)

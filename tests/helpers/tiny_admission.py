@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import cv2
 from mmengine.config import Config
 
 from mmdet_ddpm_moco.engine.training import STAGE_FILE, training_fingerprint
@@ -32,6 +33,30 @@ def read_admission(file):
     cfg = read_detector(file)
     cfg.launcher = 'none'
     return cfg
+
+
+def add_line(file, line):
+    """Adds a line to a config as its user would."""
+    file.write_text(f'{file.read_text()}\n{line}\n')
+
+
+def near_copy(image, copy):
+    """Writes an image the other way round and a little brighter."""
+    pixels = cv2.imread(str(image), cv2.IMREAD_GRAYSCALE)
+    cv2.imwrite(str(copy), cv2.flip(pixels, 1) + 3)
+
+
+def write_list(file, source, numbers):
+    """Writes a COCO json of some of the images of another one."""
+    coco = json.loads(source.read_bytes())
+    coco['images'] = [coco['images'][i] for i in numbers]
+    ids = {image['id'] for image in coco['images']}
+    coco['annotations'] = [
+        a for a in coco['annotations'] if a['image_id'] in ids
+    ]
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps(coco))
+    return str(file)
 
 
 class JudgedTools:

@@ -92,6 +92,33 @@ def test_classes_follow_their_weights(large_data):
     assert abs(counts[1] - 300) < 35
 
 
+@pytest.fixture
+def without_scratches(tmp_path):
+    """A class is known, and no image left has it."""
+    images = [defects for defects in DEFECTS if defects != DEFECTS[2]]
+    return LabeledImages(*write_images(tmp_path, images, size=(160, 120)))
+
+
+def test_a_weight_of_a_class_without_labels_does_not_count(without_scratches):
+    weights = dict(dent=0, scratch=5)
+    planning = planner(without_scratches, mix=dict(add=1), per_class=weights)
+    labels = {planning.plan(n).label for n in range(40)}
+    assert labels == {CLASSES.index('pit')}
+
+
+def test_classes_with_labels_need_a_weight(without_scratches):
+    weights = dict(dent=0, pit=0, scratch=5)
+    with pytest.raises(ValueError, match=r'per_class must .*is labeled'):
+        planner(without_scratches, per_class=weights)
+
+
+def test_shares_may_be_rounded(data):
+    third = 0.3333333
+    planning = planner(data, mix=dict(add=third, replaces=third, null=third))
+    assert {planning.plan(n).kind for n in range(40)} == {*MIX}
+    assert sum(planning.shares) == pytest.approx(1, abs=1e-12)
+
+
 def check(plan, data, max_window):
     """What is true of every plan."""
     image = data.images[plan.image]

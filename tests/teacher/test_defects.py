@@ -76,3 +76,17 @@ def test_only_confident_boxes_are_learned_and_none_is_background(tmp_path):
     assert [i.pseudo_labeled for i in data.images] == [False, True, True]
     # What may be a defect is not taken for background.
     assert data.images[2].occupied == [(4, 4, 9, 9)]
+
+
+def test_absolute_names_are_kept_outside_the_common_folder(tmp_path):
+    names = ['/shots/4.png', str(tmp_path / 'new/5.png')]
+    scenes = dict(
+        SCENES,
+        images=[
+            dict(image, file_name=name)
+            for image, name in zip(SCENES['images'], names)
+        ],
+    )
+    joined = known_defects(LABELED, tmp_path, scenes, tmp_path, {})
+    found = [image['file_name'] for image in joined['images']]
+    assert found == ['a.png', '/shots/4.png', 'new/5.png']

@@ -28,20 +28,19 @@ train_dataloader.update({QUICK}, batch_size=4)
 train_cfg = dict(max_iters=2)
 """,
     'mocov2': f"""
-model = dict(queue_len=32, backbone=dict(stem_channels=8, base_channels=8),
-             neck=dict(in_channels=64, hid_channels=16))
+model = dict(queue_len=32, neck=dict(hid_channels=16))
 train_dataloader.update({QUICK}, batch_size=16)
 train_cfg = dict(max_iters=2)
 """,
     'faster-rcnn': f"""
-model.update(backbone=dict(base_channels=8),
-             neck=dict(in_channels=[8, 16, 32, 64]),
-             test_cfg=dict(rcnn=dict(score_thr=0.0)))
+model.update(test_cfg=dict(rcnn=dict(score_thr=0.0)))
 for loader in (train_dataloader, val_dataloader, test_dataloader):
     loader.update({QUICK})
 del loader
 train_cfg = dict(max_iters=2, val_interval=2)
+stages['teacher']['options'] = {{'train_cfg.max_iters': 2}}
 """,
+    'faster-rcnn_ddpm-moco': '',
 }
 
 
@@ -54,17 +53,22 @@ def commands(text):
 
 def test_the_readme_has_the_same_commands():
     text = (ROOT / 'README.md').read_text().split('## Your own images')[1]
-    five = commands(text.split('shell\n')[0] + text)[:5]
-    assert len(five) == 5
-    assert set(five) <= set(commands(PAGE))
+    three = commands(text.split('shell\n')[0] + text)[:3]
+    assert len(three) == 3
+    assert set(three) <= set(commands(PAGE))
 
 
 @pytest.fixture
 def folder(tmp_path):
     """Two kinds of defects, the shipped configs and those of the page."""
+    size = (96, 96)
+    for number in range(6):
+        write_image(
+            tmp_path / f'set/images/new_{number}.png', 60 + number, size=size
+        )
     for number in range(60):
         name = ('dent', 'scratch')[number % 2]
-        stem, size = f'{name}_{number}', (96, 96)
+        stem = f'{name}_{number}'
         write_image(tmp_path / f'set/images/{stem}.png', number, size=size)
         write_xml(
             tmp_path / f'set/annotations/{stem}.xml',
@@ -84,24 +88,31 @@ def folder(tmp_path):
 @pytest.mark.slow
 def test_from_a_folder_to_a_tested_detector(folder, monkeypatch, capfd):
     (prepare,) = (c for c in commands(PAGE) if 'voc <folder>' in c)
-    train = commands(PAGE.split('\n## Train\n')[1].split('\n## ')[0])
-    assert len(train) == 5
+    train, parts = (
+        commands(PAGE.split(f'\n## {head}\n')[1].split('\n## ')[0])
+        for head in ('Train', 'Bank and contrastive weights')
+    )
+    assert (len(train), len(parts)) == (2, 4)
     monkeypatch.chdir(folder)
-    for command in (prepare, *train):
+    logs = {}
+    for command in (prepare, *train, *parts):
         _, tool, *options = shlex.split(command.replace('<folder>', 'set'))
         if tool == 'tools/test.py':
             # The page's run is longer.
-            shutil.copy(options[1].replace('720', '2'), options[1])
+            shutil.copy(options[1].replace('2880', '2'), options[1])
         capfd.readouterr()
         monkeypatch.setattr(sys, 'argv', [tool, *options])
         runpy.run_path(str(ROOT / tool), run_name='__main__')
-        if 'faster-rcnn' in command and tool == 'tools/train.py':
-            log = ''.join(capfd.readouterr())
-            # What the first commands made is what the detector asks for.
-            assert log.count('is up to date, reused') == 3
-            assert 'inserted DiffusionDefectAugment' in log
-            assert 'all equal' in log
-    bank = COCO('work_dirs/mine/bank/annotations.json')
+        logs[tool, options[0]] = ''.join(capfd.readouterr())
+    scenes = logs['tools/train.py', 'configs/mine/faster-rcnn.py']
+    assert 'stage 1 of 1, teacher: making work_dirs/mine/scenes' in scenes
+    assert json.loads(Path('work_dirs/mine/scenes/scenes.json').read_text())
+    log = logs['tools/train.py', 'configs/mine/faster-rcnn_ddpm-moco.py']
+    # What the commands before made is what the detector asks for.
+    assert log.count('is up to date, reused') == 3
+    assert 'inserted DiffusionDefectAugment' in log
+    assert 'all equal' in log
+    bank = COCO('work_dirs/mine_ddpm-moco/bank/annotations.json')
     assert len(bank.imgs) == 320
     found = json.loads(Path('detections.json').read_text())
     truth = COCO('data/mine/annotations/test.json')

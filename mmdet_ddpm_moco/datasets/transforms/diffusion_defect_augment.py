@@ -11,7 +11,7 @@ from mmdet.structures.bbox import autocast_box_type
 
 from ...bank.compositing import Box, crop, overlaps
 from ...bank.format import ADD, NULL, REPLACES, BankWindow
-from ...bank.reader import DefectBank
+from ...bank.reader import DefectBank, OtherImageError
 from ...utils.checks import check_arguments
 from ...utils.errors import InputError
 from ..labeled_images import BACKGROUND
@@ -279,7 +279,8 @@ class _Sample:
 
         Returns:
             bool: False, and nothing changed, if the defect that it replaces
-            is missing or it would hide a labeled one.
+            is missing, it would hide a labeled one, or it was made on
+            another image than this scene.
         """
         replaced = None
         if window.kind == REPLACES:
@@ -296,7 +297,13 @@ class _Sample:
         accept = None
         if self.visibility is not None:
             accept = partial(self.visibility.cover, window.window, replaced)
-        alpha = bank.paste(window, self.image, name, accept)
+        try:
+            alpha = bank.paste(window, self.image, name, accept)
+        except OtherImageError:
+            # The bank may know a labeled image of a scene's name.
+            if not self.is_scene:
+                raise
+            return False
         if alpha is None:
             return False
         if window.kind == ADD:

@@ -91,3 +91,16 @@ def test_a_pseudo_label_is_varied_where_it_is_there(make):
             assert ('replaces' in origins) == painted
             seen.add(bool(painted))
     assert seen == {True, False}
+
+
+def test_windows_of_a_labeled_image_of_the_same_name_are_not_pasted(make):
+    """Two cameras may number their images alike."""
+    augment = make(windows=[0, 3])
+    rng = np.random.default_rng(1)
+    for path in augment.scene_swap.scenes.img_prefix.glob('*.png'):
+        cv2.imwrite(str(path), rng.integers(0, 90, (*SIZE, 3), np.uint8))
+    results, origins = run(augment)
+    assert origins == ['scene', 'scene']
+    np.testing.assert_array_equal(
+        results['img'], cv2.imread(results['img_path'])
+    )

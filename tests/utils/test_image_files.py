@@ -1,0 +1,25 @@
+from mmdet_ddpm_moco.utils.image_files import image_files, listing_digest
+
+
+def test_only_images_are_listed(tmp_path):
+    # The given folder itself may be hidden.
+    folder = tmp_path / '.cache/shots'
+    for name in ('a.png', '._a.png', '.checkpoints/a.png', 'set1.png/b.PNG'):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b'')
+    assert image_files(folder) == [folder / 'a.png', folder / 'set1.png/b.PNG']
+
+
+def test_what_a_listing_holds(tmp_path):
+    folder = tmp_path / 'shots'
+    folder.mkdir()
+    (folder / 'a.png').write_bytes(b'1')
+    digests = [listing_digest(folder)]
+    (folder / 'notes.txt').write_bytes(b'')
+    assert listing_digest(folder) == digests[0]
+    for name, content in (('b.png', b'1'), ('b.png', b'12')):
+        (folder / name).write_bytes(content)
+        digests.append(listing_digest(folder))
+    digests.append(listing_digest(folder / 'a.png'))
+    assert len({*digests, listing_digest(tmp_path / 'none')}) == 5

@@ -14,6 +14,7 @@ from helpers.tiny_stages import (
     files_of,
     load,
     lose_bank,
+    made_in,
     make_stages_quick,
     reads,
     write_configs,
@@ -95,7 +96,7 @@ def test_ranks_share_the_blocks_of_the_stage(detector, tmp_path):
     assert codes == [0, 0]
     assert {'rank0_painted_0', 'rank1_painted_1'} <= set(painted)
     assert files_of(tmp_path / 'root' / 'bank') == expected
-    assert {p.name for p in (tmp_path / 'root').iterdir()} == {'ddpm', 'bank'}
+    assert made_in(tmp_path / 'root') == {'ddpm', 'bank'}
     # Both of them find that all is done.
     assert prepare_in_two(detector, tmp_path / 'again') == ([0, 0], [])
 
@@ -107,7 +108,7 @@ def test_a_bank_of_other_settings_is_set_aside_once(detector, tmp_path):
     codes, _ = prepare_in_two(detector, tmp_path / 'ranks')
     assert codes == [0, 0]
     assert [p.name for p in (tmp_path / 'ranks').glob('aside*')] == ['aside_0']
-    assert {p.name for p in (tmp_path / 'root').iterdir()} == {
+    assert made_in(tmp_path / 'root') == {
         'ddpm',
         'bank',
         'bank.old-1',
@@ -125,7 +126,7 @@ def test_a_bank_that_is_being_written_is_not_set_aside(detector, tmp_path):
         codes, painted = prepare_in_two(detector, tmp_path / 'ranks')
         assert codes == [1, 1]
         assert painted == []
-    assert {p.name for p in (tmp_path / 'root').iterdir()} == {'ddpm', 'bank'}
+    assert made_in(tmp_path / 'root') == {'ddpm', 'bank'}
 
 
 def test_killed_while_it_cleared_up(detector, tmp_path):

@@ -13,6 +13,7 @@ from helpers.tiny_stages import (
     FRESH,
     edit,
     load,
+    made_in,
     make_stages_quick,
     reads,
     refusal,
@@ -89,8 +90,7 @@ def test_all_stages_are_made_in_order(detector, tmp_path, log):
     assert manifest['kept'] == manifest['asked'] == 4
     assert manifest['mix'] == dict(add=1.0)
     assert manifest['sampler']['steps'] == 1
-    made = {p.name for p in root.iterdir()} - {LOCK}
-    assert made == {'ddpm', 'bank', 'moco'}
+    assert made_in(root) == {'ddpm', 'bank', 'moco'}
 
 
 def test_two_runs_do_not_make_the_same_stages_at_once(detector, tmp_path, log):
@@ -102,7 +102,7 @@ def test_two_runs_do_not_make_the_same_stages_at_once(detector, tmp_path, log):
     def end_the_other():
         while not log:
             time.sleep(0.01)
-        made_meanwhile.extend(p for p in root.iterdir() if p.name != LOCK)
+        made_meanwhile.extend(made_in(root))
         other.close()
 
     made_meanwhile = []

@@ -158,6 +158,11 @@ def files_of(root):
     }
 
 
+def made_in(root):
+    """Names of what the stages made in their folder."""
+    return {path.name for path in root.iterdir()} - {stage.LOCK}
+
+
 def state(detector):
     return {s.name: s.fresh() for s in stages_of(load(detector))}
 

@@ -16,6 +16,7 @@ def plot_results(
     """Plots AP50 against labeled images per class, a line for each variant.
 
     With a single number of images, variants are shown side by side instead.
+    A variant with labels of its own is a horizontal line.
     Small dots are single seeds, error bars standard errors. There must be a
     record; ``file`` becomes a PNG.
     """
@@ -40,6 +41,13 @@ def plot_results(
             for shots, place in places.items()
             if (variant.name, shots) in found
         ]
+        if variant.own_labels and not single:
+            # As many labels as it has, whatever the axis says.
+            (height, _), *_ = (mean_and_error(scores) for _, scores in points)
+            axes.axhline(
+                height, color='0.4', linestyle='--', label=variant.name
+            )
+            continue
         xs = [place for place, _ in points]
         sums = [mean_and_error(scores) for _, scores in points]
         line = axes.errorbar(

@@ -49,6 +49,26 @@ def test_the_plot_of_several_numbers_of_images_has_lines(experiment):
     assert shown[0] > 3 * shown[1]
 
 
+def test_labels_of_its_own_are_no_point_of_the_curve(experiment):
+    """A variant with all labels was measured once, beside any number."""
+    run_experiment(experiment, command=FakeTools(other=1))
+    baseline, other = experiment.variants
+    rows = [
+        dict(r, shots=shots)
+        for r in measured(experiment).values()
+        for shots in (1, 5)
+        if r['variant'] == baseline.name or shots == 1
+    ]
+    object.__setattr__(experiment, 'shots', (1, 5))
+    object.__setattr__(other, 'own_labels', True)
+    file = experiment.file.with_suffix('.png')
+    plot_results(experiment, rows, file)
+    shown = cv2.imread(str(file)).astype(int)
+    assert not (abs(shown - (14, 127, 255)).max(2) < 9).any()  # no dot
+    dashes = (abs(shown - 102).max(2) < 9).sum(1).max()  # gray, in one row
+    assert dashes > shown.shape[1] / 3
+
+
 def test_the_table_pairs_variants_by_seed(experiment):
     run_experiment(experiment, command=FakeTools(other=1))
     text = table(experiment, list(measured(experiment).values()))

@@ -126,7 +126,7 @@ def test_a_prefix_is_that_of_the_teachers_labels(file):
 
 def named_hook(file, part, text):
     """The detector's file with a hook that names a part by its path."""
-    hook = dict(type=HOOK, scenes=f'{file.parent}/root/scenes')
+    hook = dict(type=HOOK, scenes=str(file.parent / 'root' / 'scenes'))
     hook[part] = text
     add_line(file, f'custom_hooks = [{hook}]')
 
@@ -157,7 +157,7 @@ def test_teachers_do_not_start_from_what_was_turned_away(file, spelling):
 
 
 def test_weights_that_no_stage_makes_stay(file):
-    weights = f'{file.parent}/root/moco/backbone.pth'
+    weights = str(file.parent / 'root' / 'moco' / 'backbone.pth')
     named_hook(file, 'checkpoint', weights)
     cfg = read_admission(file)
     del cfg.stages['backbone']
@@ -166,7 +166,8 @@ def test_weights_that_no_stage_makes_stay(file):
 
 def test_teachers_of_their_own_keep_what_they_name(file):
     recipe = write_teacher(file)
-    named_hook(file, 'checkpoint', f'{file.parent}/root/moco/backbone.pth')
+    weights = str(file.parent / 'root' / 'moco' / 'backbone.pth')
+    named_hook(file, 'checkpoint', weights)
     cfg = with_teachers(file, **recipe)
     admit(cfg, JudgedTools(without=4, checkpoint=0, scenes=4))
     assert 'checkpoint' not in cfg.custom_hooks[0]

@@ -179,10 +179,11 @@ def _judge(
     found = read_json(out / FILE, {})
     # A resumed run may be told again what it began from, on the command line.
     given, cfg = cfg, as_begun(cfg)
-    state, told_again = (
-        admission_state(c, parts, asdict(options)) for c in (cfg, given)
-    )
-    if found.get('state') in (state, told_again):
+    state = admission_state(cfg, parts, asdict(options))
+    known = [state]
+    if given is not cfg:
+        known.append(admission_state(given, parts, asdict(options)))
+    if found.get('state') in known:
         return [Verdict(**row) for row in found['verdicts']]
     if command is None:
         msg = (

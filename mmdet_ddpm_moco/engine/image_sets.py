@@ -158,9 +158,9 @@ def check_for_teachers(images: ImageSet) -> None:
                 f'{s["width"]}x{s["height"]}' for s in (size, stated)
             )
             msg = (
-                f'{path} is loaded with {found} pixels, rotated as its EXIF '
-                f'data say, and has {told} in {images.ann_file}; prepare the '
-                'data set again'
+                f'{path} is loaded with {found} pixels, turned if its EXIF '
+                f'data say so, and has {told} in {images.ann_file}; prepare '
+                'the data set again'
             )
             raise InputError(msg)
 

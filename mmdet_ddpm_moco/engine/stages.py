@@ -29,11 +29,7 @@ from mmengine.dist import barrier, is_main_process
 from mmengine.logging import print_log
 
 from ..synthesis.settings import BankOptions, training_images
-from ..utils.dist import (
-    all_ranks,
-    long_timeout_group,
-    main_process_first,
-)
+from ..utils.dist import all_ranks, long_timeout_group, main_process_first
 from ..utils.errors import InputError, MissingFileError
 from ..utils.fileio import read_json
 from ..utils.paths import find_config

@@ -126,7 +126,8 @@ def _train_on(cfg: Config, folder: Path, judge: str) -> None:
             'a detector that is trained on labeled images alone'
         )
         raise InputError(msg)
-    cfg.get('stages', {}).pop('admission', None)
+    # It would be asked of the bank's images.
+    (cfg.get('stages') or {}).pop('admission', None)
     _replace_data(cfg, 'train', folder / 'annotations.json', folder / 'images')
     assigners = [
         part

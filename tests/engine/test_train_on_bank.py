@@ -106,6 +106,7 @@ def run(tmp_path, cfg, command=None):
 
 def test_a_detector_is_trained_on_the_bank_alone(tmp_path, judge):
     tools = Tools()
+    judge.stages = dict(backbone=dict(config='moco.py'), admission=dict())
     found = run(tmp_path, judge, tools)
     assert tools.calls == ['train.py', 'test.py', 'test.py']
     assert (found['images'], found['boxes']) == (4, 4)
@@ -116,6 +117,7 @@ def test_a_detector_is_trained_on_the_bank_alone(tmp_path, judge):
         Config.fromfile(tmp_path / 'out' / name / 'detector.py')
         for name in ('detector', 'judge')
     )
+    assert {*learner.stages} == {'backbone'}
     # In each image the real defect is ignored, the one of the bank is not.
     dataset = build_dataset(learner.train_dataloader.dataset.dataset)
     for index in range(len(dataset)):

@@ -14,6 +14,7 @@ fold, and the stages once for each fold.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
@@ -104,6 +105,20 @@ class Verdict:
         )
 
 
+@dataclass(frozen=True)
+class Scores:
+    """Of the detectors of all folds together.
+
+    Attributes:
+        ap50 (float): In percent.
+        resampled (list[float]): The same of resampled images, as many draws
+            as :data:`RESAMPLES`; the same ones in all scores of the images.
+    """
+
+    ap50: float
+    resampled: list[float]
+
+
 def verdict(low: float, high: float) -> str:
     """What an interval of the difference in AP50 says."""
     if low > 0:
@@ -192,16 +207,7 @@ def _judge(
         )
         raise InputError(msg)
     labeled = labeled_images(cfg)
-    kinds = {i['file_name']: '' for i in labeled.coco['images']}
-    kinds |= main_classes(labeled.coco)
-    groups = groups_with_copies(labeled)
-    smaller = with_stages(cfg, options.stages)
-    folds = [
-        Fold(smaller, labeled, names, out / str(number))
-        for number, names in enumerate(
-            draw_folds(kinds, groups, options.folds, options.seed)
-        )
-    ]
+    folds = make_folds(cfg, labeled, options, out)
     print(
         f'admission: {len(folds)} folds x {len(parts) + 1} trainings, and '
         f'the stages of {", ".join(parts)} for each fold; in {out}',
@@ -209,25 +215,17 @@ def _judge(
     )
     kept: list[str] = []
     verdicts: list[Verdict] = []
-    before = _scores(labeled, folds, kept, options, command)
+
+    def scores(parts: Sequence[str]) -> Scores:
+        detectors = [fold.detector(parts, options.options) for fold in folds]
+        return score_folds(labeled, detectors, command)
+
+    before = scores(kept)
     for part in parts:
-        after = _scores(labeled, folds, [*kept, part], options, command)
-        low, high = bootstrap_interval(
-            {0: after['resampled']}, {0: before['resampled']}
-        )
-        said = verdict(low, high)
-        keep = said == HELPS or (said == UNSURE and options.keep_unsure)
-        verdicts.append(
-            Verdict(
-                part,
-                before['AP50'],
-                after['AP50'] - before['AP50'],
-                low,
-                high,
-                keep,
-            )
-        )
-        if keep:
+        after = scores([*kept, part])
+        found = judge(part, before, after, keep_unsure=options.keep_unsure)
+        verdicts.append(found)
+        if found.kept:
             kept.append(part)
             before = after
     atomic_write_bytes(out / 'report.md', _report(verdicts, options).encode())
@@ -236,26 +234,83 @@ def _judge(
     return verdicts
 
 
-def _scores(
+def make_folds(
+    cfg: Config,
     labeled: ImageSet,
-    folds: Sequence[Fold],
-    parts: Sequence[str],
     options: AdmissionOptions,
-    command: Command,
-) -> dict[str, Any]:
-    """Scores of detectors with some parts, on all folds together."""
+    out: Path,
+) -> list[Fold]:
+    """Draws the labeled images into folds, near copies together.
+
+    Args:
+        cfg (Config): The detector's, its hooks filled; is not changed.
+        labeled (ImageSet): Its labeled images.
+        options (AdmissionOptions): The number of folds among them.
+        out (Path): Each fold gets a folder there.
+
+    Raises:
+        FileNotFoundError: Unlabeled images or a config are missing.
+        ValueError: There are too few labels, or a stage reads images of a
+            fold that cannot be left out.
+    """
+    kinds = {i['file_name']: '' for i in labeled.coco['images']}
+    kinds |= main_classes(labeled.coco)
+    groups = groups_with_copies(labeled)
+    smaller = with_stages(cfg, options.stages)
+    drawn = draw_folds(kinds, groups, options.folds, options.seed)
+    return [
+        Fold(smaller, labeled, names, out / str(number))
+        for number, names in enumerate(drawn)
+    ]
+
+
+def score_folds(
+    labeled: ImageSet,
+    detectors: Sequence[Path],
+    command: Command = run_logged,
+) -> Scores:
+    """Trains the detectors of all folds and scores them together.
+
+    What is trained is not trained again.
+
+    Args:
+        labeled (ImageSet): All labeled images.
+        detectors (Sequence[Path]): A config for each fold, from
+            :meth:`Fold.detector`; detections are written beside it.
+        command (Callable): Runs a tool. Defaults to :func:`run_logged`.
+
+    Raises:
+        ChildProcessError: A training failed.
+    """
     detections: list[dict] = []
-    for fold in folds:
-        file = fold.detector(parts, options.options)
+    for file in detectors:
         checkpoint = train_to_end(file, command)
         results = file.parent / 'detections.bbox.json'
         detect(file, checkpoint, results, command)
         detections += json.loads(results.read_bytes())
     matches = match_detections(labeled.ann_file, detections)
-    return dict(
-        AP50=summary(matches)['AP50'],
-        resampled=bootstrap(matches, RESAMPLES)['AP50'],
+    return Scores(
+        summary(matches)['AP50'],
+        bootstrap(matches, RESAMPLES)['AP50'].tolist(),
     )
+
+
+def judge(
+    part: str, before: Scores, after: Scores, *, keep_unsure: bool
+) -> Verdict:
+    """What detectors with a part say of it.
+
+    Args:
+        part (str): Its name.
+        before (Scores): Without it.
+        after (Scores): With it, from the same folds.
+        keep_unsure (bool): Keep a part of which the folds cannot tell.
+    """
+    low, high = bootstrap_interval({0: after.resampled}, {0: before.resampled})
+    said = verdict(low, high)
+    keep = said == HELPS or (said == UNSURE and keep_unsure)
+    difference = after.ap50 - before.ap50
+    return Verdict(part, before.ap50, difference, low, high, keep)
 
 
 def _report(verdicts: Sequence[Verdict], options: AdmissionOptions) -> str:

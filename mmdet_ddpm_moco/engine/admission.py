@@ -41,7 +41,7 @@ from .admission_images import groups_with_copies
 from .admission_state import admission_state, as_begun, with_stages
 from .detector_runs import Command, detect, train_to_end
 from .image_sets import ImageSet, labeled_images
-from .inputs import own_hooks, stage_outputs, stages_root
+from .inputs import own_hooks, own_transforms, stage_outputs, stages_root
 
 HELPS, HARMS, UNSURE = 'helps', 'harms', 'cannot tell'
 FILE = 'admission.json'
@@ -144,14 +144,22 @@ def admit(
 
     Raises:
         ValueError: An option is unknown or out of range, there are too few
-            labels, a stage reads images that cannot be left out, or the
-            verdicts are missing or stale and ``make`` is False.
+            labels, a stage reads images that cannot be left out, a pipeline
+            names a bank, or the verdicts are missing or stale and ``make``
+            is False.
         ChildProcessError: A training failed.
     """
     recipe = (cfg.get('stages') or {}).get('admission')
     if recipe is None:
         return []
     options = _options(recipe)
+    for transform in own_transforms(cfg):
+        given = transform.get('bank') or transform.get('scenes')
+        msg = (
+            f'a training pipeline names {given}, which admission cannot leave '
+            'out: give it to DDPMMoCoHook instead of DiffusionDefectAugment'
+        )
+        raise InputError(msg)
     outputs = stage_outputs(cfg)
     parts = [
         part

@@ -73,25 +73,26 @@ def inputs_of(cfg: Config) -> tuple[set[str], set[str]]:
 
 def pipeline_banks(cfg: Config) -> set[str]:
     """Folders of the banks that a detector's own pipelines read."""
-    # A PipelineSwitchHook has a pipeline of its own.
-    parts = [cfg.get('train_dataloader'), *hook_configs(cfg)]
-    return {
-        transform['bank']
-        for pipeline in config_pipelines(parts)
-        for transform in pipeline
-        if type_name(transform) == TRANSFORM and transform.get('bank')
-    }
+    return {t['bank'] for t in own_transforms(cfg) if t.get('bank')}
 
 
 def scenes_of(cfg: Config) -> set[str]:
     """Folders of the scenes that a detector reads."""
-    hooks = hook_configs(cfg)
-    pipelines = config_pipelines([cfg.get('train_dataloader'), *hooks])
-    return {
-        part['scenes']
-        for part in (*hooks, *(t for p in pipelines for t in p))
-        if type_name(part) in (HOOK, TRANSFORM) and part.get('scenes')
-    }
+    hooks = [h for h in hook_configs(cfg) if type_name(h) == HOOK]
+    parts = [*hooks, *own_transforms(cfg)]
+    return {part['scenes'] for part in parts if part.get('scenes')}
+
+
+def own_transforms(cfg: Config) -> list[dict]:
+    """Our transform, wherever a detector's own pipelines have it."""
+    # A PipelineSwitchHook has a pipeline of its own.
+    parts = [cfg.get('train_dataloader'), *hook_configs(cfg)]
+    return [
+        transform
+        for pipeline in config_pipelines(parts)
+        for transform in pipeline
+        if type_name(transform) == TRANSFORM
+    ]
 
 
 def allows_leakage(cfg: Config) -> bool:

@@ -210,6 +210,21 @@ def test_wrong_options_cost_nothing(tmp_path, options, message):
     assert tools.trained == []
 
 
+@pytest.mark.parametrize('part', ['bank', 'scenes'])
+def test_a_part_that_a_pipeline_names_is_refused_first(file, part):
+    cfg = read_admission(file)
+    transform = dict(type='mmdet_ddpm_moco.DiffusionDefectAugment')
+    cfg.train_dataloader.dataset.pipeline.append(
+        dict(transform, **{part: f'some/{part}'})
+    )
+    tools = JudgedTools()
+    with pytest.raises(
+        ValueError, match=rf'names some/{part}, which .* DDPMMoCoHook'
+    ):
+        admit(cfg, tools)
+    assert tools.trained == []
+
+
 def test_a_verdict_in_one_line():
     line = str(Verdict('bank', 50.04, -1.26, -3, -0.5, False))
     assert line == 'bank harms: AP50 50.0 -1.3 (-3.0 … -0.5), left out'

@@ -9,7 +9,7 @@ from mmdet_ddpm_moco.bank.compositing import intersect
 from mmdet_ddpm_moco.bank.reader import DefectBank
 
 # Width and height of the images that the tiny bank was made on.
-SIZES = {name: (200, 90) for name in ('1.png', 'a/1.png', 'b/1.png')}
+SIZES = dict.fromkeys(('1.png', 'a/1.png', 'b/1.png'), (200, 90))
 
 
 @pytest.fixture

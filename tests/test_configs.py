@@ -120,6 +120,7 @@ def differences(first, second):
 
 
 R18 = 'ddpm_moco/faster-rcnn_r18_fpn_{}1xb4-720i_neu-det.py'
+DEMO = 'demo/faster-rcnn_{}.py'
 
 
 @pytest.mark.parametrize(
@@ -134,10 +135,16 @@ R18 = 'ddpm_moco/faster-rcnn_r18_fpn_{}1xb4-720i_neu-det.py'
             ['bank', 'checkpoint'],
         ),
         (
-            'demo/faster-rcnn_baseline.py',
-            'demo/faster-rcnn_ddpm-moco.py',
+            DEMO.format('baseline'),
+            DEMO.format('scenes'),
             'work_dirs/demo',
-            ['bank', 'checkpoint'],
+            ['scenes'],
+        ),
+        (
+            DEMO.format('baseline'),
+            DEMO.format('scenes_ddpm'),
+            'work_dirs/demo',
+            ['bank', 'scenes'],
         ),
     ],
 )
@@ -149,12 +156,17 @@ def test_variants_differ_in_hook_and_stages_only(
     second = fill_hooks(Config.fromfile(ROOT / 'configs' / variant))
     found = differences(first, second)
     assert found - {'work_dir'} == {'custom_hooks', 'stages'}
-    places = dict(bank=f'{root}/bank', checkpoint=f'{root}/moco/backbone.pth')
+    places = dict(
+        bank=f'{root}/bank',
+        scenes=f'{root}/scenes',
+        checkpoint=f'{root}/moco/backbone.pth',
+    )
     assert second.custom_hooks == [
+        *(first.get('custom_hooks') or ()),
         dict(
             type='mmdet_ddpm_moco.DDPMMoCoHook',
             **{part: places[part] for part in parts},
-        )
+        ),
     ]
 
 

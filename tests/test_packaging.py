@@ -165,10 +165,8 @@ def test_every_tool_says_its_options(site, tmp_path):
 
 
 def quick_options():
-    """The demo's baseline, tiny, with a bank by the command line."""
+    """The demo's baseline, short, with a bank by the command line."""
     options = {
-        'model.backbone.base_channels': 8,
-        'model.neck.in_channels': '[8,16,32,64]',
         'train_cfg.max_iters': 2,
         'train_cfg.val_interval': 10,
         'val_evaluator.ann_file': 'data/train.json',

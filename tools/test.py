@@ -20,6 +20,7 @@ from mmdet_ddpm_moco.utils.cli import (
     set_local_rank,
 )
 from mmdet_ddpm_moco.utils.config_action import ConfigAction
+from mmdet_ddpm_moco.utils.errors import MissingFileError
 from mmdet_ddpm_moco.utils.paths import find_config
 
 
@@ -36,6 +37,13 @@ def parse_args() -> argparse.Namespace:
         '--out',
         metavar='FILE.json',
         help='write the detections here in the COCO results format',
+    )
+    parser.add_argument(
+        '--compare',
+        metavar='OTHER.json',
+        help='detections of another detector on the same images: says how '
+        'many defects this one finds that the other misses, and the other '
+        'way round, and draws them beside --out',
     )
     parser.add_argument(
         '--submission',
@@ -101,6 +109,8 @@ def parse_args() -> argparse.Namespace:
         parser.error('--images-prefix needs --images')
     if args.submission and args.out:
         parser.error('--submission has the detections of --out: leave it out')
+    if args.compare and not args.out:
+        parser.error('--compare needs --out')
     if not 0 <= args.score_thr <= 1:
         parser.error(f'--score-thr is in [0, 1], not {args.score_thr}')
     return args
@@ -113,6 +123,9 @@ def main() -> None:
     from mmdet_ddpm_moco.engine.options import apply_options, check_data
     from mmdet_ddpm_moco.engine.training import test
 
+    if args.compare and not Path(args.compare).is_file():
+        msg = f'there are no detections at {args.compare}'
+        raise MissingFileError(msg)
     cfg = apply_options(Config.fromfile(find_config(args.config)), args)
     if not args.images:
         check_data(cfg, make=False, parts=('test',))
@@ -150,6 +163,21 @@ def main() -> None:
             Path(args.out).parent.mkdir(parents=True, exist_ok=True)
             shutil.move(results, args.out)
             print(f'detections written to {args.out}')
+            if args.compare:
+                compare(cfg, args.compare, args.out)
+
+
+def compare(cfg: Config, before: str, after: str) -> None:
+    """Says and draws what one of two detectors finds alone."""
+    from mmdet_ddpm_moco.engine.submission_images import test_set
+    from mmdet_ddpm_moco.evaluation.gained_defects import gained_defects
+    from mmdet_ddpm_moco.visualization.training_samples import write_picture
+
+    ann_file, prefix = test_set(cfg)
+    found = gained_defects(ann_file, before, after)
+    picture = Path(after).with_suffix('.compared.png')
+    write_picture(picture, found.draw(prefix))
+    print(f'against {before}: {found}; see {picture}')
 
 
 if __name__ == '__main__':

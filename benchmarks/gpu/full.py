@@ -36,7 +36,7 @@ def run_full(results: Results, device: str, root: Path, work: Path) -> bool:
     logs = results.folder / 'logs'
     if device == 'cpu' or read_note(work)['what'] == STAND_IN:
         took, text = run([root / 'tools/demo.py'], logs / 'demo.log')
-        table = [x for x in text.splitlines() if x.startswith('ddpm_moco')]
+        table = [x for x in text.splitlines() if x.startswith('scenes_ddpm')]
         shown = table[-1] if table else 'no table'
         results.add(Row(PART, 'demo: AP, AP50', shown, how=f'{took:.0f} s'))
         return bool(table)

@@ -62,16 +62,19 @@ def _experiment(
         )
 
     unlabeled = str(data_root / ann['unlabeled'])
+    scenes = {'stages.teacher.unlabeled': unlabeled}
     generator = {
         'train_dataloader.dataset.ann_file': str(data_root / ann['labeled']),
         'train_dataloader.dataset.img_prefix': f'{data_root}/images/',
     }
+    bank = {'stages.generator.options': generator}
     return Experiment(
         file=here / f'fold_{fold.name}.py',
         variants=(
             variant(REFERENCE),
-            variant('scenes', options={'stages.teacher.unlabeled': unlabeled}),
-            variant('bank', options={'stages.generator.options': generator}),
+            variant('scenes', options=scenes),
+            variant('bank', options=bank),
+            variant('scenes_bank', options={**scenes, **bank}),
             variant(
                 'fully_supervised',
                 options={TRAINED: ann['both']},

@@ -1,14 +1,13 @@
-# The demo's baseline: a detector from scratch, on the few labeled plates. Half
-# as wide as ResNet-18, so that the demo takes minutes.
-_base_ = '../ddpm_moco/faster-rcnn_r18_fpn_1xb4-720i_neu-det.py'
+# The demo's baseline: a detector from ImageNet, on the few labeled plates.
+# Neck and heads are half as wide, so that the demo takes minutes.
+_base_ = '../ddpm_moco/faster-rcnn_lite0_fpn_1xb4-2880i_neu-det.py'
 
 model = dict(
-    backbone=dict(base_channels=32),
-    neck=dict(in_channels=[32, 64, 128, 256], out_channels=64),
+    neck=dict(out_channels=64),
     rpn_head=dict(in_channels=64, feat_channels=64),
     roi_head=dict(
         bbox_roi_extractor=dict(out_channels=64),
-        bbox_head=dict(in_channels=64, fc_out_channels=256, num_classes=3),
+        bbox_head=dict(in_channels=64, num_classes=3),
     ),
 )
 
@@ -48,8 +47,10 @@ test_dataloader = val_dataloader
 val_evaluator = dict(ann_file=data_root + test_annotations)
 test_evaluator = val_evaluator
 
-max_iters = 600
+max_iters = 1000
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
-param_scheduler = [_base_.warmup, dict(_base_.cosine, end=max_iters)]
+# Averages over half as many iterations: the run is shorter.
+averaged_weights = dict(_base_.averaged_weights, momentum=0.004, gamma=100)
+custom_hooks = [averaged_weights]
 
-work_dir = 'work_dirs/demo/baseline'
+work_dir = 'work_dirs/demo/faster-rcnn_baseline'

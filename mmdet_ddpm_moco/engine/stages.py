@@ -56,8 +56,10 @@ def stages_of(cfg: Config, launcher: str = 'none') -> list[Stage]:
     Raises:
         FileNotFoundError: A bank, checkpoint or scenes are missing that no
             stage makes, or a stage's config is.
+        ValueError: The detector's work folder is one of the stages'.
     """
     root, outputs = stages_root(cfg), stage_outputs(cfg)
+    _check_work_dir(cfg, root)
     bank, checkpoint = outputs.get('bank'), outputs.get('checkpoint')
     scenes = outputs.get('scenes')
     banks, checkpoints = inputs_of(cfg)
@@ -112,6 +114,21 @@ def stages_of(cfg: Config, launcher: str = 'none') -> list[Stage]:
             )
             raise MissingFileError(msg)
     return stages
+
+
+def _check_work_dir(cfg: Config, root: Path) -> None:
+    """Detector and stage would move each other's files away."""
+    if not (cfg.get('stages') and cfg.get('work_dir')):
+        return
+    own = Path(cfg.work_dir).resolve()
+    for name in ('ddpm', 'bank', 'moco', 'scenes'):
+        folder = (root / name).resolve()
+        if folder in (own, *own.parents):
+            msg = (
+                f'the work_dir {cfg.work_dir} is where `stages` write '
+                f'{root / name}; give the detector another one'
+            )
+            raise InputError(msg)
 
 
 def _in_order(

@@ -44,7 +44,7 @@ def submission_images(
         ValueError: An image cannot be read, or is listed twice; or a class
             is missing among the categories.
     """
-    test_file, test_prefix = _test_set(cfg)
+    test_file, test_prefix = test_set(cfg)
     if source is not None and Path(source).is_dir():
         source = Path(source)
         coco: dict[str, Any] = dict(images=_list_folder(source))
@@ -90,7 +90,7 @@ def submission_images(
     return ImageSet(source, found, prefix)
 
 
-def _test_set(cfg: Config) -> tuple[Path, Path]:
+def test_set(cfg: Config) -> tuple[Path, Path]:
     """Annotation file of the config's test set, and folder of its images."""
     for dataset in config_dicts(cfg.get('test_dataloader')):
         if dataset.get('ann_file'):

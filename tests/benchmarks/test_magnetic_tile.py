@@ -169,16 +169,21 @@ def here(tmp_path, monkeypatch):
         'bank=dict(num=4))'
     )
     (folder / 'bank.py').write_text(VARIANT + bank)
+    more = "_base_ = './bank.py'\nstages = dict(teacher=dict(unlabeled='x'))"
+    (folder / 'scenes_bank.py').write_text(more)
     return folder.parent
 
 
-def test_the_generator_learns_from_the_labeled_third_of_its_fold(data, here):
+@pytest.mark.parametrize('variant', ['bank', 'scenes_bank'])
+def test_the_generator_learns_from_the_labeled_third_of_its_fold(
+    data, here, variant
+):
     write_images(data / 'images', [f'{i:02}.png' for i in range(1, 61)])
     for number, fold in enumerate(fold_experiments(here, data, 0)):
         (runs,) = [
             configs
             for run, configs in prepare_runs(fold)
-            if run.variant.name == 'bank'
+            if run.variant.name == variant
         ]
         source = runs.stages['generator'].train_dataloader.dataset
         learned = json.loads(Path(source.ann_file).read_bytes())

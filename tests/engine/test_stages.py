@@ -260,3 +260,15 @@ def test_a_config_without_stages_has_none(detector):
     cfg.pop('stages')
     cfg.custom_hooks = []
     assert stages_of(cfg) == []
+
+
+@pytest.mark.parametrize('work_dir', ['bank', 'scenes/mine', 'moco/../ddpm'])
+def test_a_detector_does_not_work_where_its_stages_do(
+    detector, tmp_path, work_dir
+):
+    cfg = load(detector)
+    cfg.work_dir = str(tmp_path / 'root' / work_dir)
+    with pytest.raises(ValueError, match='give the detector another'):
+        stages_of(cfg)
+    cfg.work_dir = str(tmp_path / 'root')
+    assert stages_of(cfg)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import pytest
 import torch
 from pycocotools.coco import COCO
@@ -19,18 +20,20 @@ from mmdet_ddpm_moco.utils.paths import shipped
 pytestmark = pytest.mark.slow
 
 TINY = """
-_base_ = '{configs}/demo/faster-rcnn_ddpm-moco.py'
-data_root = 'plates/'
+_base_ = (
+    '{configs}/ddpm_moco/faster-rcnn_r18_fpn_ddpm-moco_1xb4-720i_neu-det.py')
+plates = dict(type='mmdet_ddpm_moco.AluminiumPlateDataset',
+              data_root='plates/', ann_file='annotations/train.json')
 model = dict(backbone=dict(base_channels=8),
-             neck=dict(in_channels=[8, 16, 32, 64]))
+             neck=dict(in_channels=[8, 16, 32, 64]),
+             roi_head=dict(bbox_head=dict(num_classes=3)))
 train_dataloader = dict(num_workers=0, persistent_workers=False,
-                        dataset=dict(data_root=data_root))
-val_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict(
-    data_root=data_root, ann_file='annotations/train.json'))
-test_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict(
-    data_root=data_root, ann_file='annotations/train.json'))
-val_evaluator = dict(ann_file=data_root + 'annotations/train.json')
-test_evaluator = dict(ann_file=data_root + 'annotations/train.json')
+    dataset=dict(**plates, filter_cfg=dict(filter_empty_gt=False)))
+val_dataloader = dict(num_workers=0, persistent_workers=False,
+                      dataset=plates)
+test_dataloader = val_dataloader
+val_evaluator = dict(ann_file='plates/annotations/train.json')
+test_evaluator = val_evaluator
 train_cfg = dict(max_iters=2, val_interval=10)
 default_hooks = dict(logger=dict(interval=1))
 work_dir = 'run/detector'
@@ -50,7 +53,7 @@ train_dataloader = dict(batch_size=4, num_workers=0, persistent_workers=False,
 train_cfg = dict(max_iters=2)
 """
 TINY_MOCO = """
-_base_ = '{configs}/demo/mocov2.py'
+_base_ = '{configs}/mocov2/mocov2_r18_1xb64-coslr-530i_neu-det.py'
 model = dict(queue_len=32, backbone=dict(stem_channels=8, base_channels=8),
              neck=dict(in_channels=64, hid_channels=16))
 train_dataloader = dict(batch_size=16, num_workers=0,
@@ -193,6 +196,8 @@ def test_second_run_reuses_every_stage(folder, first_run):
 
 
 def test_tests_and_writes_results(folder, first_run):
+    # Of a detector that found nothing.
+    (folder / 'other.json').write_text('[]')
     done = run(
         folder,
         'test.py',
@@ -200,6 +205,8 @@ def test_tests_and_writes_results(folder, first_run):
         'run/detector/iter_2.pth',
         '--out',
         'results.json',
+        '--compare',
+        'other.json',
         '--cfg-options',
         'model.test_cfg.rcnn.score_thr=0.0',
     )
@@ -212,6 +219,26 @@ def test_tests_and_writes_results(folder, first_run):
         for a in json.loads((folder / 'results.json').read_text())
     } <= set(truth.imgs)
     assert len(found.anns) > 0
+    assert 'against other.json: ' in done.stdout
+    assert ' 0 are missed that were found; 0 were' in done.stdout
+    assert cv2.imread(str(folder / 'results.compared.png')) is not None
+
+
+def test_detections_to_compare_with_must_be_there(folder):
+    done = run(
+        folder,
+        'test.py',
+        'detector.py',
+        'any.pth',
+        '--out',
+        'results.json',
+        '--compare',
+        'nowhere.json',
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        'error: there are no detections at nowhere.json'
+    )
 
 
 def test_writes_a_submission(folder, first_run):

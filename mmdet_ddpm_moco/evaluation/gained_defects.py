@@ -1,0 +1,121 @@
+"""Which defects a detector finds that another one misses."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pycocotools.coco import COCO
+
+from ..visualization.box_cells import COLUMNS, box_cell, grid, heading
+from .detection_matches import evaluate
+
+ROWS = 2  # of each kind, in a picture
+
+
+@dataclass(frozen=True)
+class GainedDefects:
+    """What one of two detectors finds alone.
+
+    Attributes:
+        truth (COCO): The annotated images.
+        gained (list[Mapping]): Detections of the second, surest first.
+        lost (list[Mapping]): Of the first, likewise.
+        both (int): Defects that both find.
+        neither (int): Defects that none of them finds.
+    """
+
+    truth: COCO
+    gained: list[Mapping[str, Any]]
+    lost: list[Mapping[str, Any]]
+    both: int
+    neither: int
+
+    def __str__(self) -> str:
+        return (
+            f'{len(self.gained)} defects are found that were missed, '
+            f'{len(self.lost)} are missed that were found; {self.both} were '
+            f'and are found, {self.neither} never'
+        )
+
+    def draw(self, prefix: str | Path) -> np.ndarray:
+        """Draws what is gained and, below it, what is lost.
+
+        Args:
+            prefix (str | Path): Folder that the file names start from.
+
+        Returns:
+            np.ndarray: BGR uint8 (H, W, 3).
+        """
+        names = {c: kind['name'] for c, kind in self.truth.cats.items()}
+        parts: list[np.ndarray] = []
+        for title, boxes in (
+            ('found, missed before', self.gained),
+            ('missed, found before', self.lost),
+        ):
+            cells = [
+                box_cell(box, self.truth, Path(prefix), names)
+                for box in boxes[: ROWS * COLUMNS]
+            ]
+            rows = range(0, len(cells), COLUMNS)
+            cut = grid([cells[i : i + COLUMNS] for i in rows])
+            parts += [heading(f'{title}: {len(boxes)}', cut.shape[1]), cut]
+        return np.vstack(parts)
+
+
+def gained_defects(
+    ann_file: str | Path, before: str | Path, after: str | Path
+) -> GainedDefects:
+    """Compares the detections of two detectors on the same images.
+
+    Scores of two detectors have no common scale. So each is asked for its
+    surest boxes, as many as there are defects: a detector that finds more
+    among those has fewer false alarms, too.
+
+    Args:
+        ann_file (str | Path): COCO annotations, json.
+        before (str | Path): Detections in the COCO results format, json.
+        after (str | Path): Those of the other detector.
+
+    Returns:
+        GainedDefects: Found is a defect with a box of its class and an IoU
+        of at least 0.5.
+    """
+    coco = json.loads(Path(ann_file).read_bytes())
+    defects = sum(not a.get('iscrowd') for a in coco['annotations'])
+    truth, first = _found(ann_file, before, defects)
+    _, second = _found(ann_file, after, defects)
+
+    def alone(found: dict, other: dict) -> list[Mapping[str, Any]]:
+        boxes = [found[number] for number in found.keys() - other.keys()]
+        return sorted(boxes, key=lambda box: -box['score'])
+
+    return GainedDefects(
+        truth,
+        gained=alone(second, first),
+        lost=alone(first, second),
+        both=len(first.keys() & second.keys()),
+        neither=defects - len(first.keys() | second.keys()),
+    )
+
+
+def _found(
+    ann_file: str | Path, detections: str | Path, number: int
+) -> tuple[COCO, dict[int, Mapping[str, Any]]]:
+    """The detection of each defect that is among the surest, by its id."""
+    results = json.loads(Path(detections).read_bytes())
+    surest = sorted(results, key=lambda box: -box['score'])[:number]
+    truth, evaluation = evaluate(
+        ann_file, surest, iou_thresholds=np.array([0.5])
+    )
+    return truth, {
+        # COCOeval knows a detection by its place in the list, from 1.
+        defect: surest[int(match) - 1]
+        for image in filter(None, evaluation.evalImgs)
+        for defect, ignored, match in zip(
+            image['gtIds'], image['gtIgnore'], image['gtMatches'][0]
+        )
+        if match and not ignored
+    }

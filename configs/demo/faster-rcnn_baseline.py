@@ -3,6 +3,8 @@
 _base_ = '../ddpm_moco/faster-rcnn_lite0_fpn_1xb4-2880i_neu-det.py'
 
 model = dict(
+    # Images may be of any size, as whole large ones are.
+    data_preprocessor=dict(pad_size_divisor=32),
     neck=dict(out_channels=64),
     rpn_head=dict(in_channels=64, feat_channels=64),
     roi_head=dict(

@@ -20,7 +20,6 @@ from mmdet_ddpm_moco.utils.cli import (
     set_local_rank,
 )
 from mmdet_ddpm_moco.utils.config_action import ConfigAction
-from mmdet_ddpm_moco.utils.errors import MissingFileError
 from mmdet_ddpm_moco.utils.paths import find_config
 
 
@@ -110,7 +109,12 @@ def parse_args() -> argparse.Namespace:
     if args.submission and args.out:
         parser.error('--submission has the detections of --out: leave it out')
     if args.compare and not args.out:
-        parser.error('--compare needs --out')
+        parser.error('--compare needs --out, and not --submission')
+    if (
+        args.compare
+        and Path(args.compare).resolve() == Path(args.out).resolve()
+    ):
+        parser.error('--out would overwrite the detections of --compare')
     if not 0 <= args.score_thr <= 1:
         parser.error(f'--score-thr is in [0, 1], not {args.score_thr}')
     return args
@@ -120,12 +124,13 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     set_local_rank(args)
+    from mmdet_ddpm_moco.engine.comparison import (
+        check_comparable,
+        compare_detections,
+    )
     from mmdet_ddpm_moco.engine.options import apply_options, check_data
     from mmdet_ddpm_moco.engine.training import test
 
-    if args.compare and not Path(args.compare).is_file():
-        msg = f'there are no detections at {args.compare}'
-        raise MissingFileError(msg)
     cfg = apply_options(Config.fromfile(find_config(args.config)), args)
     if not args.images:
         check_data(cfg, make=False, parts=('test',))
@@ -152,6 +157,8 @@ def main() -> None:
         if written is not None:
             print(written)
         return
+    if args.compare:
+        check_comparable(cfg, args.compare)
     with TemporaryDirectory() as folder:
         _, results = test(
             cfg,
@@ -164,20 +171,11 @@ def main() -> None:
             shutil.move(results, args.out)
             print(f'detections written to {args.out}')
             if args.compare:
-                compare(cfg, args.compare, args.out)
-
-
-def compare(cfg: Config, before: str, after: str) -> None:
-    """Says and draws what one of two detectors finds alone."""
-    from mmdet_ddpm_moco.engine.submission_images import test_set
-    from mmdet_ddpm_moco.evaluation.gained_defects import gained_defects
-    from mmdet_ddpm_moco.visualization.training_samples import write_picture
-
-    ann_file, prefix = test_set(cfg)
-    found = gained_defects(ann_file, before, after)
-    picture = Path(after).with_suffix('.compared.png')
-    write_picture(picture, found.draw(prefix))
-    print(f'against {before}: {found}; see {picture}')
+                picture = Path(args.out).with_suffix('.compared.png')
+                found = compare_detections(
+                    cfg, args.compare, args.out, picture
+                )
+                print(f'against {args.compare}: {found}; see {picture}')
 
 
 if __name__ == '__main__':

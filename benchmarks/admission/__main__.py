@@ -6,7 +6,8 @@ which is worth nothing, and scenes, which help on the test images.
 """
 
 import argparse
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mmengine.config import Config
@@ -31,8 +32,9 @@ from .harm import HARMS, harmful_copy
 
 HERE = Path(__file__).parent
 RESULTS = HERE / 'results' / 'neu_det.jsonl'
-WITHOUT, AGAIN = 'without', 'nothing, other random numbers'
-PARTS = ('scenes', 'bank')
+WITHOUT, AGAIN = 'without', 'again'
+OWN = ('scenes', 'bank')  # what the recipe has
+PARTS = (AGAIN, *OWN, *HARMS)
 
 
 def parse_args() -> argparse.Namespace:
@@ -57,9 +59,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--only',
         nargs='+',
-        default=[AGAIN, *PARTS, *HARMS],
-        metavar='PART',
-        help='ask about these only: several processes share the work',
+        default=PARTS,
+        choices=PARTS,
+        help='ask about these only',
     )
     return parser.parse_args()
 
@@ -83,8 +85,8 @@ def recipe(data: Path, seed: int) -> Config:
 
 def detector(fold: Fold, part: str, labeled: ImageSet) -> Path:
     """Config of a fold's detector with a part."""
-    if part in (WITHOUT, *PARTS):
-        return fold.detector([part] if part in PARTS else [], {})
+    if part in (WITHOUT, *OWN):
+        return fold.detector([part] if part in OWN else [], {})
     if part == AGAIN:
         file = fold.detector([], {})
         cfg = Config.fromfile(file)
@@ -103,16 +105,16 @@ def detector(fold: Fold, part: str, labeled: ImageSet) -> Path:
             )
         )
         del cfg['stages']
-    cfg.work_dir = str(fold.folder / part.replace(' ', '_').replace(',', ''))
+    cfg.work_dir = str(fold.folder / part.replace(' ', '_'))
     file = Path(cfg.work_dir) / 'detector.py'
     atomic_write_bytes(file, cfg.pretty_text.encode())
     return file
 
 
-def ask(data: Path, seed: int, parts: list[str]) -> Iterator[dict]:
-    """Judges parts, each on top of nothing."""
-    cfg = recipe(data, seed)
+def ask(cfg: Config, parts: Sequence[str]) -> Iterator[dict]:
+    """Judges parts, each on top of nothing; yields records."""
     labeled = labeled_images(cfg)
+    seed = cfg.randomness.seed
     out = Path(cfg.stages.root)
     folds = make_folds(cfg, labeled, AdmissionOptions(seed=seed), out)
 
@@ -125,27 +127,37 @@ def ask(data: Path, seed: int, parts: list[str]) -> Iterator[dict]:
     for part in parts:
         found = judge(part, before, scores(part), keep_unsure=True)
         print(found, flush=True)
+        numbers = {
+            name: round(getattr(found, name), 2)
+            for name in ('without', 'difference', 'low', 'high')
+        }
         yield dict(
+            numbers,
             part=part,
             seed=seed,
-            without=round(found.without, 2),
-            difference=round(found.difference, 2),
-            low=round(found.low, 2),
-            high=round(found.high, 2),
+            recipe=digest(cfg),
             verdict=found.verdict,
         )
 
 
-def table() -> str:
-    """The recorded verdicts, in Markdown."""
+def digest(cfg: Config) -> str:
+    """Changes with the recipe: its verdicts are asked for again."""
+    return hashlib.sha256(cfg.pretty_text.encode()).hexdigest()[:16]
+
+
+def table(data: Path) -> str:
+    """The recorded verdicts of the present recipe, in Markdown."""
     rows = [
         '| part | seed | AP50 without | difference | interval | verdict |',
         '| --- | --- | --- | --- | --- | --- |',
     ]
-    order = [AGAIN, *PARTS, *HARMS]
-    records = read_records(RESULTS)[0]
+    records = [
+        record
+        for record in read_records(RESULTS)[0]
+        if record['recipe'] == digest(recipe(data, record['seed']))
+    ]
     for r in sorted(
-        records, key=lambda r: (order.index(r['part']), r['seed'])
+        records, key=lambda r: (PARTS.index(r['part']), r['seed'])
     ):
         rows.append(
             f'| {r["part"]} | {r["seed"]} | {r["without"]:.1f} | '
@@ -159,15 +171,18 @@ def table() -> str:
 def main() -> None:
     args = parse_args()
     for seed in args.seeds:
+        cfg = recipe(args.data, seed)
         known = {
-            r['part'] for r in read_records(RESULTS)[0] if r['seed'] == seed
+            record['part']
+            for record in read_records(RESULTS)[0]
+            if (record['seed'], record['recipe']) == (seed, digest(cfg))
         }
-        left = [part for part in args.only if part not in known]
-        if left:
-            for record in ask(args.data, seed, left):
+        if left := [part for part in args.only if part not in known]:
+            for record in ask(cfg, left):
                 append_record(RESULTS, record)
-    write_between_marks(HERE / 'README.md', 'admission', table())
-    print(f'\n{table()}')
+    text = table(args.data)
+    write_between_marks(HERE / 'README.md', 'admission', text)
+    print(f'\n{text}')
 
 
 if __name__ == '__main__':

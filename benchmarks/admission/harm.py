@@ -1,5 +1,6 @@
 """Banks made harmful, to ask whether they are turned away."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping
@@ -13,18 +14,20 @@ from mmdet_ddpm_moco.bank.format import (
     INDEX,
     KINDS,
     MANIFEST,
+    REPLACES,
     BankWindow,
     png_name,
     source_key,
 )
 from mmdet_ddpm_moco.bank.png import encode_png
 from mmdet_ddpm_moco.bank.reader import DefectBank
+from mmdet_ddpm_moco.utils.fileio import read_json
 
 Sizes = Mapping[int, tuple[int, int]]  # of images, by source_key()
 
 GRAY = 128
 # How far a box moves, in widths and in heights: it keeps less than a tenth
-# of its old place.
+# of its old place, or a third where the image has room in one direction only.
 SHIFT = 0.7
 
 
@@ -71,35 +74,37 @@ HARMS: dict[str, Callable[[DefectBank, np.ndarray, Sizes], None]] = {
 def harmful_copy(
     bank: Path, out: Path, harm: str, sizes: Mapping[str, tuple[int, int]]
 ) -> Path:
-    """Copies the added defects of a bank and makes them harmful.
+    """Copies a bank and makes its added defects harmful.
 
     Windows that replace a labeled defect stay behind: label and box there
     are those of the labels. ``annotations.json`` is that of the bank.
 
     Args:
         bank (Path): Is not changed.
-        out (Path): Folder to write; taken as it is if it is there.
+        out (Path): Folder to write, unless it holds a copy of this bank.
         harm (str): Of :data:`HARMS`.
         sizes (Mapping): Width and height of its source images, by name.
 
     Returns:
         Path: ``out``.
     """
-    if out.exists():
+    origin = hashlib.sha256((bank / INDEX).read_bytes()).hexdigest()
+    if read_json(out / MANIFEST, {}).get('origin') == origin:
         return out
+    shutil.rmtree(out, ignore_errors=True)
     made = out.with_name(f'{out.name}_unfinished')
     shutil.rmtree(made, ignore_errors=True)
     shutil.copytree(bank, made)
     rows = np.load(made / INDEX)
-    rows = rows[rows['kind'] == KINDS.index(ADD)]
-    HARMS[harm](
-        DefectBank(made),
-        rows,
-        {source_key(name): size for name, size in sizes.items()},
-    )
+    rows = rows[rows['kind'] != KINDS.index(REPLACES)]
+    added = rows['kind'] == KINDS.index(ADD)
+    changed = rows[added]  # a copy
+    by_key = {source_key(name): size for name, size in sizes.items()}
+    HARMS[harm](DefectBank(made), changed, by_key)
+    rows[added] = changed
     np.save(made / INDEX, rows)
     manifest = json.loads((made / MANIFEST).read_bytes())
-    manifest |= dict(kept=len(rows), harm=harm)
+    manifest |= dict(kept=len(rows), harm=harm, origin=origin)
     (made / MANIFEST).write_text(json.dumps(manifest))
     made.rename(out)
     return out

@@ -144,23 +144,17 @@ def admit(
 
     Raises:
         ValueError: An option is unknown or out of range, there are too few
-            labels, a stage reads images that cannot be left out, a pipeline
-            names a bank, or the verdicts are missing or stale and ``make``
-            is False.
+            labels, a stage reads images that cannot be left out, a bank,
+            scenes or weights are not of the stages, or the verdicts are
+            missing or stale and ``make`` is False.
         ChildProcessError: A training failed.
     """
     recipe = (cfg.get('stages') or {}).get('admission')
     if recipe is None:
         return []
     options = _options(recipe)
-    for transform in own_transforms(cfg):
-        given = transform.get('bank') or transform.get('scenes')
-        msg = (
-            f'a training pipeline names {given}, which admission cannot leave '
-            'out: give it to DDPMMoCoHook instead of DiffusionDefectAugment'
-        )
-        raise InputError(msg)
     outputs = stage_outputs(cfg)
+    _check_made_by_stages(cfg, outputs)
     parts = [
         part
         for part in PARTS
@@ -178,6 +172,28 @@ def admit(
         if not found.kept:
             _leave_out(cfg, found.part, outputs[found.part])
     return verdicts
+
+
+def _check_made_by_stages(cfg: Config, outputs: Mapping[str, str]) -> None:
+    """What is made from all labels would know each fold."""
+    foreign = [
+        transform[part]
+        for transform in own_transforms(cfg)
+        for part in ('bank', 'scenes')
+        if transform.get(part)
+    ]
+    foreign += [
+        hook[part]
+        for hook in own_hooks(cfg)
+        for part in PARTS
+        if hook.get(part) and not reads(hook, part, outputs.get(part, ''))
+    ]
+    if foreign:
+        msg = (
+            f'admission cannot make {foreign[0]} anew for each fold: have '
+            '`stages` make it for DDPMMoCoHook, or leave out stages.admission'
+        )
+        raise InputError(msg)
 
 
 def _options(recipe: Mapping) -> AdmissionOptions:

@@ -92,11 +92,21 @@ def submission_images(
 
 def test_set(cfg: Config) -> tuple[Path, Path]:
     """Annotation file of the config's test set, and folder of its images."""
+    dataset = test_dataset(cfg)
+    root = Path(dataset.get('data_root') or '')
+    folder = (dataset.get('data_prefix') or {}).get('img', '')
+    return root / dataset['ann_file'], root / folder
+
+
+def test_dataset(cfg: Config) -> dict:
+    """Config of the test set, without wrappers.
+
+    Raises:
+        ValueError: There is none.
+    """
     for dataset in config_dicts(cfg.get('test_dataloader')):
         if dataset.get('ann_file'):
-            root = Path(dataset.get('data_root') or '')
-            folder = (dataset.get('data_prefix') or {}).get('img', '')
-            return root / dataset['ann_file'], root / folder
+            return dataset
     msg = f'{cfg.filename} has no test_dataloader with an ann_file; add one'
     raise InputError(msg)
 

@@ -137,7 +137,7 @@ def evaluate(
         # detections at all.
         annotations = [
             _annotation(number, detection, truth, ann_file)
-            for number, detection in enumerate(_load_detections(detections))
+            for number, detection in enumerate(load_detections(detections))
         ]
         found = _index(dict(truth.dataset, annotations=annotations))
         evaluation = COCOeval(truth, found, iou_type)
@@ -149,6 +149,37 @@ def evaluate(
         evaluation.params.areaRngLbl = ['all']
         evaluation.evaluate()
     return truth, evaluation
+
+
+def matched_detections(
+    ann_file: str | Path, results: Sequence[Mapping[str, Any]]
+) -> tuple[COCO, dict[int, Mapping[str, Any] | None]]:
+    """The detection that is matched with each box (class, IoU of 0.5).
+
+    Args:
+        ann_file (str | Path): See :func:`match_detections`.
+        results (Sequence[Mapping]): COCO results.
+
+    Returns:
+        tuple[COCO, dict]: The truth, and by annotation id the detection,
+        None without one. Crowd regions are left out.
+
+    Raises:
+        FileNotFoundError: See :func:`match_detections`.
+        ValueError: Likewise.
+    """
+    truth, evaluation = evaluate(
+        ann_file, results, iou_thresholds=np.array([0.5])
+    )
+    return truth, {
+        # COCOeval knows a detection by its place in the list, from 1.
+        number: results[int(match) - 1] if match else None
+        for image in filter(None, evaluation.evalImgs)
+        for number, ignored, match in zip(
+            image['gtIds'], image['gtIgnore'], image['gtMatches'][0]
+        )
+        if not ignored
+    }
 
 
 def _join(name: str, images: Sequence[dict | None]) -> ClassMatches:
@@ -205,9 +236,15 @@ def _load_truth(ann_file: str | Path) -> COCO:
     return _index(dict(dataset, annotations=boxes))
 
 
-def _load_detections(
+def load_detections(
     source: str | Path | Sequence[Mapping[str, Any]],
 ) -> Sequence[Mapping[str, Any]]:
+    """Reads COCO results, unless they are given as such.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It holds no list.
+    """
     if not isinstance(source, (str, Path)):
         return source
     detections = _load_json(source)

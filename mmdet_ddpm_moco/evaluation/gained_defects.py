@@ -1,7 +1,6 @@
 """Which defects a detector finds that another one misses."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import numpy as np
 from pycocotools.coco import COCO
 
 from ..visualization.box_cells import COLUMNS, box_cell, grid, heading
-from .detection_matches import evaluate
+from .detection_matches import evaluate, load_detections, matched_detections
 
 ROWS = 2  # of each kind, in a picture
 
@@ -56,7 +55,7 @@ class GainedDefects:
             ('missed, found before', self.lost),
         ):
             cells = [
-                box_cell(box, self.truth, Path(prefix), names)
+                box_cell(box, self.truth, Path(prefix), names, detected=True)
                 for box in boxes[: ROWS * COLUMNS]
             ]
             rows = range(0, len(cells), COLUMNS)
@@ -66,7 +65,10 @@ class GainedDefects:
 
 
 def gained_defects(
-    ann_file: str | Path, before: str | Path, after: str | Path
+    ann_file: str | Path,
+    before: str | Path,
+    after: str | Path,
+    classes: Sequence[str] | None = None,
 ) -> GainedDefects:
     """Compares the detections of two detectors on the same images.
 
@@ -78,18 +80,39 @@ def gained_defects(
         ann_file (str | Path): COCO annotations, json.
         before (str | Path): Detections in the COCO results format, json.
         after (str | Path): Those of the other detector.
+        classes (Sequence[str], optional): Those that count. Defaults to
+            None, all.
 
     Returns:
         GainedDefects: Found is a defect with a box of its class and an IoU
         of at least 0.5.
-    """
-    coco = json.loads(Path(ann_file).read_bytes())
-    defects = sum(not a.get('iscrowd') for a in coco['annotations'])
-    truth, first = _found(ann_file, before, defects)
-    _, second = _found(ann_file, after, defects)
 
-    def alone(found: dict, other: dict) -> list[Mapping[str, Any]]:
-        boxes = [found[number] for number in found.keys() - other.keys()]
+    Raises:
+        FileNotFoundError: A file is missing.
+        ValueError: A file is no such json, or a detection is invalid or of
+            another image.
+    """
+    truth, defects = matched_detections(ann_file, [])
+    if classes is not None:
+        known = set(truth.getCatIds(catNms=list(classes)))
+        defects = {
+            number: None
+            for number in defects
+            if truth.anns[number]['category_id'] in known
+        }
+
+    def found(file: str | Path) -> dict[int, Mapping[str, Any]]:
+        results = load_detections(file)
+        # All are checked, not the surest alone.
+        evaluate(ann_file, results)
+        surest = sorted(results, key=lambda box: -box['score'])
+        _, matched = matched_detections(ann_file, surest[: len(defects)])
+        return {n: d for n, d in matched.items() if d and n in defects}
+
+    first, second = found(before), found(after)
+
+    def alone(own: dict, other: dict) -> list[Mapping[str, Any]]:
+        boxes = [own[number] for number in own.keys() - other.keys()]
         return sorted(boxes, key=lambda box: -box['score'])
 
     return GainedDefects(
@@ -97,25 +120,5 @@ def gained_defects(
         gained=alone(second, first),
         lost=alone(first, second),
         both=len(first.keys() & second.keys()),
-        neither=defects - len(first.keys() | second.keys()),
+        neither=len(defects) - len(first.keys() | second.keys()),
     )
-
-
-def _found(
-    ann_file: str | Path, detections: str | Path, number: int
-) -> tuple[COCO, dict[int, Mapping[str, Any]]]:
-    """The detection of each defect that is among the surest, by its id."""
-    results = json.loads(Path(detections).read_bytes())
-    surest = sorted(results, key=lambda box: -box['score'])[:number]
-    truth, evaluation = evaluate(
-        ann_file, surest, iou_thresholds=np.array([0.5])
-    )
-    return truth, {
-        # COCOeval knows a detection by its place in the list, from 1.
-        defect: surest[int(match) - 1]
-        for image in filter(None, evaluation.evalImgs)
-        for defect, ignored, match in zip(
-            image['gtIds'], image['gtIgnore'], image['gtMatches'][0]
-        )
-        if match and not ignored
-    }

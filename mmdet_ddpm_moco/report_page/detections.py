@@ -51,8 +51,11 @@ def best_and_worst(folder: Path, record: dict[str, Any]) -> list[Block]:
     wrong.sort(key=lambda found: -found['score'])
     missed.sort(key=lambda box: -box['bbox'][2] * box['bbox'][3])
     rows = [
-        [box_cell(one, truth, prefix, names) for one in chosen[:COLUMNS]]
-        for chosen in (right, wrong, missed)
+        [
+            box_cell(one, truth, prefix, names, detected=detected)
+            for one in chosen[:COLUMNS]
+        ]
+        for chosen, detected in ((right, True), (wrong, True), (missed, False))
     ]
     caption = (
         'Rows: the surest right detections, the surest wrong ones, the '

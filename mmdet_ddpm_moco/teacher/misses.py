@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..evaluation.detection_matches import evaluate
+from ..evaluation.detection_matches import matched_detections
 from .calibration import Calibration
 
 
@@ -29,23 +29,13 @@ def chances_found(
         in [0, 1], of the detection that COCO matches with it (class, IoU of
         at least 0.5); 0 without one. Crowd regions are left out.
     """
-    truth, evaluation = evaluate(
-        ann_file, results, iou_thresholds=np.array([0.5])
-    )
+    truth, matched = matched_detections(ann_file, results)
     sure = dict(zip(sorted(truth.cats), calibrations, strict=True))
-    chances: dict[int, float] = {}
-    for found in filter(None, evaluation.evalImgs):
+
+    def chance(found: Mapping[str, Any] | None) -> float:
+        if found is None:
+            return 0.0
         calibration = sure[found['category_id']]
-        for annotation, ignored, match in zip(
-            found['gtIds'], found['gtIgnore'], found['gtMatches'][0]
-        ):
-            if ignored:
-                continue
-            # COCOeval knows a detection by its place in the list, from 1.
-            score = results[int(match) - 1]['score'] if match else None
-            chances[annotation] = (
-                0.0
-                if score is None
-                else float(calibration(np.array([score]))[0])
-            )
-    return chances
+        return float(calibration(np.array([found['score']]))[0])
+
+    return {number: chance(found) for number, found in matched.items()}

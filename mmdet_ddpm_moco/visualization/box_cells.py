@@ -40,16 +40,19 @@ def box_cell(
     truth: COCO,
     prefix: Path,
     names: Mapping[Any, str],
+    *,
+    detected: bool,
 ) -> np.ndarray:
     """Cuts a box out of its image, with as much around it.
 
-    True boxes are green; the box itself, if it is a detection, orange.
+    True boxes are green; the box itself, if it was detected, orange.
 
     Args:
-        box (Mapping): A COCO annotation or, with a ``score``, a detection.
+        box (Mapping): A COCO annotation, or a detection.
         truth (COCO): The annotated images.
         prefix (Path): Folder that their file names start from.
         names (Mapping): Of the classes, by category id.
+        detected (bool): Whether it is a detection, drawn with its score.
 
     Returns:
         np.ndarray: BGR uint8 (CELL, CELL, 3), blank without the image.
@@ -78,7 +81,7 @@ def box_cell(
         (true['bbox'], _TRUE)
         for true in truth.imgToAnns.get(box['image_id'], ())
     ]
-    if 'score' in box:
+    if detected:
         boxes.append((box['bbox'], _FOUND))
     for (bx, by, bw, bh), color in boxes:
         first = (round((bx - left) * scale), round((by - top) * scale))
@@ -88,7 +91,7 @@ def box_cell(
         )
         cv2.rectangle(cell, first, last, color, 1)
     text = names.get(box['category_id'], str(box['category_id']))[:18]
-    if 'score' in box:
+    if detected:
         text += f' {box["score"]:.2f}'
     cell[-_LINE:] = heading(text, CELL)
     return cell

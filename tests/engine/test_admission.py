@@ -218,9 +218,17 @@ def test_a_part_that_a_pipeline_names_is_refused_first(file, part):
         dict(transform, **{part: f'some/{part}'})
     )
     tools = JudgedTools()
-    with pytest.raises(
-        ValueError, match=rf'names some/{part}, which .* DDPMMoCoHook'
-    ):
+    with pytest.raises(ValueError, match=f'cannot make some/{part} anew'):
+        admit(cfg, tools)
+    assert tools.trained == []
+
+
+@pytest.mark.parametrize('part', ['bank', 'scenes', 'checkpoint'])
+def test_a_part_that_no_stage_makes_is_refused_first(file, part):
+    cfg = read_admission(file)
+    cfg.custom_hooks[0][part] = f'some/{part}'
+    tools = JudgedTools()
+    with pytest.raises(ValueError, match=f'cannot make some/{part} anew'):
         admit(cfg, tools)
     assert tools.trained == []
 

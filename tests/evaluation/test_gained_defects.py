@@ -38,11 +38,12 @@ def compare(tmp_path):
     (tmp_path / 'truth.json').write_text(json.dumps(coco))
     cv2.imwrite(str(tmp_path / 'plate.png'), np.full((30, 40), 90, np.uint8))
 
-    def run(before, after):
+    def run(before, after, classes=None):
         for name, found in (('before', before), ('after', after)):
             (tmp_path / f'{name}.json').write_text(json.dumps(found))
         return gained_defects(
-            *(tmp_path / f'{n}.json' for n in ('truth', 'before', 'after'))
+            *(tmp_path / f'{n}.json' for n in ('truth', 'before', 'after')),
+            classes,
         )
 
     return run
@@ -75,6 +76,32 @@ def test_another_class_is_not_found(compare):
     found = compare([], [detection(PLACES[0], 0.9, category=2)])
     assert found.gained == []
     assert found.neither == 4
+
+
+def test_defects_of_other_classes_do_not_count(compare):
+    right = detection(PLACES[0], 0.1)
+    found = compare([right], [detection(PLACES[0], 0.9)], ['dent'])
+    assert (found.both, found.neither) == (0, 0)
+    assert found.gained == found.lost == []
+    found = compare([right], [], ['pit'])
+    assert (len(found.lost), found.neither) == (1, 3)
+
+
+def test_the_surest_are_as_many_as_defects_that_count(compare):
+    wrong = [detection([0, 20, 3, 3], 0.9) for _ in range(3)]
+    low = detection(PLACES[0], 0.1)
+    assert len(compare([], [*wrong, low], ['pit']).gained) == 1
+    assert compare([], [*wrong, low], ['dent']).gained == []
+
+
+@pytest.mark.parametrize(
+    'bad',
+    [dict(bbox=[0, 0, 1, 1]), detection([0, 0, 1, 1], 0.1) | dict(image_id=9)],
+)
+def test_bad_detections_are_named(compare, bad):
+    sure = [detection(place, 0.9) for place in PLACES]
+    with pytest.raises(ValueError, match='detection 4'):
+        compare([], [*sure, bad])
 
 
 def test_both_kinds_are_drawn_one_below_the_other(compare, tmp_path):

@@ -236,9 +236,8 @@ def test_detections_to_compare_with_must_be_there(folder):
         'nowhere.json',
     )
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == (
-        'error: there are no detections at nowhere.json'
-    )
+    assert 'Traceback' not in done.stderr
+    assert 'nowhere.json' in done.stderr.splitlines()[-1]
 
 
 def test_writes_a_submission(folder, first_run):

@@ -4,9 +4,9 @@ _base_ = './faster-rcnn_lite0_fpn_small.py'
 model = dict(
     # The stride of the finest map, not the coarsest: images of 200 pixels
     # stay as they are instead of growing to 224. For images of one size
-    # alone: where a map has an odd side, this backbone pads it on the other
-    # side than an even one, and what lies below is shifted by a cell. With
-    # several sizes boxes are then found in the wrong place, so take 32.
+    # alone: this backbone pads a map of an odd side on both sides, of an even
+    # one more on the far side, so all below is shifted by half a cell. With
+    # several sizes boxes are then found in the wrong place: take 32.
     data_preprocessor=dict(pad_size_divisor=8),
     roi_head=dict(
         # Computes the same.

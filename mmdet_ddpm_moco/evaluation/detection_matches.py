@@ -17,7 +17,7 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from ..utils.errors import InputError
+from ..utils.errors import InputError, MissingFileError
 
 # np.linspace and not decimals: COCOeval's comparisons, to the last bit.
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
@@ -257,6 +257,9 @@ def load_detections(
 def _load_json(path: str | Path) -> Any:
     try:
         return json.loads(Path(path).read_text(encoding='utf-8'))
+    except FileNotFoundError as error:
+        msg = f'there is no {path}'
+        raise MissingFileError(msg) from error
     except ValueError as error:
         msg = f'{path} is no json file: {error}'
         raise InputError(msg) from error

@@ -14,14 +14,13 @@ from mmengine.config import Config
 
 from mmdet_ddpm_moco.ablation.records import append_record, read_records
 from mmdet_ddpm_moco.ablation.table import write_between_marks
-from mmdet_ddpm_moco.engine.admission import (
-    AdmissionOptions,
+from mmdet_ddpm_moco.engine.admission import AdmissionOptions, make_folds
+from mmdet_ddpm_moco.engine.admission_folds import Fold
+from mmdet_ddpm_moco.engine.admission_verdicts import (
     Scores,
     judge,
-    make_folds,
     score_folds,
 )
-from mmdet_ddpm_moco.engine.admission_folds import Fold
 from mmdet_ddpm_moco.engine.detector_runs import train_to_end
 from mmdet_ddpm_moco.engine.image_sets import ImageSet, labeled_images
 from mmdet_ddpm_moco.engine.inputs import fill_hooks, own_hooks

@@ -14,8 +14,9 @@ from helpers.tiny_admission import (
 )
 from helpers.tiny_stages import edit, make_stages_quick
 from helpers.tiny_teachers import Tools
-from mmdet_ddpm_moco.engine import admission
-from mmdet_ddpm_moco.engine.admission import Verdict, admit, verdict
+from mmdet_ddpm_moco.engine import admission_verdicts
+from mmdet_ddpm_moco.engine.admission import admit
+from mmdet_ddpm_moco.engine.admission_verdicts import Verdict, verdict
 from mmdet_ddpm_moco.engine.stages import check_prepared, stages_of
 
 
@@ -241,7 +242,7 @@ def test_a_verdict_in_one_line():
 @pytest.mark.slow
 def test_real_trainings_judge(tmp_path, monkeypatch):
     make_stages_quick(monkeypatch)
-    monkeypatch.setattr(admission, 'RESAMPLES', 20)
+    monkeypatch.setattr(admission_verdicts, 'RESAMPLES', 20)
     cfg = read_admission(
         write_admission(tmp_path, stages=dict(bank=dict(num=2)))
     )

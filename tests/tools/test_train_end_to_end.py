@@ -196,8 +196,14 @@ def test_second_run_reuses_every_stage(folder, first_run):
 
 
 def test_tests_and_writes_results(folder, first_run):
-    # Of a detector that found nothing.
-    (folder / 'other.json').write_text('[]')
+    # Of a detector that found everything.
+    coco = json.loads((folder / 'plates/annotations/train.json').read_text())
+    keys = ('image_id', 'category_id', 'bbox')
+    boxes = [
+        dict({key: a[key] for key in keys}, score=1.0)
+        for a in coco['annotations']
+    ]
+    (folder / 'other.json').write_text(json.dumps(boxes))
     done = run(
         folder,
         'test.py',
@@ -220,7 +226,8 @@ def test_tests_and_writes_results(folder, first_run):
     } <= set(truth.imgs)
     assert len(found.anns) > 0
     assert 'against other.json: ' in done.stdout
-    assert ' 0 are missed that were found; 0 were' in done.stdout
+    assert 'other.json: 0 defects are found that were missed' in done.stdout
+    assert ' 0 are missed' not in done.stdout
     assert cv2.imread(str(folder / 'results.compared.png')) is not None
 
 

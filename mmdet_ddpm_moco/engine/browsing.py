@@ -13,10 +13,9 @@ from mmengine.runner import set_random_seed
 
 from ..datasets.transforms.annotations import horizontal_corners
 from ..datasets.transforms.diffusion_defect_augment import (
-    ORIGINS,
-    ORIGINS_KEY,
     DiffusionDefectAugment,
 )
+from ..datasets.transforms.pasted_sample import ORIGINS, ORIGINS_KEY
 from ..utils.errors import InputError
 from .hooks.ddpm_moco_hook import DDPMMoCoHook
 from .inputs import fill_hooks, hook_configs

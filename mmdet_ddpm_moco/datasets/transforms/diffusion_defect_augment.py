@@ -1,34 +1,21 @@
 """Synthesized defects and scenes of a teacher in a detection pipeline."""
 
-import warnings
 from collections.abc import Mapping, Sequence
-from functools import partial
 
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmdet.registry import TRANSFORMS
 from mmdet.structures.bbox import autocast_box_type
 
-from ...bank.compositing import Box, crop, overlaps
-from ...bank.format import ADD, NULL, REPLACES, BankWindow
-from ...bank.reader import DefectBank, OtherImageError
+from ...bank.compositing import Box, overlaps
+from ...bank.format import NULL, BankWindow
+from ...bank.reader import DefectBank
 from ...utils.checks import check_arguments
 from ...utils.errors import InputError
 from ..labeled_images import BACKGROUND
-from .annotations import (
-    NOT_USED,
-    append_boxes,
-    horizontal_corners,
-    labels_in,
-)
-from .masks import SampleMasks
-from .own_image import own_image
+from .annotations import NOT_USED, labels_in
+from .pasted_sample import ORIGINS, ORIGINS_KEY, PastedSample
 from .scene_swap import SceneSwap
-from .visible_boxes import VisibleBoxes
-
-# Where a box comes from: the annotations, a window, a scene of teachers.
-ORIGINS = ('real', ADD, REPLACES, 'scene')
-ORIGINS_KEY = 'box_origins'
 
 
 @TRANSFORMS.register_module()
@@ -186,7 +173,7 @@ class DiffusionDefectAugment(BaseTransform):
         if not windows:
             return results
         wanted = np.random.randint(1, self.max_windows + 1)
-        sample = _Sample(results, self.min_visibility, swapped)
+        sample = PastedSample(results, self.min_visibility, swapped)
         occupied: list[Box] = []
         for index in self._order(windows):
             window = windows[index]
@@ -247,109 +234,3 @@ def _weights(
         ),
     )
     return weights
-
-
-class _Sample:
-    """A sample into which windows are pasted."""
-
-    def __init__(
-        self, results: dict, min_visibility: float, is_scene: bool
-    ) -> None:
-        self.results = results
-        self.is_scene = is_scene
-        moved = results.get('homography_matrix')
-        self.moved = moved is not None and not np.allclose(moved, np.eye(3))
-        self.image = own_image(results)
-        self.added: list[tuple[Box, int]] = []
-        masks = results.get('gt_masks')
-        self.masks = None if masks is None else SampleMasks(masks)
-        self.visibility = (
-            VisibleBoxes(
-                horizontal_corners(results['gt_bboxes']),
-                results['gt_ignore_flags'],
-                self.image.shape[:2],
-                min_visibility,
-            )
-            if min_visibility
-            else None
-        )
-
-    def paste(self, bank: DefectBank, window: BankWindow, label: int) -> bool:
-        """Pastes a window.
-
-        Returns:
-            bool: False, and nothing changed, if the defect that it replaces
-            is missing, it would hide a labeled one, or it was made on
-            another image than this scene.
-        """
-        replaced = None
-        if window.kind == REPLACES:
-            replaced = self._find(window.box, label)
-            if replaced is None:
-                return False
-        name = self.results['img_path']
-        if self.moved:
-            msg = (
-                f'an earlier transform has moved the pixels of {name}: put '
-                'DiffusionDefectAugment right after LoadAnnotations'
-            )
-            raise InputError(msg)
-        accept = None
-        if self.visibility is not None:
-            accept = partial(self.visibility.cover, window.window, replaced)
-        try:
-            alpha = bank.paste(window, self.image, name, accept)
-        except OtherImageError:
-            # The bank may know a labeled image of a scene's name.
-            if not self.is_scene:
-                raise
-            return False
-        if alpha is None:
-            return False
-        if window.kind == ADD:
-            self.added.append((window.box, label))
-        elif replaced is not None:
-            self.results[ORIGINS_KEY][replaced] = ORIGINS.index(REPLACES)
-        if self.masks is not None and window.kind != NULL:
-            region = np.zeros(self.image.shape[:2], bool)
-            crop(region, window.window)[:] = alpha == 255
-            if replaced is None:
-                self.masks.append(region)
-            else:
-                # Outside of it the replaced defect is still visible.
-                self.masks.extend(replaced, region)
-        return True
-
-    def _find(self, box: Box, label: int) -> int | None:
-        """Index of the annotation with a box and label of the bank."""
-        x, y, w, h = box
-        # The bank rounds boxes outwards to whole pixels and clips them.
-        height, width = self.image.shape[:2]
-        boxes = horizontal_corners(self.results['gt_bboxes'])
-        boxes = boxes.clip(0, (width, height, width, height))
-        near = np.abs(boxes - (x, y, x + w, y + h)).max(1) <= 1
-        same_label = self.results['gt_bboxes_labels'] == label
-        found = np.flatnonzero(near & same_label)
-        if len(found):
-            return int(found[0])
-        if self.is_scene:
-            return None  # whose boxes are there as often as they are right
-        # Python shows a warning of one text from one place only once.
-        warnings.warn(
-            'the defect bank has windows that replace annotations which this '
-            'dataset lacks or has elsewhere; they are skipped. Was the bank '
-            'made from other annotations?',
-            stacklevel=2,
-        )
-        return None
-
-    def write_back(self) -> None:
-        """Updates the results."""
-        self.results['img'] = self.image
-        append_boxes(self.results, self.added)
-        added = np.full(len(self.added), ORIGINS.index(ADD), np.uint8)
-        self.results[ORIGINS_KEY] = np.concatenate(
-            [self.results[ORIGINS_KEY], added]
-        )
-        if self.masks is not None:
-            self.results['gt_masks'] = self.masks.result()

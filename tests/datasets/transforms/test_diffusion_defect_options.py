@@ -22,10 +22,10 @@ from helpers.painted_windows import (
 from helpers.tiny_scenes import make_scenes
 from mmdet_ddpm_moco.bank.compositing import crop
 from mmdet_ddpm_moco.datasets.transforms.diffusion_defect_augment import (
-    ORIGINS,
     DiffusionDefectAugment,
 )
 from mmdet_ddpm_moco.datasets.transforms.own_image import own_image
+from mmdet_ddpm_moco.datasets.transforms.pasted_sample import ORIGINS
 from mmdet_ddpm_moco.datasets.transforms.visible_boxes import VisibleBoxes
 
 

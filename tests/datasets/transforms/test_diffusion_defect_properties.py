@@ -19,9 +19,9 @@ from mmdet_ddpm_moco.bank.compositing import alpha_box, composite, crop
 from mmdet_ddpm_moco.bank.format import KINDS
 from mmdet_ddpm_moco.bank.writer import BankWriter
 from mmdet_ddpm_moco.datasets.transforms.diffusion_defect_augment import (
-    ORIGINS,
     DiffusionDefectAugment,
 )
+from mmdet_ddpm_moco.datasets.transforms.pasted_sample import ORIGINS
 from mmdet_ddpm_moco.datasets.window_geometry import defect_alpha, outer_box
 
 CLASSES = ('pit', 'scratch')

@@ -45,7 +45,7 @@ def test_there_are_configs_of_every_kind():
         'variants',
         'stages',
     }
-    assert len(EXPERIMENTS) == 6
+    assert len(EXPERIMENTS) == 7
 
 
 @pytest.mark.slow
@@ -84,29 +84,52 @@ def test_config_builds(path):
 
 def test_teachers_are_the_detector_without_what_knows_all_labels():
     path = ROOT / 'configs/faster_rcnn_ddpm_moco.py'
-    cfg = fill_hooks(Config.fromfile(path))
+    cfg = Config.fromfile(path)
+    # With all parts, which this config leaves out.
+    made = dict(config='mocov2/mocov2_r50_1xb128-coslr-200e_neu-det.py')
+    ddpm = dict(config='ddpm/ddpm_unet64_1xb64-20ki_neu-det.py')
+    cfg.stages.update(backbone=made, generator=ddpm, bank=dict(num=10))
+    cfg = fill_hooks(cfg)
     root = cfg.stages.root
-    assert cfg.custom_hooks[0].scenes == f'{root}/scenes'
+    averaged, hook = cfg.custom_hooks
+    assert hook.bank == f'{root}/bank'
+    assert hook.scenes == f'{root}/scenes'
     teacher = read_teacher(cfg)
     assert teacher.custom_hooks == [
+        averaged,
         dict(
             type='mmdet_ddpm_moco.DDPMMoCoHook',
             checkpoint=f'{root}/moco/backbone.pth',
-        )
+        ),
     ]
     assert teacher.train_dataloader == cfg.train_dataloader
-    # What is labeled here is unlabeled there, and the generator reads no more
-    # labels than the detector.
-    generator = Config.fromfile(find_config(cfg.stages.generator.config, path))
-    generator.merge_from_dict(dict(cfg.stages.generator.options))
+    # What is labeled here is unlabeled there.
     (few,) = set(ann_files(cfg.train_dataloader))
     assert few == 'data/NEU-DET/annotations/train_20.json'
-    assert set(ann_files(generator.train_dataloader)) == {few}
     held_out = {
         *ann_files(cfg.val_dataloader),
         *ann_files(cfg.test_dataloader),
     }
     assert cfg.stages.teacher.unlabeled not in {few, *held_out}
+
+
+@pytest.mark.parametrize(
+    'path',
+    [
+        file
+        for file in sorted((ROOT / 'configs').rglob('*rcnn*.py'))
+        if '_base_' not in file.parts
+        and (Config.fromfile(file).get('stages') or {}).get('generator')
+    ],
+    ids=lambda path: path.stem,
+)
+def test_generators_read_the_labels_of_their_detector(path):
+    cfg = Config.fromfile(path)
+    stage = cfg.stages.generator
+    generator = Config.fromfile(find_config(stage.config, path))
+    generator.merge_from_dict(dict(stage.get('options', {})))
+    (labels,) = set(ann_files(generator.train_dataloader))
+    assert set(ann_files(cfg.train_dataloader)) == {labels}
 
 
 def differences(first, second):

@@ -155,6 +155,9 @@ def short_config(
             cfg[f'{kind}_{key}'] = None
     cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=steps)
     cfg.pop('stages', None)
+    if stage.part == 'detector':
+        # Speed is that of any weights, and a network is not needed.
+        cfg.model.backbone.init_cfg = None
     # A schedule in epochs means nothing here; at full height a first step
     # can spoil the loss.
     cfg.param_scheduler = None
@@ -188,11 +191,13 @@ def short_config(
 def with_bank(cfg: Config, work: Path) -> bool:
     """Adds the bank and the weights of earlier parts, if they are there."""
     bank, backbone = work / 'bank', work / 'backbone.pth'
-    hook: dict[str, Any] = dict(type='mmdet_ddpm_moco.DDPMMoCoHook')
+    hook: dict[str, Any] = dict(
+        type='mmdet_ddpm_moco.DDPMMoCoHook', unfreeze=True
+    )
     if (bank / 'manifest.json').exists():
         hook['bank'] = str(bank)
     if backbone.exists():
         hook['checkpoint'] = str(backbone)
-    if len(hook) > 1:
+    if 'bank' in hook or 'checkpoint' in hook:
         cfg.custom_hooks = [hook]
     return 'bank' in hook

@@ -1,4 +1,4 @@
-"""What unlabeled tiles are worth, cross-validated over magnetic tiles."""
+"""What scenes and a bank are worth, cross-validated over magnetic tiles."""
 
 import argparse
 from pathlib import Path
@@ -14,7 +14,7 @@ def parse_args() -> argparse.Namespace:
         description='Tiles are drawn into thirds; in each of three folds one '
         'third is labeled, one unlabeled, one tested. Trains all variants in '
         'all folds, scores the detections of the folds together, and writes '
-        'the table into README.md. Finished runs are recorded in results/ '
+        'the tables into README.md. Finished runs are recorded in results/ '
         'and not repeated; a run that was killed is resumed.',
     )
     parser.add_argument(
@@ -44,7 +44,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--table',
         action='store_true',
-        help='write the table of the finished seeds, and stop',
+        help='write the tables of the finished runs, and stop',
     )
     return parser.parse_args()
 
@@ -56,14 +56,14 @@ def main() -> None:
     from mmdet_ddpm_moco.ablation.table import write_between_marks
 
     from .experiments import fold_experiments, pool
-    from .table import table
+    from .table import table, table_of_folds
 
     for seed in [] if args.table else args.seeds:
         folds = fold_experiments(HERE, args.data, seed)
         for fold in args.folds:
             run_experiment(folds[fold], args.only)
         pool(HERE, args.data, folds)
-    text = table(HERE)
+    text = f'{table(HERE)}\nBy fold:\n\n{table_of_folds(HERE)}'
     write_between_marks(HERE / 'README.md', 'magnetic_tile', text)
     print(f'\n{text}')
 

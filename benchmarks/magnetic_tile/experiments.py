@@ -110,6 +110,10 @@ def pool(here: Path, data_root: Path, folds: Sequence[Experiment]) -> None:
             sorted(Path(configs.detector.work_dir).glob('*.bbox.json'))
             for _, configs in runs
         ]
+        if not all(detections):
+            # Records are kept longer than work folders.
+            print(f'{name} is not scored over all folds: detections are gone')
+            continue
         scores = [
             pooled_scores(
                 folds[0].test_set.parent.parent / 'all.json',

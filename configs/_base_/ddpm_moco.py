@@ -3,8 +3,7 @@
 # with a `bank`, a `checkpoint` or `scenes` of its own takes those alone.
 custom_hooks = [dict(type='mmdet_ddpm_moco.DDPMMoCoHook')]
 # How tools/train.py makes them, sized for one GPU. With unlabeled images,
-# teacher=dict(unlabeled=<COCO json or folder>) adds scenes, in root/scenes:
-# see faster_rcnn_ddpm_moco.py.
+# teacher=dict(unlabeled=<COCO json or folder>) adds scenes, in root/scenes.
 stages = dict(
     root='work_dirs/neu_det',
     generator=dict(config='ddpm/ddpm_unet64_1xb64-20ki_neu-det.py'),

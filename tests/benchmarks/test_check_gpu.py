@@ -297,9 +297,9 @@ sys.exit(check_gpu.main())
 def test_the_full_part_on_a_gpu(monkeypatch, tmp_path):
     """Which tools it calls, with what: the tools themselves are not run."""
     root, work = shipped('tools').parent, tmp_path / 'work'
-    runs = work / 'work_dirs' / 'faster_rcnn_ddpm_moco'
+    runs = work / 'work_dirs' / full.RECIPE
     runs.mkdir(parents=True)
-    (runs / 'best_coco_bbox_mAP_epoch_30.pth').touch()
+    (runs / 'last_checkpoint').write_text(str(runs / 'iter_2880.pth'))
     (work / 'data.json').write_text(
         json.dumps(dict(what='NEU-DET', source='somewhere'))
     )
@@ -325,7 +325,8 @@ def test_the_full_part_on_a_gpu(monkeypatch, tmp_path):
     assert full.run_full(results, 'cuda', root, work)
     tools = [command[0].rsplit('/', 1)[1] for command in called]
     assert tools == ['train.py', 'test.py', *['ablation.py'] * 4]
-    assert called[1][2].endswith('best_coco_bbox_mAP_epoch_30.pth')
+    assert Path(called[0][1]).is_file()  # the config
+    assert called[1][1:] == [called[0][1], str(runs / 'iter_2880.pth')]
     assert (work / 'benchmarks/neu_det/from_scratch.py').is_file()
     variants = (work / 'benchmarks/neu_det/variants').glob('scratch_*.py')
     assert all('model' in Config.fromfile(file) for file in variants)

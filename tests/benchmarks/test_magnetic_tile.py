@@ -10,7 +10,7 @@ import pytest
 from benchmarks.magnetic_tile.experiments import fold_experiments, pool
 from benchmarks.magnetic_tile.folds import FOLDS, write_folds
 from benchmarks.magnetic_tile.scores import false_alarms, pooled_scores
-from benchmarks.magnetic_tile.table import results, table
+from benchmarks.magnetic_tile.table import results, table, table_of_folds
 from helpers.tiny_experiment import FakeTools, write_images
 from mmdet_ddpm_moco.ablation.measure import prepare_runs, run_experiment
 from mmdet_ddpm_moco.ablation.records import read_records
@@ -174,6 +174,13 @@ def here(tmp_path, monkeypatch):
     return folder.parent
 
 
+def one_missed():
+    """One box of each fold's test images is missed by the baseline."""
+    tools = FakeTools(baseline=1)
+    tools.kept = (360, 540, 720)
+    return tools
+
+
 @pytest.mark.parametrize('variant', ['bank', 'scenes_bank'])
 def test_the_generator_learns_from_the_labeled_third_of_its_fold(
     data, here, variant
@@ -194,9 +201,7 @@ def test_the_generator_learns_from_the_labeled_third_of_its_fold(
 
 def test_variants_are_scored_when_all_folds_are_finished(data, here):
     write_images(data / 'images', [f'{i:02}.png' for i in range(1, 61)])
-    # One box of each fold's test images is missed by the baseline.
-    tools = FakeTools(baseline=1)
-    tools.kept = (360, 540, 720)
+    tools = one_missed()
     folds = fold_experiments(here, data, 0)
     only = ['baseline', 'fully_supervised']
     for fold in folds[:2]:
@@ -219,3 +224,42 @@ def test_variants_are_scored_when_all_folds_are_finished(data, here):
     assert row.startswith(
         f'| fully_supervised | 1 | 100.0 | {difference:+.1f}'
     )
+
+
+def test_folds_are_compared_where_both_are_measured(data, here):
+    write_images(data / 'images', [f'{i:02}.png' for i in range(1, 61)])
+    tools = one_missed()
+    folds = fold_experiments(here, data, 0)
+    for fold in folds:
+        run_experiment(fold, ['baseline'], tools)
+    for fold in folds[::2]:
+        run_experiment(fold, ['fully_supervised'], tools)
+    gains = []
+    for fold in (0, 2):
+        first, second = read_records(here / f'results/fold_{fold}.jsonl')[0]
+        gains.append(second['AP50'] - first['AP50'])
+    head, _, reference, row = table_of_folds(here).splitlines()
+    cells = [cell.strip() for cell in row.strip('|').split('|')]
+    assert cells[:5] == [
+        'fully_supervised',
+        f'100.0 ({gains[0]:+.1f})',
+        '',  # not measured
+        f'100.0 ({gains[1]:+.1f})',
+        f'{np.mean(gains):+.1f}',
+    ]
+    low, high = map(float, cells[5].split(' … '))
+    assert low <= round(np.mean(gains), 1) <= high
+    assert reference.count('+') == 0
+    assert len(cells) == head.count('|') - 1
+
+
+def test_a_run_whose_detections_are_gone_is_not_pooled(data, here, capsys):
+    write_images(data / 'images', [f'{i:02}.png' for i in range(1, 61)])
+    folds = fold_experiments(here, data, 0)
+    for fold in folds:
+        run_experiment(fold, ['baseline'], one_missed())
+    for file in folds[1].work_dir.rglob('*.bbox.json'):
+        file.unlink()
+    pool(here, data, folds)
+    assert not read_records(results(here))[0]
+    assert 'detections are gone' in capsys.readouterr().out

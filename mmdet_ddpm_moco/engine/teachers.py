@@ -25,7 +25,12 @@ from ..teacher.folds import draw_folds, kept_whole
 from ..teacher.fusion import FusedDetections, fuse
 from ..teacher.misses import chances_found
 from ..teacher.pseudo_labels import pseudo_coco
-from ..teacher.report import measure, report_rows, report_text
+from ..teacher.report import (
+    measure,
+    read_truth,
+    report_rows,
+    report_text,
+)
 from ..teacher.settings import TeacherOptions
 from ..utils.fileio import atomic_write_bytes, json_bytes, write_json
 from ..utils.provenance import record_images
@@ -76,7 +81,7 @@ def make_pseudo_labels(
     Raises:
         FileNotFoundError: There is no ``truth``.
         ValueError: An option is out of range, there are too few labels, or
-            an image or a label cannot be used.
+            an image, a label or the truth cannot be used.
         ChildProcessError: A training failed.
     """
     options = options or TeacherOptions()
@@ -88,6 +93,7 @@ def make_pseudo_labels(
     if classes := dataset_classes(labeled_dataset(teacher)):
         labeled = labeled.of_classes(classes)
     categories = labeled.coco['categories']
+    true_boxes = None if truth is None else read_truth(truth, categories)
     kinds = {i['file_name']: '' for i in labeled.coco['images']}
     kinds |= main_classes(labeled.coco)
     same_set = unlabeled.prefix.resolve() == labeled.prefix.resolve()
@@ -148,7 +154,7 @@ def make_pseudo_labels(
         dict(zip(ids, merged, strict=True)),
         dict(zip(ids, likely, strict=True)),
     )
-    measured = None if truth is None else measure(coco, truth)
+    measured = None if true_boxes is None else measure(coco, true_boxes)
     rows = report_rows(coco, matches, calibrations, measured)
     text = report_text(rows, coco, options.folds)
     seen = record_images([*labeled.paths(), *unlabeled.paths()])

@@ -11,30 +11,53 @@ from ..evaluation.detection_matches import (
     Matches,
     match_detections,
 )
-from ..utils.errors import MissingFileError
+from ..utils.errors import InputError, MissingFileError
 from .calibration import Calibration
 from .pseudo_labels import MIN_PROBABILITY
 
 
-def measure(coco: Mapping[str, Any], file: str | Path) -> list[dict]:
+def read_truth(
+    file: str | Path, categories: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Reads the true boxes of unlabeled images.
+
+    Args:
+        file (str | Path): COCO json.
+        categories (Sequence[Mapping]): Those that it must have, by name.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is no COCO json, or lacks a category.
+    """
+    if not Path(file).is_file():
+        msg = f'no annotations at {file}, which should be the truth'
+        raise MissingFileError(msg)
+    try:
+        truth = json.loads(Path(file).read_bytes())
+        names = {category['name'] for category in truth['categories']}
+        lacks = [c['name'] for c in categories if c['name'] not in names]
+        _ = truth['images'], truth['annotations']
+    except (ValueError, KeyError, TypeError) as error:
+        msg = f'{file}, which should be the truth, is no COCO json: {error!r}'
+        raise InputError(msg) from error
+    if lacks:
+        msg = f'{file}, which should be the truth, has no {", ".join(lacks)}'
+        raise InputError(msg)
+    return truth
+
+
+def measure(coco: Mapping[str, Any], known: Mapping[str, Any]) -> list[dict]:
     """Measures pseudo-labels against true boxes, image by file name.
 
     Args:
         coco (Mapping): Pseudo-labels, from :func:`pseudo_coco`.
-        file (str | Path): COCO json of the true boxes; images that it lacks
-            are left out.
+        known (Mapping): The true boxes, from :func:`read_truth`; images that
+            it lacks are left out.
 
     Returns:
         list[dict]: By class: ``right`` (int), boxes that are right (IoU of
         at least 0.5), and ``recall``, their share of the true boxes.
-
-    Raises:
-        FileNotFoundError: There is no such file.
     """
-    if not Path(file).is_file():
-        msg = f'no annotations at {file}'
-        raise MissingFileError(msg)
-    known = json.loads(Path(file).read_bytes())
     ids = {image['file_name']: image['id'] for image in known['images']}
     names = {image['id']: image['file_name'] for image in coco['images']}
     category = {c['name']: c['id'] for c in known['categories']}

@@ -1,6 +1,7 @@
 """Images and labels of other tools: taken, or refused before any training."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -167,12 +168,32 @@ def test_a_labeled_image_that_is_missing(data):
     assert_refused(data, r'images/5\.png is missing', FileNotFoundError)
 
 
-def assert_refused(data, complaint, kind):
+@pytest.mark.parametrize(
+    ('change', 'complaint'),
+    [
+        (
+            other_class,
+            r'truth\.json, which should be the truth, has no scratch',
+        ),
+        (lambda coco: coco.pop('images'), 'is no COCO json: KeyError'),
+        (None, r'no annotations at .*truth\.json'),
+    ],
+)
+def test_a_truth_that_is_refused(data, change, complaint):
+    truth = data / 'truth.json'
+    if change is not None:
+        shutil.copy(data / 'all/train.json', truth)
+        rewrite(truth, change)
+    kind = FileNotFoundError if change is None else ValueError
+    assert_refused(data, complaint, kind, truth=truth)
+
+
+def assert_refused(data, complaint, kind, **options):
     """With one line, and before a teacher is trained."""
 
     def trained(*_, **__):
         raise AssertionError
 
     with pytest.raises(kind, match=complaint) as error:
-        label(data, command=trained)
+        label(data, command=trained, **options)
     assert '\n' not in str(error.value)

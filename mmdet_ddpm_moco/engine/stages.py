@@ -175,6 +175,11 @@ def prepare(cfg: Config, launcher: str = 'none') -> None:
     stages = stages_of(cfg, launcher)
     check_planned_leakage(cfg, {s.name: s.images for s in stages if s.images})
     if not stages:
+        if unread := stage_outputs(cfg):
+            print_log(
+                f'warning: no DDPMMoCoHook reads the {", ".join(unread)} that '
+                f'the stages of {cfg.filename} describe, so none is made'
+            )
         return
     with sole_maker(stages_root(cfg)):
         if admit(cfg):

@@ -262,6 +262,15 @@ def test_a_config_without_stages_has_none(detector):
     assert stages_of(cfg) == []
 
 
+def test_stages_that_no_hook_reads_are_named(detector, tmp_path, log):
+    cfg = load(detector)
+    cfg.custom_hooks = []
+    prepare(cfg)
+    assert not (tmp_path / 'root').exists()
+    (line,) = log
+    assert line.startswith('warning: no DDPMMoCoHook reads the bank, check')
+
+
 @pytest.mark.parametrize('work_dir', ['bank', 'scenes/mine', 'moco/../ddpm'])
 def test_a_detector_does_not_work_where_its_stages_do(
     detector, tmp_path, work_dir

@@ -50,12 +50,20 @@ def run_configs(experiment: Experiment, run: Run) -> RunConfigs:
     stages have the seed of the run.
 
     Raises:
-        ValueError: The variant trains on something else than the shots, or
-            is tested on something else than the experiment's images.
+        ValueError: The variant trains on something else than the shots, is
+            tested on something else than the experiment's images, or has
+            ``stages.admission``.
     """
     variant = run.variant
     detector = Config.fromfile(variant.config)
-    detector.merge_from_dict(variant.options)
+    # A copy: merging takes `_delete_` from what it merges.
+    detector.merge_from_dict(copy.deepcopy(dict(variant.options)))
+    if detector.get('stages', {}).get('admission') is not None:
+        msg = (
+            f'variant {variant.name} has stages.admission, which may leave '
+            'out what is to be measured; remove it'
+        )
+        raise InputError(msg)
     stages = {}
     for name in STAGES:
         recipe = detector.get('stages', {}).get(name)

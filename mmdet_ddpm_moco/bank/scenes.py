@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -78,7 +79,14 @@ class Scenes:
             self._names = self._index['names']
             self._first = self._index['first']
             self._probabilities = self._index['probabilities']
-        except (ValueError, KeyError, TypeError, OSError, EOFError) as error:
+        except (
+            ValueError,
+            KeyError,
+            TypeError,
+            OSError,
+            EOFError,
+            BadZipFile,
+        ) as error:
             msg = (
                 f'the scenes {self.root} cannot be read, make them again: '
                 f'{error!r}'

@@ -20,6 +20,7 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 
 from ..conversion.boxes import main_classes
+from ..evaluation.judge import dataset_classes
 from ..teacher.folds import draw_folds
 from ..utils.checks import check_arguments
 from ..utils.dist import long_timeout_group, main_process_first
@@ -34,11 +35,12 @@ from .admission_folds import (
     remove_empty_hooks,
 )
 from .admission_images import groups_with_copies
-from .admission_state import admission_state, as_begun, with_stages
+from .admission_state import admission_state, stages_digest, with_stages
 from .admission_verdicts import Scores, Verdict, judge, report, score_folds
 from .detector_runs import Command
-from .image_sets import ImageSet, labeled_images
+from .image_sets import ImageSet, labeled_dataset, labeled_images
 from .inputs import own_hooks, own_transforms, stage_outputs, stages_root
+from .training import as_begun
 
 FILE = 'admission.json'
 
@@ -155,15 +157,16 @@ def _judge(
     command: Command | None,
 ) -> list[Verdict]:
     out = stages_root(cfg) / 'admission'
-    found = read_json(out / FILE, {})
+    asked = read_json(out / FILE, {})
     # A resumed run may be told again what it began from, on the command line.
     given, cfg = cfg, as_begun(cfg)
     state = admission_state(cfg, parts, asdict(options))
     known = [state]
     if given is not cfg:
         known.append(admission_state(given, parts, asdict(options)))
-    if found.get('state') in known:
-        return [Verdict(**row) for row in found['verdicts']]
+    for begun in (asked, *asked.get('earlier', ())):
+        if begun.get('state') in known:
+            return [Verdict(**row) for row in begun['verdicts']]
     if command is None:
         msg = (
             f'{out / FILE} is missing or stale and --no-prepare was given; '
@@ -171,6 +174,7 @@ def _judge(
         )
         raise InputError(msg)
     labeled = labeled_images(cfg)
+    classes = dataset_classes(labeled_dataset(cfg))
     folds = make_folds(cfg, labeled, options, out)
     print(
         f'admission: {len(folds)} folds x {len(parts) + 1} trainings, and '
@@ -182,7 +186,7 @@ def _judge(
 
     def scores(parts: Sequence[str]) -> Scores:
         detectors = [fold.detector(parts, options.options) for fold in folds]
-        return score_folds(labeled, detectors, command)
+        return score_folds(labeled, detectors, command, classes)
 
     before = scores(kept)
     for part in parts:
@@ -195,8 +199,11 @@ def _judge(
     atomic_write_bytes(
         out / 'report.md', report(verdicts, options.folds).encode()
     )
+    # Those of another seed, say, are still true of it.
+    earlier = [*asked.pop('earlier', ()), *([asked] if asked else [])]
     rows = [asdict(row) for row in verdicts]
-    write_json(out / FILE, dict(state=state, verdicts=rows), indent=1)
+    new = dict(state=state, verdicts=rows, earlier=earlier)
+    write_json(out / FILE, new, indent=1)
     return verdicts
 
 
@@ -223,9 +230,10 @@ def make_folds(
     kinds |= main_classes(labeled.coco)
     groups = groups_with_copies(labeled)
     smaller = with_stages(cfg, options.stages)
+    made_from = stages_digest(cfg, options.stages)
     drawn = draw_folds(kinds, groups, options.folds, options.seed)
     return [
-        Fold(smaller, labeled, names, out / str(number))
+        Fold(smaller, labeled, names, out / str(number), made_from)
         for number, names in enumerate(drawn)
     ]
 

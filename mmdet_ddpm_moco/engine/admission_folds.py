@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from ..utils.errors import InputError
 from ..utils.fileio import atomic_write_bytes
 from ..utils.paths import find_config
 from .admission_images import HeldOut
@@ -32,10 +33,13 @@ class Fold:
         labeled (ImageSet): Its labeled images.
         held_out (Collection[str]): File names of those of the fold.
         folder (Path): To write to.
+        made_from (str): A hash of what the stages are made from: a detector
+            of other stages is another run.
 
     Raises:
         FileNotFoundError: Unlabeled images or a config are missing.
-        ValueError: A stage reads images of the fold that cannot be left out.
+        ValueError: A stage reads images of the fold that cannot be left out,
+            or teachers start from weights that the stages do not make.
     """
 
     def __init__(
@@ -44,8 +48,10 @@ class Fold:
         labeled: ImageSet,
         held_out: Collection[str],
         folder: Path,
+        made_from: str,
     ) -> None:
         self.folder = folder
+        self._made_from = made_from
         self.root = folder / 'stages'
         self._held_out = HeldOut(labeled, held_out, folder)
         self._cfg = self._with_stages(cfg)
@@ -61,7 +67,8 @@ class Fold:
             Path: The config; it is tested on the images of the fold.
         """
         cfg = copy.deepcopy(self._cfg)
-        cfg.merge_from_dict(dict(options))
+        # A copy: merging takes `_delete_` from what it merges.
+        cfg.merge_from_dict(copy.deepcopy(dict(options)))
         # The settings may name other lists.
         self._held_out.leave_out(cfg[_LOADER])
         made = dict(
@@ -79,7 +86,8 @@ class Fold:
         if 'checkpoint' not in parts:
             remove_backbone(cfg)
         name = '+'.join(part for part in PARTS if part in parts) or 'without'
-        cfg.work_dir = str(self.folder / name)
+        work_dir = self.folder / name
+        cfg.work_dir = str(work_dir / self._made_from if parts else work_dir)
         return self._write(f'{name}/detector', cfg)
 
     def _write(self, name: str, cfg: Config) -> Path:
@@ -131,8 +139,17 @@ class Fold:
             teacher = teacher_config(teacher)
             weights = stage_outputs(given).get('checkpoint')
             for hook in own_hooks(teacher):
-                if weights and reads(hook, 'checkpoint', weights):
-                    hook['checkpoint'] = weights  # as it is moved
+                if not hook.get('checkpoint'):
+                    continue
+                if not (weights and reads(hook, 'checkpoint', weights)):
+                    msg = (
+                        'admission cannot make the weights '
+                        f'{hook["checkpoint"]} of the teachers anew for each '
+                        'fold: have `stages` make them, or leave out '
+                        'stages.admission'
+                    )
+                    raise InputError(msg)
+                hook['checkpoint'] = weights  # as it is moved
             self._use(recipe, 'teacher', teacher, given)
         else:
             # Else they have the data of the fold's detector.

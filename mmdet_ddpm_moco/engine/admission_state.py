@@ -12,28 +12,15 @@ from mmengine.config import Config
 from ..utils.image_files import listing_digest
 from .admission_folds import PARTS, stage_config
 from .inputs import ann_files, own_hooks, stages_root
+from .pipelines import config_dicts
 from .training import training_fingerprint
-
-
-def as_begun(cfg: Config) -> Config:
-    """The config of a run before it was resumed, perhaps itself.
-
-    ``--resume CHECKPOINT`` puts that in the place of the weights that the
-    run began from; those are in its file.
-    """
-    if not cfg.get('resume'):
-        return cfg
-    cfg = copy.deepcopy(cfg)
-    file = Path(cfg.filename or '')
-    before = Config.fromfile(file) if file.is_file() else {}
-    cfg.resume, cfg.load_from = False, before.get('load_from')
-    return cfg
 
 
 def with_stages(cfg: Config, stages: Mapping) -> Config:
     """A copy of a config with some settings of its stages replaced."""
     cfg = Config(cfg.to_dict(), filename=cfg.filename)
-    cfg.merge_from_dict(dict(stages=dict(stages)) if stages else {})
+    # A copy: merging takes `_delete_` from what it merges.
+    cfg.merge_from_dict(copy.deepcopy(dict(stages=stages)) if stages else {})
     return cfg
 
 
@@ -51,35 +38,64 @@ def admission_state(
     for hook in own_hooks(plain):
         for part in PARTS:  # which may not be made yet
             hook.pop(part, None)
-    folds = with_stages(plain, options['stages'])
+    # They may name other lists.
+    judged = stage_config(plain, dict(options=options['options']))
+    return _digest(
+        training_fingerprint(plain),
+        cfg.stages.to_dict(),
+        _listings([judged], stages_root(cfg)),
+        stages_digest(cfg, options['stages']),
+        list(parts),
+        dict(options),
+    )
+
+
+def stages_digest(cfg: Config, changed: Mapping[str, Any]) -> str:
+    """A hash of what the stages of the folds are made from.
+
+    Args:
+        cfg (Config): The detector's.
+        changed (Mapping): Settings of its stages that the folds replace.
+    """
+    folds = with_stages(cfg, changed)
+    folds.stages.pop('admission', None)
     recipes = [r for r in folds.stages.values() if isinstance(r, dict)]
-    configs = [stage_config(folds, r) for r in recipes if r.get('config')]
-    # Settings of the detector, of folds or teachers, may name lists as well.
-    changed = [
+    # Options may name other lists, of teachers with the detector's config too.
+    configs = [
         stage_config(folds, r)
         for r in recipes
-        if r.get('options') and not r.get('config')
+        if r.get('config') or r.get('options')
     ]
-    loaders = [c.train_dataloader for c in (*configs, *changed)]
-    lists = {*map(Path, ann_files(loaders))}
+    read = _listings(configs, stages_root(cfg))
     if unlabeled := (folds.stages.get('teacher') or {}).get('unlabeled'):
-        lists.add(Path(unlabeled))
-    made = stages_root(cfg).resolve()  # later, by the stages themselves
-    read = {
-        str(path): listing_digest(path)
-        for path in lists
-        if path.exists() and made not in path.resolve().parents
-    }
-    text = json.dumps(
-        [
-            training_fingerprint(plain),
-            cfg.stages.to_dict(),
-            [c.to_dict() for c in configs],
-            read,
-            list(parts),
-            dict(options),
-        ],
-        sort_keys=True,
-        default=str,
+        read[unlabeled] = listing_digest(unlabeled)
+    return _digest(
+        folds.stages.to_dict(),
+        [stage_config(folds, r).to_dict() for r in recipes if r.get('config')],
+        # As teachers see the images.
+        cfg.get('test_dataloader') or cfg.get('val_dataloader'),
+        read,
     )
+
+
+def _listings(configs: Sequence[Config], root: Path) -> dict[str, str]:
+    """Hashes of the lists, tables and folders that are trained on.
+
+    Those below the root of the stages are made later, by the stages.
+    """
+    loaders = [cfg.train_dataloader for cfg in configs]
+    names = {*ann_files(loaders)}
+    for source in config_dicts(loaders):
+        found = (source.get(key) for key in ('table', 'img_folder'))
+        names.update(str(name) for name in found if name)
+    made = root.resolve()
+    return {
+        name: listing_digest(name)
+        for name in names
+        if Path(name).exists() and made not in Path(name).resolve().parents
+    }
+
+
+def _digest(*parts: Any) -> str:
+    text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..evaluation.average_precision import bootstrap, summary
@@ -75,6 +75,7 @@ def score_folds(
     labeled: ImageSet,
     detectors: Sequence[Path],
     command: Command = run_logged,
+    classes: Sequence[str] = (),
 ) -> Scores:
     """Trains the detectors of all folds and scores them together.
 
@@ -85,6 +86,8 @@ def score_folds(
         detectors (Sequence[Path]): A config for each fold, from
             :meth:`Fold.detector`; detections are written beside it.
         command (Callable): Runs a tool. Defaults to :func:`run_logged`.
+        classes (Sequence[str]): Those that the detectors find; others of the
+            labels do not count. Defaults to (), all.
 
     Raises:
         ChildProcessError: A training failed.
@@ -96,6 +99,9 @@ def score_folds(
         detect(file, checkpoint, results, command)
         detections += json.loads(results.read_bytes())
     matches = match_detections(labeled.ann_file, detections)
+    if classes:
+        own = tuple(c for c in matches.classes if c.name in classes)
+        matches = replace(matches, classes=own)
     return Scores(
         summary(matches)['AP50'],
         bootstrap(matches, RESAMPLES)['AP50'].tolist(),

@@ -53,7 +53,9 @@ class ImageSet:
         """COCO annotations of some of the images."""
         images = [i for i in self.coco['images'] if i['file_name'] in names]
         ids = {image['id'] for image in images}
-        kept = [a for a in self.coco['annotations'] if a['image_id'] in ids]
+        # Lists of images alone need no annotations.
+        known = self.coco.get('annotations', ())
+        kept = [a for a in known if a['image_id'] in ids]
         return dict(self.coco, images=images, annotations=kept)
 
     def of_classes(self, names: Sequence[str]) -> 'ImageSet':

@@ -19,6 +19,7 @@ config; teachers without a ``config`` have the detector's, see
 generator learns from the scenes, too, and the bank has windows on them.
 """
 
+import copy
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import fields
@@ -238,7 +239,9 @@ def _stage_config(
         raise InputError(msg)
     path = find_config(cfg.stages[name]['config'], cfg.filename)
     stage = Config.fromfile(path)
-    stage.merge_from_dict(dict(cfg.stages[name].get('options') or {}))
+    # A copy: merging takes `_delete_` from what it merges.
+    options = copy.deepcopy(dict(cfg.stages[name].get('options') or {}))
+    stage.merge_from_dict(options)
     stage.work_dir = str(work_dir)
     stage.launcher = launcher
     return stage

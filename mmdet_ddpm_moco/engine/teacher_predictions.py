@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import cv2
 import numpy as np
@@ -84,7 +85,7 @@ def _read_predictions(file: Path, key: str) -> list[Detections] | None:
                 for name in ('boxes', 'scores', 'labels')
             )
             return [Detections(*view) for view in zip(*parts, strict=True)]
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         return None  # missing, or cut short by a kill
 
 

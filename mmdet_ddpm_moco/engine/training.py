@@ -1,5 +1,6 @@
 """Trains and tests a config, and records what the weights depend on."""
 
+import copy
 import hashlib
 import json
 import shutil
@@ -83,6 +84,21 @@ def training_fingerprint(cfg: Config) -> str:
     return digest.hexdigest()[:16]
 
 
+def as_begun(cfg: Config) -> Config:
+    """The config of a run before it was resumed, perhaps itself.
+
+    ``--resume CHECKPOINT`` puts that in the place of the weights that the
+    run began from; those are in its file.
+    """
+    if not cfg.get('resume'):
+        return cfg
+    cfg = copy.deepcopy(cfg)
+    file = Path(cfg.filename or '')
+    before = Config.fromfile(file) if file.is_file() else {}
+    cfg.resume, cfg.load_from = False, before.get('load_from')
+    return cfg
+
+
 def stage_state(work_dir: str | Path) -> dict:
     """State of a run: ``fingerprint`` (str or None), ``finished`` (bool)."""
     nothing = dict(fingerprint=None, finished=False)
@@ -120,7 +136,9 @@ def train(cfg: Config, resume: bool = False) -> None:
             images.
     """
     # Before the run, which may change the config.
-    fingerprint = training_fingerprint(cfg)
+    own = Path(cfg.get('load_from') or '').parent.resolve()
+    goes_on = own == Path(cfg.work_dir).resolve()  # from a named checkpoint
+    fingerprint = training_fingerprint(as_begun(cfg) if goes_on else cfg)
     if resume:
         cfg.resume, cfg.load_from = True, None
     if is_main_process() and not cfg.get('resume'):

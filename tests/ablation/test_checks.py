@@ -319,3 +319,12 @@ def test_an_unknown_variant_is_an_error_with_the_choices(file):
         ValueError, match='no variant bst; it has baseline, other'
     ):
         read_experiment(file).runs(['bst'])
+
+
+def test_a_variant_is_not_to_leave_parts_out_by_itself(file):
+    variant = file.parent / 'other.py'
+    variant.write_text(
+        variant.read_text() + "\nstages = dict(root='x', admission=dict())\n"
+    )
+    with pytest.raises(ValueError, match=r'other has stages\.admission'):
+        prepare_runs(read_experiment(file))

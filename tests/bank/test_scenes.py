@@ -126,3 +126,11 @@ def test_a_newer_format_is_told(tmp_path):
     (tmp_path / MANIFEST).write_text(json.dumps(manifest))
     with pytest.raises(ValueError, match='upgrade'):
         Scenes(tmp_path)
+
+
+def test_an_index_cut_short_is_told(tmp_path):
+    written(tmp_path, [(2, 3, [1, 2, 3, 4])])
+    index = tmp_path / INDEX
+    index.write_bytes(index.read_bytes()[:-40])
+    with pytest.raises(ValueError, match='make them again'):
+        Scenes(tmp_path)

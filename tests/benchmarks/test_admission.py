@@ -110,7 +110,7 @@ def test_detectors_of_parts_differ_in_what_is_asked_about(tmp_path):
     cfg = read_admission(write_admission(tmp_path))
     cfg.randomness = dict(seed=3)
     labeled = labeled_images(cfg)
-    fold = Fold(cfg, labeled, ['1.png', '4.png'], tmp_path / 'fold')
+    fold = Fold(cfg, labeled, ['1.png', '4.png'], tmp_path / 'fold', 'x')
     found = {
         part: Config.fromfile(detector(fold, part, labeled))
         for part in (WITHOUT, AGAIN, 'scenes', 'bank')

@@ -258,3 +258,14 @@ def test_real_trainings_judge(tmp_path, monkeypatch):
         assert (folder / 'bank/detections.bbox.json').is_file()
     names = [stage.name for stage in stages_of(cfg)]
     assert names == (['generator', 'bank'] if found.kept else [])
+
+
+def test_classes_that_the_detector_lacks_do_not_count(file):
+    labels = file.parent / 'labeled/train.json'
+    coco = json.loads(labels.read_bytes())
+    coco['categories'].append(dict(id=9, name='rust'))
+    spare = dict(coco['annotations'][0], id=999, category_id=9)
+    coco['annotations'].append(spare)
+    labels.write_text(json.dumps(coco))
+    (found, *_) = admit(read_admission(file), JudgedTools(without=6))
+    assert found.without == pytest.approx(100)

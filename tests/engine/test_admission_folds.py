@@ -27,7 +27,7 @@ def cfg(tmp_path):
 
 
 def make(cfg, tmp_path):
-    return Fold(cfg, labeled_images(cfg), HELD_OUT, tmp_path / 'fold')
+    return Fold(cfg, labeled_images(cfg), HELD_OUT, tmp_path / 'fold', 'x')
 
 
 def detector(fold, *parts, **options):
@@ -236,3 +236,41 @@ def test_a_fold_that_goes_on_has_the_same_configs(cfg, tmp_path):
     write_list(made / 'annotations.json', tmp_path / 'labeled/train.json', [1])
     make(cfg, tmp_path)
     assert Path(moco).read_text() == before
+
+
+def test_settings_replace_a_whole_part_in_every_detector(cfg, tmp_path):
+    new = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=1.0))
+    options = dict(optim_wrapper=dict(new, _delete_=True))
+    cfg.optim_wrapper.clip_grad = dict(max_norm=3)
+    fold = make(cfg, tmp_path)
+    for parts in ([], ['bank'], []):
+        assert detector(fold, *parts, **options).optim_wrapper == new
+
+
+def test_detectors_of_other_stages_are_other_runs(cfg, tmp_path):
+    labeled = labeled_images(cfg)
+    found = [
+        Fold(cfg, labeled, HELD_OUT, tmp_path / 'fold', made_from)
+        for made_from in ('a', 'b')
+    ]
+    first, second = (detector(fold, 'bank').work_dir for fold in found)
+    assert first != second
+    first, second = (detector(fold).work_dir for fold in found)
+    assert first == second
+
+
+def test_a_list_of_images_alone_loses_those_of_the_fold(cfg, tmp_path):
+    images = json.loads((tmp_path / 'labeled/train.json').read_bytes())
+    (tmp_path / 'names.json').write_text(
+        json.dumps(dict(images=images['images']))
+    )
+    source = dict(
+        ann_file=str(tmp_path / 'names.json'),
+        img_prefix=str(tmp_path / 'labeled/images'),
+        dataset_ids='image',
+    )
+    contrast(cfg, tmp_path, source)
+    found = detector(make(cfg, tmp_path), 'checkpoint')
+    moco = Config.fromfile(found.stages.backbone.config)
+    names = [p.name for p in images_of(moco.train_dataloader)]
+    assert names == [f'{i}.png' for i in (0, 2, 3, 5)]

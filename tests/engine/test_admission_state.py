@@ -1,5 +1,6 @@
 """Verdicts are asked for again when what they depend on changes."""
 
+import shutil
 from dataclasses import asdict
 
 import pytest
@@ -82,3 +83,66 @@ def test_lists_that_options_name_are_read(file, recipe):
     assert state() == before
     write_list(root / 'few.json', root / 'labeled/train.json', range(5))
     assert state() != before
+
+
+def test_detectors_of_other_stages_are_trained_anew(file):
+    admit(read_admission(file), JudgedTools())
+    cfg = read_admission(file)
+    cfg.stages.bank.num = 5
+    tools = JudgedTools()
+    admit(cfg, tools)
+    # Those without a part would be the same.
+    assert len(tools.trained) == 6
+    assert not any(name.endswith('/without') for name in tools.trained)
+
+
+def test_what_keeps_the_stages_keeps_the_detectors(file):
+    admit(read_admission(file), JudgedTools())
+    cfg = read_admission(file)
+    cfg.stages.admission.keep_unsure = False
+    tools = JudgedTools()
+    # Asked again, and trained are only combinations that were not.
+    assert [v.kept for v in admit(cfg, tools)] == [False] * 3
+    assert {name.split('/')[1] for name in tools.trained} == {'scenes', 'bank'}
+
+
+def test_an_image_more_for_the_contrast_is_asked_about(file):
+    images = file.parent / 'more'
+    images.mkdir()
+    with (file.parent / 'moco.py').open('a') as moco:
+        more = dict(more=dict(img_folder=str(images)))
+        moco.write(f'train_dataloader.update({more})\n')
+    first = admit(read_admission(file), JudgedTools())
+    assert admit(read_admission(file), make=False) == first
+    shutil.copy(file.parent / 'labeled/images/0.png', images)
+    with pytest.raises(ValueError, match='missing or stale'):
+        admit(read_admission(file), make=False)
+
+
+def test_teachers_that_see_images_otherwise_are_asked_about(file):
+    def read(size):
+        cfg = read_admission(file)
+        cfg.test_dataloader.dataset.pipeline.append(
+            dict(type='Resize', scale=(size, size))
+        )
+        return cfg
+
+    admit(read(32), JudgedTools())
+    with pytest.raises(ValueError, match='missing or stale'):
+        admit(read(64), make=False)
+
+
+def test_seeds_that_take_turns_are_asked_about_once(file):
+    def read(seed):
+        cfg = read_admission(file)
+        cfg.randomness = dict(seed=seed)
+        return cfg
+
+    first = admit(read(0), JudgedTools(without=4))
+    second = admit(read(7), JudgedTools(without=2))
+    assert first != second
+    for _ in range(2):
+        assert admit(read(0), make=False) == first
+        assert admit(read(7), make=False) == second
+    with pytest.raises(ValueError, match='missing or stale'):
+        admit(read(8), make=False)

@@ -30,7 +30,8 @@ def file(tmp_path):
 
 def fold_of(cfg, *parts):
     folder = cfg.stages.root + '/admission/0'
-    fold = Fold(cfg, labeled_images(cfg), ['1.png', '4.png'], Path(folder))
+    labeled = labeled_images(cfg)
+    fold = Fold(cfg, labeled, ['1.png', '4.png'], Path(folder), 'x')
     return Config.fromfile(fold.detector(parts, {}))
 
 
@@ -172,3 +173,12 @@ def test_teachers_of_their_own_keep_what_they_name(file):
     admit(cfg, JudgedTools(without=4, checkpoint=0, scenes=4))
     assert 'checkpoint' not in cfg.custom_hooks[0]
     assert [s.name for s in stages_of(cfg)] == ['backbone', 'teacher']
+
+
+def test_teachers_that_know_all_labels_are_refused_first(file):
+    hook = dict(type=HOOK, checkpoint='old/backbone.pth')
+    recipe = write_teacher(file, f'custom_hooks = [{hook}]')
+    tools = JudgedTools()
+    with pytest.raises(ValueError, match=r'weights old/backbone\.pth of'):
+        admit(with_teachers(file, **recipe), tools)
+    assert tools.trained == []

@@ -1,3 +1,4 @@
+import copy
 import shutil
 import time
 from pathlib import Path
@@ -24,7 +25,11 @@ from mmdet_ddpm_moco.bank.reader import DefectBank
 from mmdet_ddpm_moco.engine import stage
 from mmdet_ddpm_moco.engine.run_record import read_run_record
 from mmdet_ddpm_moco.engine.stage import LOCK
-from mmdet_ddpm_moco.engine.stages import prepare, stages_of
+from mmdet_ddpm_moco.engine.stages import (
+    _stage_config,
+    prepare,
+    stages_of,
+)
 from mmdet_ddpm_moco.engine.training import train
 from mmdet_ddpm_moco.synthesis.generator import load_generator
 from mmdet_ddpm_moco.utils.fileio import lock_file
@@ -281,3 +286,21 @@ def test_a_detector_does_not_work_where_its_stages_do(
         stages_of(cfg)
     cfg.work_dir = str(tmp_path / 'root')
     assert stages_of(cfg)
+
+
+def test_options_that_replace_a_part_do_so_each_time(detector):
+    new = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.25))
+    cfg = load(detector)
+    cfg.stages.backbone.options = dict(optim_wrapper=dict(new, _delete_=True))
+    before = copy.deepcopy(cfg.stages.to_dict())
+    assert state_of_backbone(cfg) == state_of_backbone(cfg)
+    assert cfg.stages.to_dict() == before
+
+
+def state_of_backbone(cfg):
+    """Of the config that the stage trains."""
+    found = _stage_config(cfg, 'backbone', Path(cfg.work_dir), 'none')
+    assert found.optim_wrapper == dict(
+        type='OptimWrapper', optimizer=dict(type='SGD', lr=0.25)
+    )
+    return found.pretty_text

@@ -231,6 +231,21 @@ def test_a_resumed_run_is_that_of_its_config(
     assert is_finished(load(config, **named))
 
 
+def test_a_run_that_goes_on_from_a_named_checkpoint(config, kill, monkeypatch):
+    """It is the run of its config, and a stage that needs no other."""
+    with_kill(config)
+    kill(3)
+    with pytest.raises(Killed):
+        train(load(config))
+    kill(None)
+    work_dir = load(config).work_dir
+    newest = (Path(work_dir) / 'last_checkpoint').read_text().strip()
+    command = ['train.py', str(config), '--work-dir', work_dir]
+    monkeypatch.setattr(sys, 'argv', [*command, '--resume', newest])
+    runpy.run_path(str(shipped('tools') / 'train.py'), run_name='__main__')
+    assert is_finished(load(config))
+
+
 def test_killed_before_the_first_checkpoint(config, kill):
     cfg = load(with_kill(config))
     kill(1)

@@ -80,6 +80,7 @@ class JudgedTools:
             )
             state = dict(fingerprint=training_fingerprint(cfg), finished=True)
             folder = Path(cfg.work_dir)
+            folder.mkdir(parents=True, exist_ok=True)
             (folder / STAGE_FILE).write_text(json.dumps(state))
             (folder / 'last_checkpoint').write_text(str(folder / 'last.pth'))
             return 1.0

@@ -1,5 +1,5 @@
 # Trained on the labeled third of the tiles. The files of a fold are filled in
-# by its command.
+# by its command. As the shipped config, which may change: records are of this.
 _base_ = [
     '../../../configs/_base_/models/faster-rcnn_lite0_fpn_quick.py',
     '../../../configs/_base_/datasets/magnetic_tile_detection.py',

@@ -1,5 +1,5 @@
-# The baseline on magnetic tiles, from ImageNet with averaged weights, sized for
-# two CPU cores.
+# The baseline on magnetic tiles, from ImageNet with averaged weights, sized
+# for two CPU cores.
 _base_ = [
     '../_base_/models/faster-rcnn_lite0_fpn_quick.py',
     '../_base_/datasets/magnetic_tile_detection.py',

@@ -11,6 +11,10 @@ from helpers.tiny_teachers import detector_of, write_data
 from mmdet_ddpm_moco.bank.scenes import Scenes
 from mmdet_ddpm_moco.engine import teachers
 from mmdet_ddpm_moco.engine.image_sets import labeled_images, unlabeled_images
+from mmdet_ddpm_moco.engine.teacher_predictions import (
+    _read_predictions,
+    _write_predictions,
+)
 from mmdet_ddpm_moco.evaluation.judge import Detections
 from mmdet_ddpm_moco.teacher.defects import common_prefix
 from mmdet_ddpm_moco.teacher.settings import TeacherOptions
@@ -197,3 +201,13 @@ def assert_refused(data, complaint, kind, **options):
     with pytest.raises(kind, match=complaint) as error:
         label(data, command=trained, **options)
     assert '\n' not in str(error.value)
+
+
+def test_predictions_cut_short_are_made_anew(tmp_path):
+    file = tmp_path / 'unlabeled.npz'
+    view = Detections(BOXES, np.float32([0.9, 0.5, 0.4]), np.arange(3))
+    _write_predictions(file, 'key', [view])
+    (found,) = _read_predictions(file, 'key')
+    np.testing.assert_array_equal(found.boxes, BOXES)
+    file.write_bytes(file.read_bytes()[:-40])
+    assert _read_predictions(file, 'key') is None

@@ -109,7 +109,9 @@ def _by_class(
 
 def _whole_image(image: LabeledImage, classes: tuple[str, ...]) -> Sample:
     if not image.defects:
-        return Sample(image.path, dataset=BACKGROUND)
+        # Where teachers are not sure it is neither: a dataset of its own.
+        known = not (image.crowds or image.pseudo_labeled)
+        return Sample(image.path, dataset=BACKGROUND if known else None)
     largest = max(image.defects, key=lambda d: d.box[2] * d.box[3])
     return Sample(image.path, dataset=classes[largest.label])
 

@@ -27,19 +27,21 @@ from ..utils.dist import long_timeout_group, main_process_first
 from ..utils.errors import InputError
 from ..utils.fileio import atomic_write_bytes, read_json, write_json
 from ..utils.run_logged import run_logged
-from .admission_folds import (
-    PARTS,
-    Fold,
-    reads,
-    remove_backbone,
-    remove_empty_hooks,
-)
+from .admission_folds import Fold, remove_backbone
 from .admission_images import groups_with_copies
 from .admission_state import admission_state, stages_digest, with_stages
 from .admission_verdicts import Scores, Verdict, judge, report, score_folds
 from .detector_runs import Command
 from .image_sets import ImageSet, labeled_dataset, labeled_images
-from .inputs import own_hooks, own_transforms, stage_outputs, stages_root
+from .inputs import (
+    PARTS,
+    own_hooks,
+    own_transforms,
+    reads,
+    remove_empty_hooks,
+    stage_outputs,
+    stages_root,
+)
 from .training import as_begun
 
 FILE = 'admission.json'

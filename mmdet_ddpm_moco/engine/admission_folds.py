@@ -12,16 +12,21 @@ from mmengine.config import Config
 
 from ..utils.errors import InputError
 from ..utils.fileio import atomic_write_bytes
-from ..utils.paths import find_config
 from .admission_images import HeldOut
 from .config_paths import moved
 from .image_sets import ImageSet, labeled_source
-from .inputs import own_hooks, stage_outputs, stages_root
+from .inputs import (
+    PARTS,
+    own_hooks,
+    reads,
+    remove_empty_hooks,
+    stage_outputs,
+    stages_root,
+)
 from .pipelines import config_dicts
+from .stage_config import stage_config
 from .teacher_config import teacher_config
 
-# Arguments of the hook, in the order in which they are judged.
-PARTS = ('checkpoint', 'scenes', 'bank')
 _LOADER = 'train_dataloader'
 
 
@@ -169,31 +174,6 @@ class Fold:
         )
 
 
-def stage_config(cfg: Config, recipe: Mapping) -> Config:
-    """A stage's config, its options merged; without one, the detector's.
-
-    Args:
-        cfg (Config): The detector's; is not changed.
-        recipe (Mapping): Of its ``stages``.
-
-    Raises:
-        FileNotFoundError: There is no such config.
-    """
-    if recipe.get('config'):
-        path = find_config(recipe['config'], cfg.filename)
-        found = Config.fromfile(path)
-    else:
-        found = copy.deepcopy(cfg)
-    found.merge_from_dict(copy.deepcopy(dict(recipe.get('options') or {})))
-    return found
-
-
-def reads(hook: Mapping, part: str, output: str) -> bool:
-    """Whether a hook takes a part from a path, however it is spelled."""
-    given = hook.get(part) or ''
-    return given != '' and Path(given).resolve() == Path(output).resolve()
-
-
 def remove_backbone(cfg: Config) -> None:
     """Removes the stage of weights that were turned away, in place.
 
@@ -202,20 +182,3 @@ def remove_backbone(cfg: Config) -> None:
     """
     if not (cfg.stages.get('teacher') or {}).get('config'):
         cfg.stages.pop('backbone', None)
-
-
-def remove_empty_hooks(cfg: Config) -> None:
-    """Removes our hooks that have nothing left to give, in place.
-
-    Without arguments a hook would take all that the stages make.
-    """
-    empty = [h for h in own_hooks(cfg) if not {*PARTS} & {*h}]
-    cfg.custom_hooks = [
-        hook
-        for hook in cfg.get('custom_hooks') or ()
-        if not any(hook is other for other in empty)
-    ]
-    named = cfg.get('default_hooks') or {}
-    for name, hook in list(named.items()):
-        if any(hook is other for other in empty):
-            del named[name]

@@ -10,9 +10,9 @@ from typing import Any
 from mmengine.config import Config
 
 from ..utils.image_files import listing_digest
-from .admission_folds import PARTS, stage_config
-from .inputs import ann_files, own_hooks, stages_root
+from .inputs import PARTS, ann_files, own_hooks, stages_root
 from .pipelines import config_dicts
+from .stage_config import stage_config
 from .training import training_fingerprint
 
 

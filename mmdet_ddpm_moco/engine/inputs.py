@@ -1,7 +1,7 @@
 """What a config reads: annotations, images, defect banks, checkpoints."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ from ..utils.image_files import image_files
 from .pipelines import TRANSFORM, config_dicts, config_pipelines, type_name
 
 HOOK = 'DDPMMoCoHook'
+# Its arguments that stages make, in the order in which admission judges them.
+PARTS = ('checkpoint', 'scenes', 'bank')
 
 
 def stages_root(cfg: Config) -> Path:
@@ -45,8 +47,7 @@ def fill_hooks(cfg: Config) -> Config:
         Config: The same, changed.
     """
     for hook in own_hooks(cfg):
-        own = {'bank', 'checkpoint', 'scenes'} & set(hook)
-        if type_name(hook) == HOOK and not own:
+        if type_name(hook) == HOOK and not {*PARTS} & {*hook}:
             hook.update(stage_outputs(cfg))
     return cfg
 
@@ -107,6 +108,37 @@ def own_hooks(cfg: Config) -> list[dict]:
         for hook in hook_configs(cfg)
         if type_name(hook) in (HOOK, 'ContrastiveInitHook')
     ]
+
+
+def reads(hook: Mapping, part: str, output: str) -> bool:
+    """Whether a hook takes a part from a path, however it is spelled."""
+    given = hook.get(part) or ''
+    return given != '' and Path(given).resolve() == Path(output).resolve()
+
+
+def drop_checkpoint(cfg: Config, checkpoint: str) -> None:
+    """Has a config not read a checkpoint, in place."""
+    for hook in own_hooks(cfg):
+        if reads(hook, 'checkpoint', checkpoint):
+            del hook['checkpoint']
+    remove_empty_hooks(cfg)
+
+
+def remove_empty_hooks(cfg: Config) -> None:
+    """Removes our hooks that have nothing left to give, in place.
+
+    Without arguments a hook would take all that the stages make.
+    """
+    empty = [h for h in own_hooks(cfg) if not {*PARTS} & {*h}]
+    cfg.custom_hooks = [
+        hook
+        for hook in cfg.get('custom_hooks') or ()
+        if not any(hook is other for other in empty)
+    ]
+    named = cfg.get('default_hooks') or {}
+    for name, hook in list(named.items()):
+        if any(hook is other for other in empty):
+            del named[name]
 
 
 def ann_files(part: Any) -> Iterator[str]:

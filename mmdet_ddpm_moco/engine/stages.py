@@ -16,11 +16,13 @@ detector reads its output, None is one that the config does not have. A
 outputs of all of them. ``options`` of a stage replace settings of its
 config; teachers without a ``config`` have the detector's, see
 :mod:`~mmdet_ddpm_moco.engine.teacher_stage`. With ``scenes=True`` the
-generator learns from the scenes, too, and the bank has windows on them.
+generator learns from the scenes, too, and the bank has windows on them. The
+backbone learns from them, or from the bank, if a source of its config has
+``root/scenes/defects.json`` or ``root/bank/annotations.json`` as
+``ann_file``; its teachers then start without it.
 """
 
-import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import fields
 from pathlib import Path
@@ -33,11 +35,9 @@ from ..synthesis.settings import BankOptions, training_images
 from ..utils.dist import all_ranks, long_timeout_group, main_process_first
 from ..utils.errors import InputError, MissingFileError
 from ..utils.fileio import read_json
-from ..utils.paths import find_config
 from .admission import admit
 from .generator_config import learn_from_scenes
 from .inputs import (
-    ann_files,
     images_of,
     inputs_of,
     scenes_of,
@@ -47,6 +47,7 @@ from .inputs import (
 from .leakage import check_planned_leakage
 from .run_record import RunRecord
 from .stage import Stage, clear_away, flags, sole_maker
+from .stage_config import learned_by_backbone, stage_config
 from .teacher_stage import read_teacher, teacher_stage
 from .training import can_resume, is_finished, train
 
@@ -66,16 +67,19 @@ def stages_of(cfg: Config, launcher: str = 'none') -> list[Stage]:
     banks, checkpoints = inputs_of(cfg)
     all_scenes = scenes_of(cfg)
     found: dict[str, Stage] = {}
-    needs: dict[str, str] = {'bank': 'generator'}
+    needs: dict[str, set[str]] = {'bank': {'generator'}}
     teacher = None
     recipes = cfg.get('stages') or {}
     learns = (recipes.get('generator') or {}).get('scenes')
+    contrasts = checkpoint and _among(checkpoint, checkpoints)
+    if contrasts and 'scenes' in learned_by_backbone(cfg):
+        all_scenes.add(str(root / 'scenes'))
     read = _among(scenes, all_scenes) if scenes else False
     if scenes and (read or (learns and bank and _among(bank, banks))):
         teacher = read_teacher(cfg)
         starts = inputs_of(teacher)[1]
         if checkpoint and _among(checkpoint, starts):
-            needs['teacher'] = 'backbone'
+            needs['teacher'] = {'backbone'}
         checkpoints |= starts
         found['teacher'] = teacher_stage(cfg, teacher, Path(scenes))
     if checkpoint and _among(checkpoint, checkpoints):
@@ -83,16 +87,17 @@ def stages_of(cfg: Config, launcher: str = 'none') -> list[Stage]:
         found['backbone'] = _training_stage(
             cfg, 'backbone', moco, Path(checkpoint)
         )
-        # The backbone may be trained on windows of the bank.
-        files = ann_files(moco.get('train_dataloader'))
-        if root / 'bank' in {Path(file).parent for file in files}:
-            needs['backbone'] = 'bank'
+        needs['backbone'] = set()
+        if 'bank' in learned_by_backbone(cfg):
+            needs['backbone'].add('bank')
             banks.add(str(root / 'bank'))
+        if 'scenes' in learned_by_backbone(cfg):
+            needs['backbone'].add('teacher')
     if bank and _among(bank, banks):
         ddpm = _stage_config(cfg, 'generator', root / 'ddpm', launcher)
         learn_from_scenes(ddpm, cfg, teacher)
         if learns:
-            needs['generator'] = 'teacher'
+            needs['generator'] = {'teacher'}
         generator = root / 'ddpm' / 'generator'
         found['generator'] = _training_stage(cfg, 'generator', ddpm, generator)
         found['bank'] = _bank_stage(
@@ -133,7 +138,7 @@ def _check_work_dir(cfg: Config, root: Path) -> None:
 
 
 def _in_order(
-    found: Mapping[str, Stage], needs: Mapping[str, str]
+    found: Mapping[str, Stage], needs: Mapping[str, Collection[str]]
 ) -> list[Stage]:
     """Stages, each after the one it needs."""
     ordered: list[str] = []
@@ -144,12 +149,12 @@ def _in_order(
                 'the stages wait for each other: '
                 f'{" for ".join((*waiting, name))}; the generator learns from '
                 'scenes, teachers start from the backbone, and that learns '
-                'from the bank: leave one of these out'
+                'from the bank or the scenes: leave one of these out'
             )
             raise InputError(msg)
         if name in found and name not in ordered:
-            if name in needs:
-                place(needs[name], (*waiting, name))
+            for other in sorted(needs.get(name, ())):
+                place(other, (*waiting, name))
             ordered.append(name)
 
     for name in ('generator', 'bank', 'backbone', 'teacher'):
@@ -237,11 +242,7 @@ def _stage_config(
     if 'config' not in (cfg.stages.get(name) or {}):
         msg = f'stages of {cfg.filename} has no {name}=dict(config=...)'
         raise InputError(msg)
-    path = find_config(cfg.stages[name]['config'], cfg.filename)
-    stage = Config.fromfile(path)
-    # A copy: merging takes `_delete_` from what it merges.
-    options = copy.deepcopy(dict(cfg.stages[name].get('options') or {}))
-    stage.merge_from_dict(options)
+    stage = stage_config(cfg, cfg.stages[name])
     stage.work_dir = str(work_dir)
     stage.launcher = launcher
     return stage

@@ -4,15 +4,23 @@ import copy
 
 from mmengine.config import Config
 
-from .inputs import HOOK, fill_hooks, hook_configs
+from .inputs import (
+    HOOK,
+    drop_checkpoint,
+    fill_hooks,
+    hook_configs,
+    stage_outputs,
+)
 from .pipelines import TRANSFORM, config_pipelines, type_name
+from .stage_config import learned_by_backbone
 
 
 def teacher_config(cfg: Config) -> Config:
     """A detector's config without bank and scenes.
 
     They were made from the labels of all folds: a teacher that trains with
-    them would know the fold it is asked about. Contrastive weights stay.
+    them would know the fold it is asked about. Contrastive weights stay,
+    unless they are learned from what teachers find.
 
     Args:
         cfg (Config): Of a detector; is not changed.
@@ -22,6 +30,8 @@ def teacher_config(cfg: Config) -> Config:
         checkpoint that they make.
     """
     cfg = fill_hooks(copy.deepcopy(cfg))
+    if 'scenes' in learned_by_backbone(cfg):
+        drop_checkpoint(cfg, stage_outputs(cfg)['checkpoint'])
     cfg.custom_hooks = [
         hook for hook in cfg.get('custom_hooks') or () if _keeps(hook)
     ]

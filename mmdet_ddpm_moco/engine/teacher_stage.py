@@ -20,9 +20,8 @@ from ..utils.errors import InputError, MissingFileError
 from ..utils.paths import find_config
 from ..utils.requirements import check_module
 from ..utils.run_logged import run_logged
-from .admission_folds import reads, remove_empty_hooks
 from .image_sets import ImageSet, labeled_images, unlabeled_images
-from .inputs import own_hooks, stages_root
+from .inputs import drop_checkpoint, own_hooks, reads, stages_root
 from .scenes_state import scenes_state
 from .stage import Stage, clear_away, flags
 from .teacher_config import teacher_config
@@ -59,16 +58,10 @@ def read_teacher(detector: Config) -> Config:
     teacher = teacher_config(cfg)
     if not own and not detector.stages.get('backbone'):
         weights = str(stages_root(detector) / 'moco' / 'backbone.pth')
-
-        def starts(cfg: Config) -> list[dict]:
-            hooks = own_hooks(cfg)
-            return [h for h in hooks if reads(h, 'checkpoint', weights)]
-
+        hooks = own_hooks(detector)
         # A detector that still reads them has them from elsewhere.
-        if not starts(detector):
-            for hook in starts(teacher):
-                del hook['checkpoint']
-            remove_empty_hooks(teacher)
+        if not any(reads(hook, 'checkpoint', weights) for hook in hooks):
+            drop_checkpoint(teacher, weights)
     return teacher
 
 

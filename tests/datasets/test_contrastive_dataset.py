@@ -1,5 +1,6 @@
 """Samples of each kind of source, and their dataset and image ids."""
 
+import json
 import subprocess
 import sys
 from collections import Counter
@@ -57,6 +58,22 @@ class TestSources:
         assert classes == ('background', 'dent', 'stain')
         assert column(rows, 'dataset_id') == [2, 0, 1]
         assert column(rows, 'crop') == [None] * 3
+
+    def test_what_teachers_are_not_sure_of_is_its_own_dataset(self, tmp_path):
+        boxes = dict(sure=[('dent', (2, 2, 9, 9))], unsure=[], clear=[])
+        source = write_coco(
+            tmp_path, {f'{name}.png': b for name, b in boxes.items()}, ['dent']
+        )
+        file = tmp_path / 'annotations.json'
+        coco = json.loads(file.read_text())
+        coco['images'][1]['pseudo_labeled'] = True
+        crowd = dict(coco['annotations'][0], id=7, iscrowd=1, image_id=1)
+        for crowds in ([], [crowd]):
+            content = dict(coco, annotations=coco['annotations'] + crowds)
+            file.write_text(json.dumps(content))
+            classes, rows = read(dict(source, dataset_ids='class', crop=False))
+            assert classes == ('background', 'dent')
+            assert column(rows, 'dataset_id') == [1, 2 + 1, 0]
 
     def test_folder(self, steel):
         classes, rows = read(steel['folder'])

@@ -10,7 +10,7 @@ LOAD = dict(type='LoadAnnotations')
 STAGES = dict(
     root='run',
     bank=dict(num=1),
-    backbone=dict(config='m.py'),
+    backbone=dict(config='mocov2/mocov2_r18_1xb64-coslr-530i_neu-det.py'),
     teacher=dict(unlabeled='u.json'),
 )
 

@@ -19,7 +19,8 @@ from mmdet_ddpm_moco.bank.format import (
     png_name,
     source_key,
 )
-from mmdet_ddpm_moco.bank.png import encode_png
+from mmdet_ddpm_moco.bank.patches import write_patches
+from mmdet_ddpm_moco.bank.pictures import encode_picture
 from mmdet_ddpm_moco.bank.reader import DefectBank
 from mmdet_ddpm_moco.utils.fileio import read_json
 
@@ -61,7 +62,7 @@ def gray_patches(bank: DefectBank, rows: np.ndarray, _: Sizes) -> None:
         pixels, alpha = bank.read(window)
         pixels[alpha > 0] = GRAY
         file = bank.root / IMAGES / png_name(window.number)
-        file.write_bytes(encode_png(np.dstack([pixels, alpha])))
+        file.write_bytes(encode_picture(np.dstack([pixels, alpha])))
 
 
 HARMS: dict[str, Callable[[DefectBank, np.ndarray, Sizes], None]] = {
@@ -103,6 +104,7 @@ def harmful_copy(
     HARMS[harm](DefectBank(made), changed, by_key)
     rows[added] = changed
     np.save(made / INDEX, rows)
+    write_patches(made)
     manifest = json.loads((made / MANIFEST).read_bytes())
     manifest |= dict(kept=len(rows), harm=harm, origin=origin)
     (made / MANIFEST).write_text(json.dumps(manifest))

@@ -71,7 +71,7 @@ variants = dict(
 )
 reference = 'baseline'
 shots = [20]
-seeds = [0, 1]
+seeds = [0, 1, 2]
 data_root = 'data/NEU-DET-benchmark'
 test_ann_file = 'annotations/val.json'
 work_dir = 'work_dirs/benchmarks/neu_det_contrast_from_imagenet'

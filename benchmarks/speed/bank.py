@@ -22,6 +22,7 @@ from mmdet_ddpm_moco.bank.format import (
     NULL,
     source_key,
 )
+from mmdet_ddpm_moco.bank.patches import PATCHES, PLACE_DTYPE, PLACES
 from mmdet_ddpm_moco.bank.reader import DefectBank
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
@@ -39,7 +40,7 @@ def image_name(number: int) -> str:
 
 
 def write_artificial_bank(root: Path, windows: int) -> Path:
-    """Writes a bank's manifest and index, without any images.
+    """Writes a bank's manifest and index, without any pixels.
 
     Window ``i`` is one of image ``i // PER_IMAGE``.
 
@@ -70,6 +71,10 @@ def write_artificial_bank(root: Path, windows: int) -> Path:
     np.save(
         root / 'index.npy', index[np.argsort(index['source'], kind='stable')]
     )
+    places = np.zeros(windows, PLACE_DTYPE)
+    places['number'] = number
+    np.save(root / PLACES, places)
+    (root / PATCHES).touch()
     manifest = dict(
         format_version=FORMAT_VERSION, classes=CLASSES, kept=windows
     )

@@ -16,6 +16,7 @@ from .format import (
     NULL,
     make_index,
     png_name,
+    source_depth,
 )
 
 
@@ -52,6 +53,7 @@ def coco_files(
         kept=len(accepted),
         rejected=dict(Counter(r['rejected'] for r in seen if r['rejected'])),
         kinds={name: dict(count) for name, count in kinds.items()},
+        source_depths=sorted({source_depth(r['source']) for r in accepted}),
     )
     annotations = _annotations(accepted, settings['classes'])
     return {

@@ -3,7 +3,7 @@
 A bank is a COCO data set of windows: ``annotations.json`` and
 ``images/<number>.png``. The PNGs are RGBA: RGB is the finished picture, the
 true background where alpha is 0; alpha is 255 on the defect and falls off
-around it. Newer banks store them without compression, see ``bank/png.py``.
+around it. What pipelines paste is in ``patches.bin``, see ``bank/patches.py``.
 Its images have the extra keys ``kind``, ``source`` (file name of
 the image that the window was synthesized on), ``window`` (its place there)
 and ``replaces`` (id of the annotation whose place it takes, or null).
@@ -11,7 +11,8 @@ and ``replaces`` (id of the annotation whose place it takes, or null).
 ``manifest.json`` is written last and says how the bank was made:
 ``format_version``, the settings (``classes`` among them, and ``device``, the
 kind of device that painted the windows; older banks lack it), ``asked``,
-``kept``, ``rejected`` (by gate) and ``kinds`` (by class). ``index.npy`` is
+``kept``, ``rejected`` (by gate), ``kinds`` (by class) and ``source_depths``
+(folders in the names of source images; older banks lack it). ``index.npy`` is
 derived from the annotations, sorted by source image and memory-mapped, so
 that opening a bank costs nothing, workers share it and a look-up does not
 depend on the bank's size.
@@ -73,6 +74,11 @@ def source_key(file_name: str | PurePath) -> int:
     """64-bit key of an image's file name as in a COCO json."""
     name = posix_name(file_name).encode()
     return int.from_bytes(blake2b(name, digest_size=8).digest(), 'little')
+
+
+def source_depth(file_name: str | PurePath) -> int:
+    """Folders in an image's file name as in a COCO json."""
+    return posix_name(file_name).count('/')
 
 
 def png_name(number: int) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path, PurePath
 
-import cv2
 import numpy as np
 
 from ..utils.errors import InputError, MissingFileError
@@ -24,13 +23,12 @@ from .format import (
     posix_name,
     source_key,
 )
-from .png import decode_png
+from .patches import PATCHES, PLACES, Patch, Patches, patch_of
+from .pictures import read_picture
 
 # Mean difference in gray levels up to which the background of a window is
 # taken to be that of the image. Decoders differ by about one.
 SAME_BACKGROUND = 3.0
-# Pixels along the shorter side of a window that it is seen from.
-CHECKED = 16
 
 
 class OtherImageError(InputError):
@@ -91,7 +89,17 @@ class DefectBank:
         # The same memory: a look-up in a plain array takes half the time.
         self._rows = np.asarray(self._index)
         self._keys = self._rows['source']
-        self._images = f'{self.root / IMAGES}/'
+        # Longest first; none of older banks, where any is tried.
+        self._depths = self.manifest.get('source_depths', [])[::-1]
+        self._patches = self._open_patches()
+
+    def _open_patches(self) -> Patches | None:
+        if not (self.root / PLACES).exists():
+            return None  # a bank of an older version
+        try:
+            return Patches(self.root, len(self))
+        except (OSError, ValueError, EOFError) as error:
+            raise self._damaged(PATCHES, str(error)) from error
 
     def _damaged(self, file: str, why: str) -> InputError:
         return InputError(
@@ -115,15 +123,17 @@ class DefectBank:
         Returns:
             list[BankWindow]: Its windows, by number; empty if it has none.
         """
-        name = posix_name(img_path)
-        while name:
-            key = np.uint64(source_key(name))
+        parts = posix_name(img_path).split('/')
+        for depth in self._depths or range(len(parts) - 1, -1, -1):
+            if depth >= len(parts):
+                continue
+            end = '/'.join(parts[len(parts) - depth - 1 :])
+            key = np.uint64(source_key(end))
             low = int(self._keys.searchsorted(key))
             if low < len(self._keys) and self._keys[low] == key:
                 high = int(self._keys.searchsorted(key, 'right'))
                 rows = self._rows[low:high].tolist()
                 return [BankWindow.from_row(row) for row in rows]
-            _, _, name = name.partition('/')
         return []
 
     def __getitem__(self, index: int) -> BankWindow:
@@ -149,38 +159,29 @@ class DefectBank:
             raise self._damaged(ANNOTATIONS, repr(error)) from error
 
     def read(self, window: BankWindow) -> tuple[np.ndarray, np.ndarray]:
-        """Reads the pixels of a window.
-
-        Returns:
-            tuple[np.ndarray, np.ndarray]: BGR uint8 (h, w, 3) and alpha
-            uint8 (h, w).
+        """Reads the picture of a window: see :func:`.pictures.read_picture`.
 
         Raises:
             ValueError: Its PNG is missing or damaged.
         """
-        pixels = self._pixels(window)
-        return pixels[..., 2::-1].copy(), pixels[..., 3].copy()
+        return read_picture(self.root, window)
 
-    def _pixels(self, window: BankWindow) -> np.ndarray:
-        """RGBA uint8 (h, w, 4) of a window; not to be written to."""
-        path = self._images + png_name(window.number)
+    def _patch(self, window: BankWindow) -> Patch:
+        if self._patches is None:
+            return patch_of(*self.read(window))
         try:
-            with open(path, 'rb') as file:  # noqa: PTH123 - pathlib is slow
-                pixels = decode_png(file.read())
-        except FileNotFoundError:
-            pixels = None
-        _, _, w, h = window.window
-        if pixels is None or pixels.shape[:2] != (h, w):
-            msg = f'{path} is missing or damaged; make the bank again'
-            raise InputError(msg)
-        return pixels
+            return self._patches[window]
+        except ValueError as error:
+            raise self._damaged(PATCHES, str(error)) from error
 
     def check_pictures(self, windows: Iterable[BankWindow]) -> None:
-        """Checks that the PNGs of windows are there, without reading them.
+        """Checks that what is read of windows is there, without reading it.
 
         Raises:
             ValueError: Some are missing.
         """
+        if self._patches is not None:
+            return  # all of them are in one file
         folder = self.root / IMAGES
         try:
             there = {entry.name for entry in os.scandir(folder)}
@@ -201,8 +202,8 @@ class DefectBank:
         window: BankWindow,
         image: np.ndarray,
         name: str = 'it names',
-        accept: Callable[[np.ndarray], bool] | None = None,
-    ) -> np.ndarray | None:
+        accept: Callable[[Patch], bool] | None = None,
+    ) -> Patch | None:
         """Pastes a window where it was synthesized, in place.
 
         Args:
@@ -211,23 +212,22 @@ class DefectBank:
                 uint8 or of another type with values from 0 to 255. Pixels
                 change where the alpha of the window is not 0.
             name (str): Name of the image, for the message.
-            accept (Callable, optional): Given the alpha, says whether to
+            accept (Callable, optional): Given the patch, says whether to
                 paste it. Defaults to None, always.
 
         Returns:
-            np.ndarray | None: Alpha of the window, uint8 (h, w); None if it
-            was not accepted.
+            Patch | None: What was pasted; None if it was not accepted.
 
         Raises:
             OtherImageError: The window's background is not that of the image.
-            ValueError: Its PNG is missing or damaged.
+            ValueError: Its patch, or in older banks its PNG, is missing or
+                damaged.
         """
-        pixels = self._pixels(window)
-        alpha = np.ascontiguousarray(pixels[..., 3])
+        patch = self._patch(window)
         part = crop(image, window.window)
         if part.ndim == 2:
             part = part[..., None]
-        why = _other_background(part, pixels)
+        why = _other_background(part, window, patch)
         if why is not None:
             msg = (
                 f'window {window.number} of the defect bank {self.root} does '
@@ -237,66 +237,27 @@ class DefectBank:
                 'the bank again'
             )
             raise OtherImageError(msg)
-        if accept is not None and not accept(alpha):
+        if accept is not None and not accept(patch):
             return None
-        # Most of a window is background.
-        x, y, w, h = cv2.boundingRect(alpha)
-        if w:  # OpenCV takes no empty arrays
-            painted = (x, y, w, h)
-            _copy(
-                _like(crop(pixels, painted), part),
-                crop(alpha, painted),
-                crop(part, painted),
-            )
-        return alpha
+        patch.paint(part)
+        return patch
 
 
-def _like(pixels: np.ndarray, part: np.ndarray) -> np.ndarray:
-    """RGBA (h, w, 4) with the channels of a part of an image."""
-    if part.shape[2] == 1:
-        return cv2.cvtColor(pixels, cv2.COLOR_RGBA2GRAY)[..., None]
-    return cv2.cvtColor(pixels, cv2.COLOR_RGBA2BGR)
-
-
-def _copy(pixels: np.ndarray, alpha: np.ndarray, part: np.ndarray) -> None:
-    """Copies the pixels whose alpha is not 0 to a part of an image."""
-    if part.dtype == np.uint8:
-        # Faster than numpy; into a copy, as OpenCV cannot write to any view.
-        mixed = cv2.copyTo(pixels, alpha, part.copy())
-        part[:] = mixed.reshape(part.shape)
-    else:
-        np.copyto(part, pixels, where=alpha[..., None] != 0)
-
-
-def _other_background(part: np.ndarray, pixels: np.ndarray) -> str | None:
+def _other_background(
+    part: np.ndarray, window: BankWindow, patch: Patch
+) -> str | None:
     """Says why a window is of another image, None if it is not.
 
     Args:
         part (np.ndarray): Where it would be pasted, (h, w, C).
-        pixels (np.ndarray): RGBA uint8 (h, w, 4) of the window.
+        window (BankWindow): The window.
+        patch (Patch): Its patch.
     """
-    if part.shape[:2] != pixels.shape[:2]:
+    if part.shape[1::-1] != window.window[2:]:
         return 'the image is too small'
     if part.shape[2] not in (1, 3):
         return f'it has {part.shape[2]} channels'
-    # A grid of some 250 pixels tells images apart as well as all of them.
-    step = max(1, min(part.shape[:2]) // CHECKED)
-    error = _mean_difference(part[::step, ::step], pixels[::step, ::step])
-    if error is None and step > 1:
-        error = _mean_difference(part, pixels)
+    error = patch.difference(part)
     if error is not None and error > SAME_BACKGROUND:
         return f'its background differs by {error:.0f} gray levels'
     return None
-
-
-def _mean_difference(part: np.ndarray, pixels: np.ndarray) -> float | None:
-    """Of the background, in gray levels; None without any."""
-    there = _like(np.ascontiguousarray(pixels), part)
-    background = (pixels[..., 3] == 0).view(np.uint8)
-    number = cv2.countNonZero(background)
-    if not number:
-        return None
-    if part.dtype != np.uint8:
-        part, there = (p.astype(np.float32) for p in (part, there))
-    total = cv2.norm(part, there, cv2.NORM_L1, background)
-    return total / (number * part.shape[2])

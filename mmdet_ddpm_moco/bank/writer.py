@@ -2,9 +2,9 @@
 
 While a bank is written, its state is one record per block of windows, each
 written in one step once its PNGs are on the disk; it holds their hashes, so
-that a missing or damaged PNG is found. ``annotations.json``, ``index.npy``
-and, last, ``manifest.json`` are derived when the bank is closed: a folder
-without manifest is no bank.
+that a missing or damaged PNG is found. ``annotations.json``, ``index.npy``,
+the patches and, last, ``manifest.json`` are derived when the bank is closed:
+a folder without manifest is no bank.
 """
 
 import hashlib
@@ -26,7 +26,8 @@ from .format import (
     png_name,
 )
 from .lock import writing_to
-from .png import encode_png
+from .patches import write_patches
+from .pictures import encode_picture
 
 
 class BankWriter:
@@ -130,7 +131,7 @@ class BankWriter:
             for window, picture in zip(records, pictures):
                 if picture is None:
                     continue
-                png = encode_png(picture)
+                png = encode_picture(picture)
                 name = png_name(window['number'])
                 atomic_write_bytes(self.root / IMAGES / name, png)
                 hashes[name] = _hash(png)
@@ -156,7 +157,7 @@ class BankWriter:
     def close(
         self, num: int, finish: Callable[[], None] | None = None
     ) -> dict:
-        """Derives annotations, index and manifest from the records.
+        """Derives annotations, index, patches and manifest.
 
         Args:
             num (int): Windows asked for; the first ``num`` accepted ones in
@@ -197,8 +198,11 @@ class BankWriter:
             for record in json.loads(path.read_bytes())['windows']
         ]
         files = coco_files(records, self.settings, num)
+        manifest = files.pop(MANIFEST)
         for name, data in files.items():
             atomic_write_bytes(self.root / name, data)
+        write_patches(self.root)
+        atomic_write_bytes(self.root / MANIFEST, manifest)
 
 
 def _hash(data: bytes) -> str:

@@ -8,6 +8,8 @@ import io
 import json
 import os
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,14 +17,21 @@ IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
 
 
 def atomic_write_bytes(path: str | Path, data: bytes) -> None:
-    """Writes ``data`` to ``path``, replacing the file in one step.
+    """Writes ``data`` through :func:`atomic_writer`."""
+    with atomic_writer(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def atomic_writer(path: str | Path) -> Iterator[IO[bytes]]:
+    """Opens a file that replaces ``path`` in one step, when it is whole.
 
     The data is on the disk before the name is. Missing parent folders are
     made. Permissions follow the umask, as with ``open``.
 
     Raises:
         OSError: If the folder cannot be written. An existing file keeps
-            its old contents then.
+            its old contents then, as with any error inside.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -30,7 +39,7 @@ def atomic_write_bytes(path: str | Path, data: bytes) -> None:
     temporary = path.with_name(f'.{path.name}.{uuid.uuid4().hex[:8]}.tmp')
     try:
         with temporary.open('xb') as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

@@ -182,4 +182,6 @@ def test_a_finished_bank_holds_no_lock(tmp_path):
         'index.npy',
         'manifest.json',
         'images',
+        'patches.bin',
+        'patches.npy',
     }

@@ -61,6 +61,8 @@ def test_nothing_is_left_behind(tmp_path):
         'index.npy',
         'manifest.json',
         'images/000000.png',
+        'patches.bin',
+        'patches.npy',
     }
     assert {p.name for p in (tmp_path / 'bank').iterdir()} == {
         'annotations.json',

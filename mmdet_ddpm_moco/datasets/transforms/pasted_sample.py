@@ -1,12 +1,12 @@
 """A sample into which windows of a defect bank are pasted."""
 
 import warnings
-from functools import partial
 
 import numpy as np
 
 from ...bank.compositing import Box, crop
 from ...bank.format import ADD, NULL, REPLACES, BankWindow
+from ...bank.patches import Patch
 from ...bank.reader import DefectBank, OtherImageError
 from ...utils.errors import InputError
 from .annotations import append_boxes, horizontal_corners
@@ -81,17 +81,21 @@ class PastedSample:
                 'DiffusionDefectAugment right after LoadAnnotations'
             )
             raise InputError(msg)
-        accept = None
-        if self.visibility is not None:
-            accept = partial(self.visibility.cover, window.window, replaced)
+
+        def accept(patch: Patch) -> bool:
+            if self.visibility is None:
+                return True
+            painted = _in_image(patch, window)
+            return self.visibility.cover(painted, replaced, patch.alpha)
+
         try:
-            alpha = bank.paste(window, self.image, name, accept)
+            patch = bank.paste(window, self.image, name, accept)
         except OtherImageError:
             # The bank may know a labeled image of a scene's name.
             if not self.is_scene:
                 raise
             return False
-        if alpha is None:
+        if patch is None:
             return False
         if window.kind == ADD:
             self.added.append((window.box, label))
@@ -99,7 +103,7 @@ class PastedSample:
             self.results[ORIGINS_KEY][replaced] = ORIGINS.index(REPLACES)
         if self.masks is not None and window.kind != NULL:
             region = np.zeros(self.image.shape[:2], bool)
-            crop(region, window.window)[:] = alpha == 255
+            crop(region, _in_image(patch, window))[:] = patch.alpha == 255
             if replaced is None:
                 self.masks.append(region)
             else:
@@ -140,3 +144,10 @@ class PastedSample:
         )
         if self.masks is not None:
             self.results['gt_masks'] = self.masks.result()
+
+
+def _in_image(patch: Patch, window: BankWindow) -> Box:
+    """The painted box of a patch, in the image."""
+    left, top, *_ = window.window
+    x, y, w, h = patch.painted
+    return left + x, top + y, w, h

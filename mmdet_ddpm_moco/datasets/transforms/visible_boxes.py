@@ -33,13 +33,14 @@ class VisibleBoxes:
             int((1 - least) * w * h + 1e-6) for *_, w, h in self._boxes
         ]
 
-    def cover(self, window: Box, own: int | None, alpha: np.ndarray) -> bool:
+    def cover(self, painted: Box, own: int | None, alpha: np.ndarray) -> bool:
         """Covers boxes by a window, unless too little of one would be left.
 
         Args:
-            window (Box): The window.
-            own (int | None): Number of the box that it replaces.
-            alpha (np.ndarray): uint8 (h, w), not 0 where it is painted.
+            painted (Box): The part of the image that is painted.
+            own (int | None): Number of the box that the window replaces.
+            alpha (np.ndarray): uint8 (h, w) of that part, not 0 where it is
+                painted.
 
         Returns:
             bool: Whether it was covered; if not, nothing is counted.
@@ -48,8 +49,8 @@ class VisibleBoxes:
         for number, box in enumerate(self._boxes):
             if number == own or self._ignored[number]:
                 continue
-            if overlaps(box, window):
-                part = crop(alpha, relative(box, window))
+            if overlaps(box, painted):
+                part = crop(alpha, relative(box, painted))
                 covered[number] = int(np.count_nonzero(part))
         if any(self._room[i] < count for i, count in covered.items()):
             return False

@@ -34,6 +34,7 @@ def test_the_first_accepted_ones_are_kept(tmp_path):
             'Öse': {'add': 1},
             'background': {'null': 2},
         },
+        'source_depths': [1],
     }
     bank = DefectBank(tmp_path / 'bank')
     numbers = sorted(bank[i].number for i in range(len(bank)))
@@ -69,6 +70,8 @@ def test_nothing_is_left_behind(tmp_path):
         'index.npy',
         'manifest.json',
         'images',
+        'patches.bin',
+        'patches.npy',
     }
 
 

@@ -86,12 +86,29 @@ def no_index(job):
     (job.bank / 'index.npy').unlink()
 
 
+def no_patches(job):
+    (job.bank / 'patches.bin').unlink()
+
+
+def half_the_patches(job):
+    file = job.bank / 'patches.bin'
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def make_older(job):
+    """Makes the bank one of an older version, which had no patches."""
+    for file in job.bank.glob('patches.*'):
+        file.unlink()
+
+
 def half_the_pictures(job):
+    make_older(job)
     for number in (2, 3):
         (job.bank / f'images/{number:06d}.png').unlink()
 
 
 def no_pictures(job):
+    make_older(job)
     shutil.rmtree(job.bank / 'images')
 
 
@@ -153,6 +170,8 @@ BEFORE_THE_FIRST_STEP = [
     (no_bank, 'does not exist'),
     (no_manifest, 'is not there; make it with tools/synthesize.py'),
     (no_index, 'index.npy of the defect bank'),
+    (no_patches, 'patches.bin of the defect bank'),
+    (half_the_patches, 'patches.bin of the defect bank'),
     (half_the_pictures, '2 of 4 pictures of the defect bank'),
     (no_pictures, '4 of 4 pictures of the defect bank'),
     (no_load_annotations, 'no training pipeline has LoadAnnotations'),
@@ -194,10 +213,24 @@ def test_a_damaged_picture_in_the_middle_of_an_epoch(
 ):
     # As in a set with more images than are compared beforehand.
     monkeypatch.setattr(training_set_checks, 'COMPARED', 1)
+    make_older(job)
     file = job.bank / 'images/000003.png'
     file.write_bytes(damage(file.read_bytes()))
     assert f'{file} is missing or damaged' in refusal(job, workers)
     # The batch before it was trained on.
+    assert KeepBoxesHook.all() == [2, 2]
+
+
+@pytest.mark.parametrize('workers', [0, 2])
+def test_a_damaged_patch_in_the_middle_of_an_epoch(
+    job, refusal, monkeypatch, workers
+):
+    monkeypatch.setattr(training_set_checks, 'COMPARED', 1)
+    file = job.bank / 'patches.bin'
+    data = file.read_bytes()  # the fourth window is the last one in it
+    file.write_bytes(data[:-40] + flip_a_bit(data[-40:]))
+    text = refusal(job, workers)
+    assert f'patches.bin of the defect bank {job.bank} cannot be' in text
     assert KeepBoxesHook.all() == [2, 2]
 
 

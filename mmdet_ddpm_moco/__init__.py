@@ -32,6 +32,7 @@ _EXPORTS = {
     'ForeachEMA': 'models.moving_average',
     'EfficientNetLite': 'models.backbones.efficientnet_lite',
     'SlicedTTAModel': 'models.sliced_tta',
+    'FusedTTAModel': 'teacher.fused_tta',
     'TableRoIExtractor': 'models.table_roi_extractor',
     'DefectDDPM': 'models.ddpm',
     'DatasetContrastiveLoss': 'models.losses.dataset_contrastive_loss',
@@ -51,6 +52,7 @@ _EXPORTS = {
 # Optional libraries that they need.
 _NEEDS = {
     'DefectDDPM': 'diffusers',
+    'FusedTTAModel': 'ensemble_boxes',
     'DatasetContrastiveLoss': 'mmpretrain',
     'DatasetContrastiveHead': 'mmpretrain',
     'DatasetMoCo': 'mmpretrain',

@@ -73,6 +73,12 @@ def parse_args() -> argparse.Namespace:
         '(default: %(default)s); results.json has all',
     )
     parser.add_argument(
+        '--tta',
+        action='store_true',
+        help='test-time augmentation: detect in each image and its three '
+        'flips, and merge what is found; four times the time',
+    )
+    parser.add_argument(
         '--slice',
         type=int,
         metavar='PIXELS',
@@ -102,6 +108,8 @@ def parse_args() -> argparse.Namespace:
     )
     add_launcher(parser)
     args = parser.parse_args()
+    if args.tta and args.slice:
+        parser.error('--tta and --slice cannot be combined')
     if args.images and not args.submission:
         parser.error('--images needs --submission')
     if args.images_prefix and not args.images:
@@ -130,14 +138,18 @@ def main() -> None:
     )
     from mmdet_ddpm_moco.engine.options import apply_options, check_data
     from mmdet_ddpm_moco.engine.training import test
+    from mmdet_ddpm_moco.engine.views import (
+        flip_test_images,
+        slice_test_images,
+    )
 
     cfg = apply_options(Config.fromfile(find_config(args.config)), args)
     if not args.images:
         check_data(cfg, make=False, parts=('test',))
     if args.slice:
-        from mmdet_ddpm_moco.engine.slicing import slice_test_images
-
         slice_test_images(cfg, args.slice, args.slice_overlap)
+    if args.tta:
+        flip_test_images(cfg)
     if args.show_dir:
         cfg.default_hooks.visualization.update(
             draw=True, test_out_dir=args.show_dir

@@ -1,0 +1,116 @@
+"""Makes a detector's config look at its test images in several views."""
+
+from collections.abc import Iterator
+
+from mmengine.config import Config
+
+from ..teacher.settings import FLIPS
+from ..utils.errors import InputError
+from ..utils.requirements import check_module
+from .pipelines import config_pipelines, type_name
+
+# Those of mmdet's PackDetInputs, which has them as defaults.
+_META_KEYS = (
+    'img_id',
+    'img_path',
+    'ori_shape',
+    'img_shape',
+    'scale_factor',
+    'flip',
+    'flip_direction',
+)
+
+
+def slice_test_images(cfg: Config, size: int, overlap: float = 0.2) -> Config:
+    """Has a detector tested on slices of its images.
+
+    The rest of the test pipeline sees slices instead of images, so what it
+    resizes to should be the size of a slice in the training's scale.
+
+    Args:
+        cfg (Config): Of a detector without masks.
+        size (int): Side of a slice, pixels.
+        overlap (float): See
+            :class:`~mmdet_ddpm_moco.datasets.transforms.slice_image.SliceImage`.
+
+    Returns:
+        Config: The same, changed.
+
+    Raises:
+        ValueError: The test pipeline loads or packs no image.
+    """
+    for pipeline, first in _loaded(cfg):
+        rest = pipeline[first:]
+        rest[-1] = _with_keys(rest[-1], 'slice_box', 'full_shape')
+        pipeline[first:] = [
+            dict(
+                type='mmdet_ddpm_moco.SliceImage',
+                size=size,
+                overlap=overlap,
+                transforms=rest,
+            )
+        ]
+    # Images of other sizes have other numbers of slices.
+    cfg.test_dataloader.batch_size = 1
+    cfg.model = dict(
+        type='mmdet_ddpm_moco.SlicedTTAModel',
+        module=cfg.model,
+        tta_cfg=dict(nms=dict(type='nms', iou_threshold=0.5), max_per_img=100),
+    )
+    return cfg
+
+
+def flip_test_images(cfg: Config) -> Config:
+    """Has a detector tested on its images and their flips.
+
+    Args:
+        cfg (Config): Of a detector without masks.
+
+    Returns:
+        Config: The same, changed.
+
+    Raises:
+        ValueError: The test pipeline loads or packs no image.
+        StackError: ensemble-boxes is missing.
+    """
+    check_module('ensemble_boxes')
+    flips = [
+        dict(
+            type='mmdet.RandomFlip', prob=float(flip != 'none'), direction=flip
+        )
+        for flip in FLIPS
+    ]
+    # Of the view that is not flipped, any direction would do.
+    flips[0]['direction'] = 'horizontal'
+    for pipeline, first in _loaded(cfg):
+        *rest, pack = pipeline[first:]
+        pack = _with_keys(pack, 'flip', 'flip_direction')
+        pipeline[first:] = [
+            dict(
+                type='TestTimeAug',
+                transforms=[*([step] for step in rest), flips, [pack]],
+            )
+        ]
+    cfg.model = dict(type='mmdet_ddpm_moco.FusedTTAModel', module=cfg.model)
+    return cfg
+
+
+def _loaded(cfg: Config) -> Iterator[tuple[list[dict], int]]:
+    """Test pipelines, and the place in each behind what loads the image."""
+    for pipeline in config_pipelines(cfg.test_dataloader):
+        names = [type_name(transform) for transform in pipeline]
+        loads = [i for i, name in enumerate(names) if 'LoadImage' in name]
+        if not loads or names[-1] != 'PackDetInputs':
+            msg = (
+                'several views of an image need a test pipeline from '
+                f'LoadImageFromFile to PackDetInputs; that of {cfg.filename} '
+                f'is {", ".join(names)}'
+            )
+            raise InputError(msg)
+        yield pipeline, loads[-1] + 1
+
+
+def _with_keys(pack: dict, *keys: str) -> dict:
+    """PackDetInputs that keeps more of an image's meta data."""
+    given = pack.get('meta_keys', _META_KEYS)
+    return dict(pack, meta_keys=tuple(dict.fromkeys((*given, *keys))))

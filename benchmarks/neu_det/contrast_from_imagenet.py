@@ -42,6 +42,7 @@ def kinds_classified(note, **options):
 
 variants = dict(
     baseline=dict(config='variants/quick_stable.py', options=_short),
+    baseline_tta=dict(tta_of='baseline'),
     moco=contrast('moco', 'MoCo v2, learning rate 0.003', **_gentle),
     kinds=kinds('dataset-level loss, learning rate 0.003'),
     classification=kinds_classified('kinds, classified, not contrasted'),
@@ -51,6 +52,7 @@ variants = dict(
         'moco', 'MoCo v2, views of whole images', **_gentle, **_whole
     ),
     kinds_fast=kinds('kinds, learning rate 0.03', **_fast),
+    kinds_fast_tta=dict(tta_of='kinds_fast'),
     classification_fast=kinds_classified(
         'classified, learning rate 0.03', **_fast
     ),

@@ -29,6 +29,8 @@ variants = dict(
     kinds=contrast(
         'teacher_kinds', 'scenes, and the dataset-level loss by their kinds'
     ),
+    baseline_tta=dict(tta_of='baseline'),
+    scenes_tta=dict(tta_of='scenes'),
     kinds_windows=contrast(
         'teacher_kinds',
         'kinds, windows of boxes and of background in place of images',

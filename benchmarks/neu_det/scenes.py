@@ -2,6 +2,8 @@
 variants = dict(
     baseline='variants/quick_stable.py',
     scenes='variants/quick_scenes.py',
+    baseline_tta=dict(tta_of='baseline'),
+    scenes_tta=dict(tta_of='scenes'),
     softteacher=dict(
         config='variants/quick_softteacher.py',
         seeds=[0, 1, 2],

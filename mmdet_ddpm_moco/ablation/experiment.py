@@ -35,6 +35,9 @@ class Variant:
     # are: only optimizer, batch size and what is tested are compared with the
     # reference. The table marks it.
     own_method: bool = False
+    # Another variant, whose detectors are tested once more with test-time
+    # augmentation (`tools/test.py --tta`); all else is that variant's.
+    tta_of: str = ''
     note: str = ''  # a remark below the table
 
 
@@ -48,8 +51,14 @@ class Run:
 
     @property
     def name(self) -> str:
-        """Name of its folder and of its record."""
+        """Name of its record."""
         return f'{self.variant.name}_{self.shots}_{self.seed}'
+
+    @property
+    def trained(self) -> str:
+        """Name of its folder, and of the run whose detector is tested."""
+        trained = self.variant.tta_of or self.variant.name
+        return f'{trained}_{self.shots}_{self.seed}'
 
 
 @dataclass(frozen=True)
@@ -222,8 +231,8 @@ def read_experiment(path: str | Path) -> Experiment:
         )
         raise InputError(msg)
     variants = tuple(
-        _read_variant(path, name, variant, given['seeds'])
-        for name, variant in given['variants'].items()
+        _read_variant(path, name, given['variants'], given['seeds'])
+        for name in given['variants']
     )
     more = given.get('more_shots', [])
     given['more_shots'] = tuple(
@@ -249,8 +258,19 @@ def read_experiment(path: str | Path) -> Experiment:
     )
 
 
-def _read_variant(path: Path, name: str, given: Any, seeds: Any) -> Variant:
-    given = dict(config=given) if isinstance(given, str) else dict(given)
+def _read_variant(
+    path: Path, name: str, variants: dict, seeds: Any
+) -> Variant:
+    given = _as_dict(variants[name])
+    if trained := given.get('tta_of'):
+        other = _as_dict(variants.get(trained, {}))
+        if 'config' not in other:
+            msg = (
+                f'variant {name} of {path} has tta_of={trained!r}, which is '
+                'no variant that is trained'
+            )
+            raise InputError(msg)
+        given = {**other, 'note': '', **given}
     allowed = {f.name for f in dataclasses.fields(Variant)} - {'name'}
     if 'config' not in given or set(given) - allowed:
         msg = (
@@ -262,6 +282,10 @@ def _read_variant(path: Path, name: str, given: Any, seeds: Any) -> Variant:
     given['config'] = find_config(given['config'], path)
     given['seeds'] = _integers(path, 'seeds', given.get('seeds', seeds), 0)
     return Variant(name, **given)
+
+
+def _as_dict(variant: Any) -> dict:
+    return dict(config=variant) if isinstance(variant, str) else dict(variant)
 
 
 def _read_more_shots(path: Path, given: Any, variants: dict) -> MoreShots:

@@ -197,8 +197,9 @@ def measure_run(
     scored = []
     for checkpoint in _last_checkpoints(last, experiment.checkpoints):
         name = 'detections' if checkpoint == last else checkpoint.stem
-        detections = folder / f'{name}.bbox.json'
-        detect(file, checkpoint, detections, command)
+        tta = bool(run.variant.tta_of)
+        detections = folder / f'{name}{"_tta" if tta else ""}.bbox.json'
+        detect(file, checkpoint, detections, command, tta=tta)
         matches = match_detections(experiment.test_set, detections)
         scored.append(
             dict(

@@ -111,6 +111,8 @@ def run_configs(experiment: Experiment, run: Run) -> RunConfigs:
     settings = [_settings(cfg) for cfg in (detector, *others)]
     if experiment.checkpoints > 1:
         settings.append(dict(checkpoints=experiment.checkpoints))
+    if variant.tta_of:
+        settings.append(dict(tta=True))
     unlabeled = _unlabeled_files(detector)
     fingerprint = _fingerprint(
         settings,
@@ -131,7 +133,7 @@ def run_configs(experiment: Experiment, run: Run) -> RunConfigs:
         detector, *others = (
             moved(cfg, old, new) for cfg in (detector, *others)
         )
-    detector.work_dir = str(experiment.work_dir / 'runs' / run.name)
+    detector.work_dir = str(experiment.work_dir / 'runs' / run.trained)
     return RunConfigs(detector, dict(zip(stages, others)), fingerprint)
 
 

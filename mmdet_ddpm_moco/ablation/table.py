@@ -94,6 +94,8 @@ def table(experiment: Experiment, records: Sequence[dict]) -> str:
         notes.append('- †: reads more labels than those of the shots')
     if any(variant.own_method for variant in shown):
         notes.append('- ‡: another way to train the same detector')
+    if any(variant.tta_of for variant in shown):
+        notes.append('- §: tested with test-time augmentation, as --tta does')
     if notes:
         parts.append('\n'.join(notes))
     return '\n\n'.join(parts) + '\n'
@@ -118,7 +120,8 @@ def write_between_marks(file: Path, name: str, text: str) -> bool:
 
 def _named(variant: Variant) -> str:
     marks = '*' * variant.own_schedule + '†' * variant.own_labels
-    return variant.name + marks + '‡' * variant.own_method
+    marks += '‡' * variant.own_method + '§' * bool(variant.tta_of)
+    return variant.name + marks
 
 
 def _table(

@@ -56,17 +56,18 @@ def detect(
     checkpoint: str | Path,
     detections: Path,
     command: Command = run_logged,
+    *,
+    tta: bool = False,
 ) -> None:
     """Runs a detector on the test images of its config.
 
     Writes ``detections`` in the COCO results format, and ``test.log`` beside
-    them.
+    them. With ``tta`` in several views of each image, as ``--tta`` says.
 
     Raises:
         ChildProcessError: The tool failed.
     """
     tool = str(shipped('tools') / 'test.py')
-    command(
-        ['python', tool, str(file), str(checkpoint), '--out', str(detections)],
-        detections.parent / 'test.log',
-    )
+    words = ['python', tool, str(file), str(checkpoint)]
+    words += ['--out', str(detections), *(['--tta'] if tta else [])]
+    command(words, detections.parent / 'test.log')

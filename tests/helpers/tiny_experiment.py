@@ -133,7 +133,9 @@ class FakeTools:
         data = Config.fromfile(file).test_dataloader.dataset
         tested = Path(data.data_root) / data.ann_file
         truth = json.loads(tested.read_bytes())
-        variant = file.parent.name.split('_')[0]
+        variant = out.name.removesuffix('.bbox.json').rpartition('_')[2]
+        if variant != 'tta':
+            variant = file.parent.name.split('_')[0]
         wrong = self.wrong.get(variant, 0)
         if isinstance(wrong, dict):  # by iteration
             wrong = wrong[int(checkpoint.stem.removeprefix('iter_'))]

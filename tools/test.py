@@ -75,8 +75,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--tta',
         action='store_true',
-        help='test-time augmentation: detect in each image and its three '
-        'flips, and merge what is found; four times the time',
+        help='test-time augmentation: detect in each image and in the flips '
+        'of the training, and merge what is found; up to four times the time',
     )
     parser.add_argument(
         '--slice',

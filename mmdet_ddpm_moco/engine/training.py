@@ -184,12 +184,28 @@ def test(
             msg = f'CocoMetric writes detections; test_evaluator is {kind}'
             raise InputError(msg)
         evaluator.outfile_prefix = str(results)
+    cfg = _named_apart(cfg)
     # MMEngine's own loader falls back to executing what it cannot read.
     with weights_file(checkpoint) as file:
         # A config dumped by a run that was resumed says resume=True.
         cfg.load_from, cfg.resume = str(file), False
         metrics = _build_runner(cfg).test()
     return metrics, None if results is None else Path(f'{results}.bbox.json')
+
+
+def _named_apart(cfg: Config) -> Config:
+    """A copy whose dump does not replace the config of the training.
+
+    MMEngine dumps the config of a test under its file's name, with what was
+    changed for that test, such as several views of an image.
+    """
+    cfg = copy.deepcopy(cfg)
+    if cfg.filename:
+        file = Path(cfg.filename)
+        name = str(file.with_name(f'{file.stem}_test{file.suffix}'))
+        # Plain assignment would be a setting of the config.
+        object.__setattr__(cfg, '_filename', name)
+    return cfg
 
 
 def is_finished(cfg: Config) -> bool:

@@ -7,7 +7,7 @@ from mmengine.config import Config
 from ..teacher.settings import FLIPS
 from ..utils.errors import InputError
 from ..utils.requirements import check_module
-from .pipelines import config_pipelines, type_name
+from .pipelines import config_dicts, config_pipelines, type_name
 
 # Those of mmdet's PackDetInputs, which has them as defaults.
 _META_KEYS = (
@@ -61,7 +61,9 @@ def slice_test_images(cfg: Config, size: int, overlap: float = 0.2) -> Config:
 
 
 def flip_test_images(cfg: Config) -> Config:
-    """Has a detector tested on its images and their flips.
+    """Has a detector tested on its images and on their flips.
+
+    Flips are those of its training: others would be new to it.
 
     Args:
         cfg (Config): Of a detector without masks.
@@ -70,18 +72,24 @@ def flip_test_images(cfg: Config) -> Config:
         Config: The same, changed.
 
     Raises:
-        ValueError: The test pipeline loads or packs no image.
+        ValueError: The test pipeline loads or packs no image, or it was
+            trained without flips.
         StackError: ensemble-boxes is missing.
     """
     check_module('ensemble_boxes')
-    flips = [
-        dict(
-            type='mmdet.RandomFlip', prob=float(flip != 'none'), direction=flip
+    directions = _trained_flips(cfg)
+    if not directions:
+        msg = (
+            f'{cfg.filename} trains without RandomFlip, so flips of test '
+            'images would be new to the detector; test it without them'
         )
-        for flip in FLIPS
+        raise InputError(msg)
+    # The image as it is comes first: it keeps its labels.
+    flips = [dict(type='mmdet.RandomFlip', prob=0.0)]
+    flips += [
+        dict(type='mmdet.RandomFlip', prob=1.0, direction=direction)
+        for direction in directions
     ]
-    # Of the view that is not flipped, any direction would do.
-    flips[0]['direction'] = 'horizontal'
     for pipeline, first in _loaded(cfg):
         *rest, pack = pipeline[first:]
         pack = _with_keys(pack, 'flip', 'flip_direction')
@@ -93,6 +101,16 @@ def flip_test_images(cfg: Config) -> Config:
         ]
     cfg.model = dict(type='mmdet_ddpm_moco.FusedTTAModel', module=cfg.model)
     return cfg
+
+
+def _trained_flips(cfg: Config) -> list[str]:
+    """Directions of the flips in a detector's training pipelines."""
+    found: set[str] = set()
+    for part in config_dicts(cfg.get('train_dataloader')):
+        if type_name(part) == 'RandomFlip':
+            given = part.get('direction', 'horizontal')
+            found |= {given} if isinstance(given, str) else {*given}
+    return [flip for flip in FLIPS if flip in found]
 
 
 def _loaded(cfg: Config) -> Iterator[tuple[list[dict], int]]:

@@ -163,3 +163,18 @@ def test_an_evaluator_that_writes_no_detections(tmp_path, config):
             tmp_path / 'detections',
         )
     assert 'MeanScore' in str(error.value)
+
+
+def test_the_config_of_the_training_stays_as_it_is(tmp_path, config):
+    cfg = Config.fromfile(config)
+    cfg.launcher = 'none'
+    model = MODELS.build(cfg.model)
+    checkpoint = tiny_runs.save(model.state_dict(), tmp_path / 'w.pth')
+    trained = tmp_path / 'work' / config.name
+    trained.parent.mkdir()
+    trained.write_text('what was trained')
+    evaluate(cfg, checkpoint)
+    assert trained.read_text() == 'what was trained'
+    tested = Config.fromfile(trained.with_name('detector_test.py'))
+    assert tested.model == cfg.model
+    assert cfg.filename == str(config)

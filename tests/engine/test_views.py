@@ -74,9 +74,41 @@ def test_a_submission_of_slices(tmp_path, data):
     assert len(found) == 3
 
 
+def with_flips(cfg, *directions):
+    """The config, tested in the flips of a training with these."""
+    flips = [dict(type='RandomFlip', prob=0.5, direction=[*directions])]
+    if directions == ('horizontal',):
+        flips = [dict(type='mmdet.RandomFlip', prob=0.5)]  # the default
+    inner = dict(type='CocoDataset', pipeline=flips)
+    cfg.train_dataloader = dict(
+        dataset=dict(type='RepeatDataset', dataset=inner)
+    )
+    flip_test_images(cfg)
+    cfg.pop('train_dataloader')  # there is nothing to train it with
+    return cfg
+
+
+ALL = ('diagonal', 'horizontal', 'vertical')
+
+
+def test_flips_are_those_of_the_training(tmp_path, data):
+    cfg, weights = scripted_config(data, tmp_path)
+    with_flips(cfg, 'horizontal')
+    found = detections(cfg, weights, tmp_path, 'flips')
+    places = [d['bbox'] for d in found if d['score'] == pytest.approx(0.45)]
+    assert sorted(places) == [[4, 6, 12, 10], [SIZE - 16, 6, 12, 10]]
+
+
+def test_a_training_without_flips(tmp_path, data):
+    cfg, _ = scripted_config(data, tmp_path)
+    cfg.train_dataloader = dict(dataset=dict(pipeline=[]))
+    with pytest.raises(ValueError, match='trains without RandomFlip'):
+        flip_test_images(cfg)
+
+
 def test_what_one_of_four_views_has_found_is_less_sure(tmp_path, data):
     cfg, weights = scripted_config(data, tmp_path)
-    flip_test_images(cfg)
+    with_flips(cfg, *ALL)
     # The same box in every view, so in four places of the image.
     found = detections(cfg, weights, tmp_path, 'flips')
     places = [d['bbox'] for d in found if d['score'] == pytest.approx(0.225)]
@@ -130,7 +162,7 @@ def test_what_all_views_have_found_is_as_sure_as_before(tmp_path, data):
     pack.meta_keys = (*pack.meta_keys, 'scale_factor')
     for found in (
         detections(cfg, weights, tmp_path, 'one'),
-        detections(flip_test_images(cfg), weights, tmp_path, 'four'),
+        detections(with_flips(cfg, *ALL), weights, tmp_path, 'four'),
     ):
         assert found
         for detection in found:
@@ -141,14 +173,14 @@ def test_what_all_views_have_found_is_as_sure_as_before(tmp_path, data):
 def test_flips_of_a_detector_with_masks_are_refused(tmp_path, data):
     SCRIPT.clear()
     cfg, weights = scripted_config(data, tmp_path, masks=True)
-    flip_test_images(cfg)
+    with_flips(cfg, *ALL)
     with pytest.raises(ValueError, match='this detector makes masks'):
         detections(cfg, weights, tmp_path, 'masks')
 
 
 def test_a_submission_of_flips(tmp_path, data):
     cfg, weights = scripted_config(data, tmp_path)
-    flip_test_images(cfg)
+    with_flips(cfg, *ALL)
     make_submission(cfg, weights, tmp_path / 'out')
     found = json.loads((tmp_path / 'out' / 'results.json').read_bytes())
     assert len(found) == 12
@@ -160,5 +192,7 @@ def test_a_submission_of_flips(tmp_path, data):
 def test_a_pipeline_that_packs_nothing_is_refused(change):
     pipeline = [dict(type='LoadImageFromFile'), dict(type='mmdet.Resize')]
     cfg = Config(dict(test_dataloader=dict(dataset=dict(pipeline=pipeline))))
+    flips = [dict(type='RandomFlip', prob=0.5)]
+    cfg.train_dataloader = dict(dataset=dict(pipeline=flips))
     with pytest.raises(ValueError, match='PackDetInputs'):
         change(cfg)

@@ -31,6 +31,7 @@ variants = dict(
     ),
     baseline_tta=dict(tta_of='baseline'),
     scenes_tta=dict(tta_of='scenes'),
+    kinds_tta=dict(tta_of='kinds'),
     kinds_windows=contrast(
         'teacher_kinds',
         'kinds, windows of boxes and of background in place of images',

@@ -45,7 +45,7 @@ def test_there_are_configs_of_every_kind():
         'variants',
         'stages',
     }
-    assert len(EXPERIMENTS) == 7
+    assert len(EXPERIMENTS) == 8
 
 
 @pytest.mark.slow

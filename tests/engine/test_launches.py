@@ -109,13 +109,13 @@ def test_both_train_with_the_line(job, monkeypatch, tool):
 
 @TOOLS
 def test_a_wrong_input_ends_both_with_one_line(job, monkeypatch, capsys, tool):
-    (job.bank / 'images/000001.png').unlink()
+    (job.bank / 'patches.bin').write_bytes(b'')
     kind = SystemExit if tool == OURS else InputError
     with pytest.raises(kind) as error:
         call(monkeypatch, tool, job.write(workers=2))
     text = capsys.readouterr().err if tool == OURS else str(error.value)
     last = text.strip().splitlines()[-1]
-    assert '1 of 4 pictures of the defect bank' in last
+    assert 'patches.bin of the defect bank' in last
 
 
 def settings(job, where):

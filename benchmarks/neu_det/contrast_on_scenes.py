@@ -22,10 +22,18 @@ def contrast(stage, note, **options):
     )
 
 
+_moco = contrast('moco', 'scenes, and MoCo v2')
 variants = dict(
     baseline=dict(config='variants/quick_stable.py', options=_short),
     scenes=dict(config='variants/quick_scenes.py', options=_short),
-    moco=contrast('moco', 'scenes, and MoCo v2'),
+    # Its teachers start without it, as those of the others do.
+    moco={
+        **_moco,
+        'options': {
+            **_moco['options'],
+            'stages.teacher.config': 'quick_stable.py',
+        },
+    },
     kinds=contrast(
         'teacher_kinds', 'scenes, and the dataset-level loss by their kinds'
     ),

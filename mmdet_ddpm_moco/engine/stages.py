@@ -87,12 +87,11 @@ def stages_of(cfg: Config, launcher: str = 'none') -> list[Stage]:
         found['backbone'] = _training_stage(
             cfg, 'backbone', moco, Path(checkpoint)
         )
-        needs['backbone'] = set()
-        if 'bank' in learned_by_backbone(cfg):
-            needs['backbone'].add('bank')
+        makers = dict(bank='bank', scenes='teacher')
+        learned = learned_by_backbone(cfg)
+        needs['backbone'] = {makers[name] for name in learned}
+        if 'bank' in learned:
             banks.add(str(root / 'bank'))
-        if 'scenes' in learned_by_backbone(cfg):
-            needs['backbone'].add('teacher')
     if bank and _among(bank, banks):
         ddpm = _stage_config(cfg, 'generator', root / 'ddpm', launcher)
         learn_from_scenes(ddpm, cfg, teacher)

@@ -24,10 +24,12 @@ ADDED = (64, 60, 16, 16)
 VOC = 'VOC2007'
 PREFIX = f'{VOC}/JPEGImages/'
 COCO = 'train.json'
+# Gray levels: 1 where there is a defect, 2 elsewhere.
+SEMANTIC = 'semantic/'
 
 
 def write_data(root: Path) -> Path:
-    """Writes images, ``train.json``, VOC's files and ``bank/``.
+    """Writes images, maps, ``train.json``, VOC's files and ``bank/``.
 
     Args:
         root (Path): A folder that is not there yet.
@@ -35,7 +37,12 @@ def write_data(root: Path) -> Path:
     Returns:
         Path: The same.
     """
-    for folder in (PREFIX, f'{VOC}/Annotations', f'{VOC}/ImageSets/Main'):
+    for folder in (
+        PREFIX,
+        f'{VOC}/Annotations',
+        f'{VOC}/ImageSets/Main',
+        SEMANTIC,
+    ):
         (root / folder).mkdir(parents=True)
     rng = np.random.default_rng(0)
     for number in range(IMAGES):
@@ -43,6 +50,9 @@ def write_data(root: Path) -> Path:
         x, y, w, h = LABELED
         pixels[y : y + h, x : x + w] //= 3
         cv2.imwrite(str(root / PREFIX / f'{number}.jpg'), pixels)
+        segments = np.full_like(pixels, 2)
+        segments[y : y + h, x : x + w] = 1
+        cv2.imwrite(str(root / SEMANTIC / f'{number}.png'), segments)
         tree = ElementTree.ElementTree(_voc(number))
         tree.write(root / VOC / 'Annotations' / f'{number}.xml')
     names = '\n'.join(map(str, range(IMAGES)))
@@ -73,6 +83,43 @@ def _coco() -> dict:
             for i in range(IMAGES)
         ],
         categories=[dict(id=i, name=n) for i, n in enumerate(CLASSES, 1)],
+    )
+
+
+def as_panoptic(coco: dict, things: int) -> dict:
+    """The annotations of ``train.json`` as panoptic segments.
+
+    Args:
+        coco (dict): Its content, perhaps with other categories.
+        things (int): As many categories, from the first one on, are things;
+            all that is no defect is of the one after them.
+
+    Returns:
+        dict: As COCO's panoptic files; its pictures are in ``SEMANTIC``.
+    """
+    # As a color, a gray level is a number of this many times itself.
+    step = 1 + 256 + 256**2
+    surface = dict(
+        id=2 * step,
+        category_id=things + 1,
+        bbox=[0, 0, SIDE, SIDE],
+        area=SIDE**2,
+        iscrowd=0,
+    )
+    return dict(
+        coco,
+        annotations=[
+            dict(
+                image_id=a['image_id'],
+                file_name=f'{a["image_id"]}.png',
+                segments_info=[dict(a, id=step), surface],
+            )
+            for a in coco['annotations']
+        ],
+        categories=[
+            dict(category, isthing=int(i < things))
+            for i, category in enumerate(coco['categories'])
+        ],
     )
 
 

@@ -5,12 +5,24 @@ loops and hooks.
 """
 
 import json
+import sys
+from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import numpy as np
 from mmengine.config import Config
 
-from benchmarks.detectors.data import CLASSES, COCO, PREFIX, SIDE, VOC
+from benchmarks.detectors.data import (
+    CLASSES,
+    COCO,
+    PREFIX,
+    SEMANTIC,
+    SIDE,
+    VOC,
+    as_panoptic,
+)
 from mmdet_ddpm_moco.engine.pipelines import config_dicts, type_name
 
 # Sizes of images in pixels, in transforms and batch augmentations.
@@ -39,8 +51,9 @@ def shrink(cfg: Config, data: Path, work_dir: Path) -> list[str]:
         for key in ('cfg', 'dataloader', 'evaluator'):
             cfg[f'{part}_{key}'] = None
     classes = _class_names(cfg.model)
-    file = _write_annotations(data, classes, work_dir)
+    file = _write_annotations(data, classes, work_dir, _things(cfg.model))
     _point_at(cfg.train_dataloader, data, classes, file)
+    _without_panopticapi(cfg.train_dataloader, notes)
     # SSD300 fits images of 300 pixels alone.
     anchors = (cfg.model.get('bbox_head') or {}).get('anchor_generator') or {}
     side = anchors.get('input_size', SIDE)
@@ -84,20 +97,37 @@ def _hooks(cfg: Config) -> list:
 
 def _class_names(model: dict) -> tuple[str, ...]:
     """As many as the heads expect; the first ones are those of the images."""
-    numbers = [
-        d['num_classes'] for d in config_dicts(model) if 'num_classes' in d
-    ]
-    number = max([len(CLASSES), *numbers])
+    things, stuff = [len(CLASSES)], [0]
+    for found in config_dicts(model):
+        if found.get('type') != 'FusedSemanticHead':  # classes of pixels
+            things.append(found.get('num_classes', 0))
+        things.append(found.get('num_things_classes', 0))
+        stuff.append(found.get('num_stuff_classes', 0))
+    number = max(things) + max(stuff)
     rest = (f'class {i}' for i in range(len(CLASSES), number))
     return (*CLASSES, *rest)
 
 
+def _things(model: dict) -> int | None:
+    """Of how many classes a panoptic detector tells instances."""
+    return next(
+        (
+            found['num_things_classes']
+            for found in config_dicts(model)
+            if 'num_things_classes' in found
+        ),
+        None,
+    )
+
+
 def _write_annotations(
-    data: Path, classes: tuple[str, ...], work_dir: Path
+    data: Path, classes: tuple[str, ...], work_dir: Path, things: int | None
 ) -> Path:
     """A json with all of the classes, which some data sets compare."""
     coco = json.loads((data / COCO).read_bytes())
     coco['categories'] = [dict(id=i, name=n) for i, n in enumerate(classes, 1)]
+    if things is not None:
+        coco = as_panoptic(coco, things)
     work_dir.mkdir(parents=True, exist_ok=True)
     file = work_dir.resolve() / COCO
     file.write_text(json.dumps(coco))
@@ -117,7 +147,10 @@ def _point_at(
             found.data_prefix = dict(sub_data_root=f'{VOC}/')
         else:
             found.ann_file = str(file)
+            seg = (found.get('data_prefix') or {}).get('seg')
             found.data_prefix = dict(img=PREFIX)
+            if seg is not None:
+                found.data_prefix.seg = SEMANTIC
         for key in ('label_map_file', 'hierarchy_file'):
             found.pop(key, None)
 
@@ -134,6 +167,21 @@ def _resize(found: dict, side: int) -> None:
         found['border'] = (-side // 2, -side // 2)
     if type_name(found) == 'BatchSyncRandomResize':
         found['random_size_range'] = (side - 32, side)
+
+
+def _without_panopticapi(part: Any, notes: list[str]) -> None:
+    """PyPI does not have it; of its functions loading needs one alone."""
+    needed = any(
+        type_name(found) == 'LoadPanopticAnnotations'
+        for found in config_dicts(part)
+    )
+    if not needed or find_spec('panopticapi') is not None:
+        return
+    package, utils = (ModuleType(f'panopticapi{p}') for p in ('', '.utils'))
+    utils.rgb2id = lambda color: color.astype(np.int32) @ (1, 256, 256**2)
+    package.utils = utils
+    sys.modules.update({m.__name__: m for m in (package, utils)})
+    notes.append('panopticapi: its rgb2id alone, of the check')
 
 
 def _without_sync(found: dict, notes: list[str]) -> None:

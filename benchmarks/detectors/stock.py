@@ -54,7 +54,12 @@ STOCK = (
     ('SOLOv2', 'solov2/solov2_r50_fpn_1x_coco.py'),
     ('CondInst', 'condinst/condinst_r50_fpn_ms-poly-90k_coco_instance.py'),
     ('Mask2Former', 'mask2former/mask2former_r50_8xb2-lsj-50e_coco.py'),
+    ('HTC: semantic maps', 'htc/htc_r50_fpn_1x_coco.py'),
     ('panoptic', 'panoptic_fpn/panoptic-fpn_r50_fpn_1x_coco.py'),
+    (
+        'Mask2Former, panoptic',
+        'mask2former/mask2former_r50_8xb2-lsj-50e_coco-panoptic.py',
+    ),
     ('Swin', 'swin/mask-rcnn_swin-t-p4-w7_fpn_1x_coco.py'),
     (
         'ConvNeXt of mmpretrain',

@@ -12,7 +12,7 @@ from benchmarks.detectors.shrink import shrink
 from benchmarks.detectors.stock import STOCK
 from benchmarks.detectors.table import MARKS, write_table
 from helpers.tiny_detection import faster_rcnn
-from mmdet_ddpm_moco.bank.compositing import overlaps
+from mmdet_ddpm_moco.bank.compositing import crop, overlaps
 from mmdet_ddpm_moco.bank.reader import DefectBank
 
 
@@ -83,6 +83,33 @@ def test_both_layouts_have_the_labeled_defects(tmp_path, data, kind):
         # MMDetection takes the last pixel of VOC's boxes for their end.
         assert np.abs(found - [[x, y, x + w, y + h]]).max() <= 1
         assert truth.labels.tolist() == [0]
+
+
+def test_pixels_have_the_classes_of_the_panoptic_layout(tmp_path, data):
+    things = 4
+    cfg = Config.fromfile(config_of(tmp_path, 'CocoPanopticDataset'))
+    cfg.model.semantic_head = dict(
+        num_things_classes=things, num_stuff_classes=2
+    )
+    part = cfg.train_dataloader.dataset.dataset
+    part.data_prefix.seg = 'annotations/panoptic_train2017/'
+    part.pipeline[1:] = [
+        dict(type='LoadPanopticAnnotations'),
+        dict(type='PackDetInputs'),
+    ]
+    shrink(cfg, data, tmp_path / 'run')
+    register_all_modules(init_default_scope=True)
+    dataset = DATASETS.build(part)
+    assert len(dataset) == 6
+    sample = dataset[0]['data_samples']
+    classes = sample.gt_sem_seg.sem_seg.squeeze().numpy()
+    expected = np.full_like(classes, things)  # stuff follows things
+    crop(expected, LABELED)[:] = 0
+    assert np.array_equal(classes, expected)
+    assert sample.gt_instances.labels.tolist() == [0]
+    assert np.array_equal(
+        sample.gt_instances.masks.masks[0], expected != things
+    )
 
 
 def test_the_bank_adds_what_is_not_labeled(data):

@@ -1,5 +1,7 @@
 """DiffusionDefectAugment in the simplest way, to compare with."""
 
+import copy
+
 import cv2
 import numpy as np
 
@@ -17,9 +19,11 @@ def slow_augment(root, windows, results, labels, wanted, order, least=0.0):
         least (float): `min_visibility`.
 
     Returns:
-        tuple: Image, corners, labels, ignore flags and origins as lists.
+        tuple: Image, corners, labels, ignore flags and origins as lists,
+        semantic map or None.
     """
     image = results['img'].copy()
+    semantic = copy.deepcopy(results.get('gt_seg_map'))
     height, width = image.shape[:2]
     corners = results['gt_bboxes'].convert_to('hbox').tensor.tolist()
     classes = results['gt_bboxes_labels'].tolist()
@@ -60,6 +64,8 @@ def slow_augment(root, windows, results, labels, wanted, order, least=0.0):
         hidden = trial
         used[y : y + h, x : x + w] = True
         image[painted] = pixels[pixels[..., 3] > 0, :3]
+        if semantic is not None and window.kind != 'null':
+            semantic[painted] = results['ignore_index']
         if window.kind == 'add':
             bx, by, bw, bh = window.box
             corners.append([bx, by, bx + bw, by + bh])
@@ -71,7 +77,7 @@ def slow_augment(root, windows, results, labels, wanted, order, least=0.0):
         pasted += 1
         if pasted == wanted:
             break
-    return image, corners, classes, ignored, origins
+    return image, corners, classes, ignored, origins, semantic
 
 
 def _all_visible(hidden, corners, ignored, least):

@@ -15,6 +15,12 @@ from ...utils.errors import InputError
 NOT_USED = -1
 
 
+def ignored_label(results: dict) -> int:
+    """The label of pixels of ``gt_seg_map`` that no loss looks at."""
+    # As mmdet's LoadAnnotations tells it; others leave it at its default.
+    return results.get('ignore_index', 255)
+
+
 def labels_in(
     classes: Sequence[str] | None, source_classes: Sequence[str], source: str
 ) -> list[int]:

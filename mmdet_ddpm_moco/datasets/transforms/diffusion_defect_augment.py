@@ -46,11 +46,14 @@ class DiffusionDefectAugment(BaseTransform):
     - gt_bboxes_labels (np.int64, (N, ))
     - gt_ignore_flags (bool, (N, ))
     - gt_masks (BitmapMasks | PolygonMasks, optional)
+    - gt_seg_map (np.uint8 or another type, (H, W), optional)
 
     **Modified Keys:**
 
     - img, gt_bboxes, gt_bboxes_labels, gt_ignore_flags, gt_masks, with their
       types
+    - gt_seg_map: a synthesized defect's pixels, and those of a scene, become
+      ``ignore_index`` (255 where the sample has none)
     - img_path, img_shape, ori_shape, height, width (of a scene)
 
     **Added Keys:**

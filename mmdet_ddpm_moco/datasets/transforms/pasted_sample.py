@@ -9,7 +9,7 @@ from ...bank.format import ADD, NULL, REPLACES, BankWindow
 from ...bank.patches import Patch
 from ...bank.reader import DefectBank, OtherImageError
 from ...utils.errors import InputError
-from .annotations import append_boxes, horizontal_corners
+from .annotations import append_boxes, horizontal_corners, ignored_label
 from .masks import SampleMasks
 from .own_image import own_image
 from .visible_boxes import VisibleBoxes
@@ -41,6 +41,8 @@ class PastedSample:
         self.added: list[tuple[Box, int]] = []
         masks = results.get('gt_masks')
         self.masks = None if masks is None else SampleMasks(masks)
+        semantic = results.get('gt_seg_map')
+        self.semantic = None if semantic is None else semantic.copy()
         self.visibility = (
             VisibleBoxes(
                 horizontal_corners(results['gt_bboxes']),
@@ -101,15 +103,26 @@ class PastedSample:
             self.added.append((window.box, label))
         elif replaced is not None:
             self.results[ORIGINS_KEY][replaced] = ORIGINS.index(REPLACES)
-        if self.masks is not None and window.kind != NULL:
+        if window.kind != NULL:
+            self._label_pixels(_in_image(patch, window), patch.alpha, replaced)
+        return True
+
+    def _label_pixels(
+        self, painted: Box, alpha: np.ndarray, replaced: int | None
+    ) -> None:
+        if self.semantic is not None:
+            # Classes of pixels are not those of boxes: which one a defect
+            # has, or its soft rim, the bank does not know.
+            part = crop(self.semantic, painted)
+            part[alpha > 0] = ignored_label(self.results)
+        if self.masks is not None:
             region = np.zeros(self.image.shape[:2], bool)
-            crop(region, _in_image(patch, window))[:] = patch.alpha == 255
+            crop(region, painted)[:] = alpha == 255
             if replaced is None:
                 self.masks.append(region)
             else:
                 # Outside of it the replaced defect is still visible.
                 self.masks.extend(replaced, region)
-        return True
 
     def _find(self, box: Box, label: int) -> int | None:
         """Index of the annotation with a box and label of the bank."""
@@ -144,6 +157,8 @@ class PastedSample:
         )
         if self.masks is not None:
             self.results['gt_masks'] = self.masks.result()
+        if self.semantic is not None:
+            self.results['gt_seg_map'] = self.semantic
 
 
 def _in_image(patch: Patch, window: BankWindow) -> Box:

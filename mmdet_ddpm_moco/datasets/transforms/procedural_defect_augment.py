@@ -145,7 +145,8 @@ class ProceduralDefectAugment(BaseTransform):
             the number is drawn uniformly from 1 on. Defaults to 4.
 
     Raises:
-        ValueError: An argument is out of range, or the sample has masks.
+        ValueError: An argument is out of range, or the sample has masks or
+            a semantic map.
     """
 
     def __init__(self, prob: float = 0.5, max_defects: int = 4) -> None:
@@ -160,8 +161,8 @@ class ProceduralDefectAugment(BaseTransform):
     @autocast_box_type()
     def transform(self, results: dict) -> dict:
         """Paints into one sample, in place."""
-        if 'gt_masks' in results:
-            msg = 'ProceduralDefectAugment paints boxes, not instance masks'
+        if 'gt_masks' in results or 'gt_seg_map' in results:
+            msg = 'ProceduralDefectAugment paints boxes, not masks'
             raise InputError(msg)
         labels = results['gt_bboxes_labels']
         if np.random.rand() >= self.prob or len(labels) == 0:

@@ -17,7 +17,7 @@ import torch
 from ...bank.scenes import Scene, Scenes
 from ...utils.checks import check_arguments
 from ...utils.errors import InputError
-from .annotations import NOT_USED, boxes_like, labels_in
+from .annotations import NOT_USED, boxes_like, ignored_label, labels_in
 
 
 class SceneSwap:
@@ -106,6 +106,13 @@ class SceneSwap:
                 int(drawn.sum()), results['gt_ignore_flags'].dtype
             ),
         )
+        if 'gt_seg_map' in results:
+            # Teachers tell boxes only.
+            results['gt_seg_map'] = np.full(
+                image.shape[:2],
+                ignored_label(results),
+                results['gt_seg_map'].dtype,
+            )
         return True
 
 

@@ -115,6 +115,7 @@ def check_case(seed, options):
     corners = [draw_box(rng, width, height) for _ in range(rng.randint(0, 5))]
     labels = [int(v) for v in rng.randint(0, 2, len(corners))]
     ignored = rng.rand(len(corners)) < 0.2
+    semantic = rng.randint(0, 9, (height, width))
     dtype = options['box_dtype']
     boxes = boxes_of(options['boxes'], corners, dtype)
     least = options['min_visibility']
@@ -142,6 +143,9 @@ def check_case(seed, options):
                 given['gt_masks'] = masks_of(
                     options['masks'], corners, height, width
                 )
+            if options['semantic'] is not None:
+                given['gt_seg_map'] = semantic.astype(options['semantic'])
+                given['ignore_index'] = int(rng.randint(250, 256))
             expected = None
             np.random.seed(draw)
             if np.random.rand() < 0.9 and windows:
@@ -181,11 +185,12 @@ def check_sample(given, results, expected):
     assert (results['box_origins'] < len(ORIGINS)).all()
     if 'gt_masks' in given:
         check_masks(given['gt_masks'], results, new)
+    check_semantic(given, results, None if expected is None else expected[5])
     if expected is None:
         assert np.array_equal(results['img'], given['img'])
         assert number == len(old)
         return
-    image, corners, labels, ignored, origins = expected
+    image, corners, labels, ignored, origins, _ = expected
     assert np.array_equal(results['img'], image.astype(given['img'].dtype))
     slow = torch.tensor(corners).reshape(-1, 4).to(tensor)
     assert torch.allclose(
@@ -194,6 +199,16 @@ def check_sample(given, results, expected):
     assert results['gt_bboxes_labels'].tolist() == labels
     assert results['gt_ignore_flags'].tolist() == ignored
     assert results['box_origins'].tolist() == origins
+
+
+def check_semantic(given, results, expected):
+    old, new = given.get('gt_seg_map'), results.get('gt_seg_map')
+    if old is None:
+        assert new is None
+        return
+    assert new.dtype == old.dtype
+    assert np.array_equal(new, old if expected is None else expected)
+    assert old.max() < 9  # the sample's own is another array
 
 
 def check_masks(given, results, new):
@@ -216,6 +231,7 @@ OPTIONS = st.fixed_dictionaries(
         boxes=st.sampled_from(['horizontal', 'rotated']),
         box_dtype=st.sampled_from([torch.float32, torch.float64]),
         masks=st.sampled_from([None, 'polygons', 'uint8', 'bool']),
+        semantic=st.sampled_from([None, 'uint8', 'int64']),
         pixels=st.sampled_from(['uint8', 'float32']),
         order=st.sampled_from([1, -1]),
         min_visibility=st.sampled_from([0.0, 0.3, 0.9, 1.0]),

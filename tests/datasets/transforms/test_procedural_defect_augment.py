@@ -112,6 +112,7 @@ def test_bad_settings(settings, named):
         augment(**settings)
 
 
-def test_masks_are_refused():
-    with pytest.raises(ValueError, match='instance masks'):
-        augment().transform(dict(sample(), gt_masks=None))
+@pytest.mark.parametrize('key', ['gt_masks', 'gt_seg_map'])
+def test_masks_are_refused(key):
+    with pytest.raises(ValueError, match='not masks'):
+        augment().transform({**sample(), key: None})

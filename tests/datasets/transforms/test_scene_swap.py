@@ -113,6 +113,14 @@ def test_each_box_is_there_as_often_as_it_is_right(scenes):
     assert 0.25 < unsure < 0.35
 
 
+def test_classes_of_pixels_are_unknown_in_a_scene(scenes):
+    results = dict(sample(), gt_seg_map=np.zeros((20, 30), np.uint8))
+    assert SceneSwap(scenes, 1.0)(results)
+    assert results['gt_seg_map'].shape == SIZE
+    assert results['gt_seg_map'].dtype == np.uint8
+    assert (results['gt_seg_map'] == 255).all()
+
+
 def test_masks_are_refused(scenes):
     results = dict(
         sample(), gt_masks=BitmapMasks(np.zeros((1, 20, 30), np.uint8), 20, 30)

@@ -21,6 +21,7 @@ from mmdet.utils import register_all_modules
 from helpers.tiny_banks import UNET, write_images
 from helpers.tiny_detection import detector_config, faster_rcnn
 from helpers.tiny_detection import write_images as write_detection
+from helpers.tool_runs import Job
 from mmdet_ddpm_moco.synthesis.generator import load_generator
 from mmdet_ddpm_moco.utils.paths import shipped
 
@@ -206,6 +207,28 @@ def test_slurm(config, launch, tmp_path):
     assert resumed.returncode == 0, resumed.stdout
     assert iterations(resumed.stdout)[-1] == ITERS
     assert load_generator(work_dir / 'generator').window == 32
+
+
+@pytest.mark.parametrize('kind', ['dist', 'slurm'])
+def test_the_line_in_a_detector(launch, tmp_path, kind):
+    """Two ranks get windows and weights.
+
+    With our tools: those of MMDetection start ranks on GPUs alone.
+    """
+    job = Job(tmp_path / 'job')
+    job.cfg.model.type = 'helpers.tiny_detection.BackboneAlone'
+    job.cfg.custom_hooks[-1] = dict(
+        type='helpers.seen_on_rank.SeenOnRank', checkpoint=str(job.checkpoint)
+    )
+    file, work_dir = job.write(), Path(job.cfg.work_dir)
+    words = (file, '2')
+    if kind == 'slurm':
+        words = ('partition', 'job', file, work_dir)
+    done = launch('bash', TOOLS / f'{kind}_train.sh', *words, GPUS='2')
+    assert done.returncode == 0, done.stdout
+    for rank in range(2):
+        seen = json.loads((work_dir / f'rank{rank}.json').read_text())
+        assert seen == dict(boxes=[2, 2], weights=True)
 
 
 def test_an_uneven_test_set(launch, tmp_path):

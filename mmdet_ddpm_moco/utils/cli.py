@@ -1,7 +1,10 @@
 """What the command line tools share."""
 
 import argparse
+import io
 import os
+import select
+import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
@@ -24,7 +27,8 @@ def one_line_errors(main: Callable[[], None]) -> Callable[[], None]:
     A :class:`UserError` is printed in one line on stderr, with exit code 1;
     a KeyboardInterrupt that has a message likewise, with exit code 130. So
     is, on ranks that are left, the end of another one. Anything else keeps
-    its traceback.
+    its traceback. Output that ``head`` or a pager has left is no error to
+    tell of.
     """
 
     @wraps(main)
@@ -40,6 +44,8 @@ def one_line_errors(main: Callable[[], None]) -> Callable[[], None]:
             # sys.exit() would wait for threads that are still at work.
             os._exit(130)
         except Exception as error:
+            if isinstance(error, BrokenPipeError) and _nobody_reads():
+                raise SystemExit(128 + signal.SIGPIPE) from None
             message = _user_error(error) or _lost_rank(error)
             if message is None:
                 raise
@@ -47,6 +53,21 @@ def one_line_errors(main: Callable[[], None]) -> Callable[[], None]:
             raise SystemExit(1) from None
 
     return wrapped
+
+
+def _nobody_reads() -> bool:
+    """Whether stdout is a pipe without a reader; what is left is dropped."""
+    try:
+        output = sys.stdout.fileno()
+    except io.UnsupportedOperation:  # captured
+        return False
+    poll = select.poll()
+    poll.register(output, 0)
+    gone = any(event & select.POLLERR for _, event in poll.poll(0))
+    if gone:
+        # Python flushes once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), output)
+    return gone
 
 
 def _user_error(error: BaseException | None) -> str | None:

@@ -3,6 +3,9 @@
 import argparse
 import json
 import os
+import signal
+import subprocess
+import sys
 import traceback
 
 import numpy as np
@@ -205,6 +208,38 @@ class TestOtherErrors:
 
     def test_the_name_of_the_wrapped_function_stays(self):
         assert one_line_errors(missing_library).__name__ == 'missing_library'
+
+
+READ_IN_PART = """
+from mmdet_ddpm_moco.utils.cli import one_line_errors
+@one_line_errors
+def main():
+    for i in range(10**6):
+        print(i)
+main()
+"""
+
+
+def test_a_reader_that_has_seen_enough_is_no_error():
+    """As with `| head -1`."""
+    with subprocess.Popen(
+        [sys.executable, '-c', READ_IN_PART],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as done:
+        assert done.stdout.readline() == b'0\n'
+        done.stdout.close()
+        assert done.stderr.read() == b''
+    assert done.returncode == 128 + signal.SIGPIPE
+
+
+def test_another_pipe_that_breaks_keeps_its_traceback(capsys):
+    @one_line_errors
+    def main():
+        raise BrokenPipeError('of a worker')
+
+    with pytest.raises(BrokenPipeError, match='of a worker'):
+        main()
 
 
 class TestLauncher:

@@ -4,7 +4,10 @@ import pytest
 
 from helpers.tiny_detection import KeepBoxesHook, write_bank, write_images
 from helpers.tiny_runs import random_weights, resnet, save
+from helpers.tiny_stages import make_stages_quick
+from helpers.tiny_teachers import Tools
 from helpers.tool_runs import Job
+from mmdet_ddpm_moco.engine import teacher_stage
 
 
 @pytest.fixture
@@ -37,3 +40,17 @@ def job(tmp_path):
     """A tiny training whose boxes are counted."""
     KeepBoxesHook.counts = {}
     return Job(tmp_path)
+
+
+@pytest.fixture
+def log(monkeypatch):
+    """Stages that are made quickly; what they log is in the list."""
+    return make_stages_quick(monkeypatch)
+
+
+@pytest.fixture
+def tools(monkeypatch):
+    """Trains and tests teachers in this process; lists the trained ones."""
+    tools = Tools()
+    monkeypatch.setattr(teacher_stage, 'run_logged', tools)
+    return tools

@@ -3,14 +3,12 @@
 import pytest
 from mmengine.config import Config
 
-from helpers.tiny_stages import BACKBONE, make_stages_quick
+from helpers.tiny_stages import BACKBONE
 from helpers.tiny_teachers import (
-    Tools,
     read_detector,
     write_data,
     write_detector,
 )
-from mmdet_ddpm_moco.engine import teacher_stage
 from mmdet_ddpm_moco.engine.inputs import own_hooks
 from mmdet_ddpm_moco.engine.stages import prepare, stages_of
 from mmdet_ddpm_moco.engine.teacher_config import teacher_config
@@ -18,16 +16,7 @@ from mmdet_ddpm_moco.engine.teacher_config import teacher_config
 SCENES = "train_dataloader['dataset']['ann_file'] = {!r}\n"
 
 
-@pytest.fixture(autouse=True)
-def log(monkeypatch):
-    return make_stages_quick(monkeypatch)
-
-
-@pytest.fixture
-def tools(monkeypatch):
-    tools = Tools()
-    monkeypatch.setattr(teacher_stage, 'run_logged', tools)
-    return tools
+pytestmark = pytest.mark.usefixtures('log')
 
 
 @pytest.fixture

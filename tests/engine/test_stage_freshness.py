@@ -36,9 +36,7 @@ class Killed(BaseException):
     pass
 
 
-@pytest.fixture(autouse=True)
-def log(monkeypatch):
-    return make_stages_quick(monkeypatch)
+pytestmark = pytest.mark.usefixtures('log')
 
 
 @pytest.fixture(scope='module')

@@ -7,7 +7,6 @@ from helpers.tiny_stages import (
     HOOK,
     edit,
     load,
-    make_stages_quick,
     reads,
     write_configs,
 )
@@ -15,10 +14,7 @@ from mmdet_ddpm_moco.engine.hooks.ddpm_moco_hook import DDPMMoCoHook
 from mmdet_ddpm_moco.engine.inputs import inputs_of
 from mmdet_ddpm_moco.engine.stages import check_prepared, prepare, stages_of
 
-
-@pytest.fixture(autouse=True)
-def log(monkeypatch):
-    return make_stages_quick(monkeypatch)
+pytestmark = pytest.mark.usefixtures('log')
 
 
 @pytest.fixture

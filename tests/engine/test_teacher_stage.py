@@ -12,11 +12,9 @@ from helpers.tiny_detection import KeepBoxesHook
 from helpers.tiny_stages import (
     BACKBONE,
     edit,
-    make_stages_quick,
     refusal,
 )
 from helpers.tiny_teachers import (
-    Tools,
     fresh,
     read_detector,
     write_data,
@@ -37,16 +35,7 @@ class Killed(BaseException):
     pass
 
 
-@pytest.fixture(autouse=True)
-def log(monkeypatch):
-    return make_stages_quick(monkeypatch)
-
-
-@pytest.fixture
-def tools(monkeypatch):
-    tools = Tools()
-    monkeypatch.setattr(teacher_stage, 'run_logged', tools)
-    return tools
+pytestmark = pytest.mark.usefixtures('log')
 
 
 @pytest.fixture

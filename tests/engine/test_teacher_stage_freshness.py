@@ -18,17 +18,7 @@ from mmdet_ddpm_moco.bank.scenes import Scenes
 from mmdet_ddpm_moco.engine import teacher_stage
 from mmdet_ddpm_moco.engine.stages import check_prepared, prepare
 
-
-@pytest.fixture(autouse=True)
-def log(monkeypatch):
-    return make_stages_quick(monkeypatch)
-
-
-@pytest.fixture
-def tools(monkeypatch):
-    tools = Tools()
-    monkeypatch.setattr(teacher_stage, 'run_logged', tools)
-    return tools
+pytestmark = pytest.mark.usefixtures('log')
 
 
 @pytest.fixture(scope='module')

@@ -1,5 +1,6 @@
 """Reads a data set into samples and reports whatever is odd about it."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,13 @@ from .folder_names import split_of
 from .formats import AnnotationFormat
 from .image_reading import read_images, size_before_rotation
 from .layout import SourceFile, natural_key
-from .pairing import drop_identical_copies, folded, name_images
+from .pairing import (
+    drop_identical_copies,
+    folded,
+    inner_folder,
+    may_be_of,
+    name_images,
+)
 from .report import Report
 from .shapes import in_pixels
 from .thumbnails import ThumbnailFile
@@ -63,6 +70,10 @@ def collect_samples(
     images, copies = drop_identical_copies(tree.images)
     for copy, kept in copies:
         report.add('identical_copy', copy.label, f'of {kept.label}')
+    copies_of = defaultdict(list)
+    kept_of = dict(copies)
+    for copy, kept in copies:
+        copies_of[kept].append(copy)
     decoded = read_images(images, thumbnails, report)
     names, renamed = name_images(list(decoded), dst / 'images')
     for image, name in renamed:
@@ -79,26 +90,38 @@ def collect_samples(
     for name in classes:
         if name not in found:
             report.add('class_not_found', name)
-    pairs = fmt.pair(list(decoded), list(records))
-    paired = set(pairs.values())
+    pairs = _pair(fmt, tree.images, images, list(records))
+    pairs = {
+        image: file
+        for image, file in pairs.items()
+        if kept_of.get(image, image) in decoded
+    }
+    used = set(pairs.values())
     for annotation in records:
-        if annotation not in paired:
+        if annotation not in used:
             report.add(f'{fmt.NOUN}_without_image', annotation.label)
     samples = []
     for image in sorted(decoded, key=lambda item: natural_key(names[item])):
         size, place = decoded[image]
-        boxes: tuple[Box, ...] | None = None
-        if image not in pairs:
-            if image.kind == '':
-                boxes = ()
-            else:
-                report.add(f'image_without_{fmt.NOUN}', image.label)
-        elif record := records[pairs[image]]:
-            file = pairs[image]
-            if _compare(image, size, file, record, report):
-                boxes = _usable_boxes(
-                    file, record, size, classes, report, min_area, fmt.NOUN
-                )
+        told: list[tuple[Box, ...] | None] = []
+        for same in (image, *copies_of[image]):
+            boxes: tuple[Box, ...] | None = None
+            if same not in pairs:
+                if same.kind is None:
+                    continue  # it says nothing
+                if same.kind == '':
+                    boxes = ()
+                else:
+                    report.add(f'image_without_{fmt.NOUN}', same.label)
+            elif record := records[pairs[same]]:
+                file = pairs[same]
+                if _compare(same, size, file, record, report):
+                    boxes = _usable_boxes(
+                        file, record, size, classes, report, min_area, fmt.NOUN
+                    )
+            told.append(boxes)
+        if not told:
+            report.add(f'image_without_{fmt.NOUN}', image.label)
         samples.append(
             Sample(
                 name=names[image],
@@ -107,11 +130,51 @@ def collect_samples(
                 width=size[0],
                 height=size[1],
                 thumbnail=place,
-                boxes=boxes,
+                boxes=_joined(told, image, report),
                 split=_split(image, pairs.get(image)),
             )
         )
     return samples, classes
+
+
+def _pair(
+    fmt: AnnotationFormat,
+    images: list[SourceFile],
+    kept: list[SourceFile],
+    annotations: list[SourceFile],
+) -> dict[SourceFile, SourceFile]:
+    """Annotation of each image, first of those kept, then of their copies.
+
+    Images that cannot be read have theirs, too: it is of no other.
+    """
+    pairs = fmt.pair(kept, annotations)
+    taken = set(pairs.values())
+    remain = set(kept)
+    copies = [image for image in images if image not in remain]
+    free = [item for item in annotations if item not in taken]
+    folders = {inner_folder(image) for image in images}
+    for copy, file in fmt.pair(copies, free).items():
+        if may_be_of(copy, file, folders):
+            pairs[copy] = file
+    return pairs
+
+
+def _joined(
+    told: Sequence[tuple[Box, ...] | None], image: SourceFile, report: Report
+) -> tuple[Box, ...] | None:
+    """The boxes of an image, from the annotations of it and of its copies."""
+    if not told or None in told:
+        return None
+    known = [boxes or () for boxes in told]
+    if any(known) and not all(known):
+        report.add('copies_disagree', image.label)
+        return None
+    joined = list(known[0])
+    for boxes in known[1:]:
+        joined += [box for box in boxes if box not in joined]
+    if len(joined) > len(known[0]):
+        report.add('joined_copies', image.label)
+    return tuple(joined)
 
 
 def _split(image: SourceFile, file: SourceFile | None) -> str:

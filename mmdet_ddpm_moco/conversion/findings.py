@@ -9,6 +9,10 @@ KINDS = dict(
     'paired',
     renamed_image='different images of one name; parent folders added',
     identical_copy='same name and contents as another image; left out',
+    joined_copies='identical copies of the image are annotated with other '
+    'objects; joined',
+    copies_disagree='one of identical copies is defect-free, another has '
+    'defects; listed as unlabeled',
     image_without_xml='no annotation of the image; listed as unlabeled',
     xml_without_image='no image of the annotation; left out',
     xml_without_objects='no objects in the annotation; kept as defect-free',

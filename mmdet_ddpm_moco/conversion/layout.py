@@ -4,7 +4,6 @@ Copies of one data set differ in how they name and nest their folders. The
 layout is detected, so that nobody has to say which copy they have.
 """
 
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 
 from ..utils.errors import InputError, MissingFileError
 from ..utils.fileio import IMAGE_SUFFIXES
+from ..utils.image_files import files_below
 from .boxes import AnnotationFile
 from .folder_names import SPLIT_FOLDERS
 
@@ -193,14 +193,9 @@ def _children(top: Path, names: frozenset[str]) -> list[Path]:
 
 def walk(src: Path, root: str, folder: Path) -> Iterator[SourceFile]:
     """All files below a folder of the data set, in natural order."""
-    # Links to folders are followed, and broken links are files that will be
-    # reported: neither may be skipped silently.
-    paths = [
-        Path(parent, name)
-        for parent, _, names in os.walk(folder, followlinks=True)
-        for name in names
-    ]
-    for path in sorted(paths, key=lambda path: natural_key(path.as_posix())):
+    for path in sorted(
+        files_below(folder), key=lambda path: natural_key(path.as_posix())
+    ):
         inner = path.parent.relative_to(folder).as_posix()
         yield SourceFile(
             path=path,

@@ -2,11 +2,12 @@
 
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Container, Hashable, Sequence
 from contextlib import suppress
-from pathlib import Path
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
 
-from .folder_names import split_in
+from .folder_names import split_in, split_of
 from .layout import SourceFile
 
 # From the closest relation to the widest. The third one repairs copies in
@@ -19,6 +20,29 @@ _RELATIONS: tuple[Callable[[SourceFile], Hashable], ...] = (
     lambda file: (folded(file.stem), file.kind, file.root, file.folder),
     lambda file: (folded(file.stem), file.kind),
 )
+
+
+def may_be_of(
+    image: SourceFile, file: SourceFile, folders: Container[str]
+) -> bool:
+    """Whether an annotation file and an image of one stem may be a pair.
+
+    They may be in different folders, but an annotation in a folder that
+    images are in, or whose own folder has the name of one, is of one of those.
+
+    Args:
+        image (SourceFile): The image.
+        file (SourceFile): The annotation file.
+        folders (Container[str]): :func:`inner_folder` of all images.
+    """
+    own = inner_folder(file)
+    return not own or own not in folders or own == inner_folder(image)
+
+
+def inner_folder(file: SourceFile) -> str:
+    """Innermost folder of a file that is not one of a split, '' if none."""
+    parts = [part for part in file.folder.split('/') if not split_of(part)]
+    return parts[-1] if parts else ''
 
 
 def folded(name: str) -> str:
@@ -34,13 +58,20 @@ def pair_by_stem(
     Files of the same split and sub-folder are paired first, then those of the
     same split, then any, but none of different kinds; at last those whose
     stems differ in case or Unicode form. In each step a pair is made only
-    where it is the only one possible: nothing is guessed.
+    where it is the only one possible: nothing is guessed. See
+    :func:`may_be_of` for what is not.
+
+    Args:
+        images (Sequence[SourceFile]): All of them: the annotation of one
+            that is left out may be taken for another's.
+        annotations (Sequence[SourceFile]): The annotation files.
 
     Returns:
         dict[SourceFile, SourceFile]: Annotation file of each paired image.
     """
     pairs: dict[SourceFile, SourceFile] = {}
     free_images, free_files = list(images), list(annotations)
+    folders = {inner_folder(image) for image in images}
     for relation in _RELATIONS:
         by_key: dict[Hashable, tuple[list, list]]
         by_key = defaultdict(lambda: ([], []))
@@ -49,7 +80,9 @@ def pair_by_stem(
         for file in free_files:
             by_key[relation(file)][1].append(file)
         for candidates, files in by_key.values():
-            if len(candidates) == len(files) == 1:
+            if len(candidates) == len(files) == 1 and may_be_of(
+                candidates[0], files[0], folders
+            ):
                 pairs[candidates[0]] = files[0]
         taken = set(pairs.values())
         free_images = [image for image in free_images if image not in pairs]
@@ -136,7 +169,8 @@ def drop_identical_copies(
         for image in same_name:
             # A file that cannot be read is reported when it is decoded.
             with suppress(OSError):
-                kept = first_with.setdefault(image.path.read_bytes(), image)
+                data = image.path.read_bytes()
+                kept = first_with.setdefault(sha256(data).digest(), image)
                 if kept is not image:
                     copies[image] = kept
     kept_images = [image for image in images if image not in copies]
@@ -150,7 +184,8 @@ def name_images(
 
     That is its own name, or, if it is already below ``folder``, the images of
     the conversion, its path there. Different images of one name all get their
-    parent folders in front, as many as it takes: ``crazing__1.jpg``.
+    parent folders in front, as many as it takes: ``crazing__1.jpg``. Where
+    even these clash with a name, ``_2`` and so on is behind.
 
     Returns:
         tuple[dict[SourceFile, str], list[tuple[SourceFile, str]]]: Name of
@@ -166,12 +201,19 @@ def name_images(
             names[image] = image.path.name
             parts[image] = Path(image.label).parts
     renamed: dict[SourceFile, str] = {}
-    depth = 1
-    while len(set(names.values())) < len(names):
-        depth += 1
+    for depth in range(2, max(map(len, parts.values()), default=0) + 1):
         users = Counter(names.values())
         for image, inner in parts.items():
             if users[names[image]] > 1:
                 names[image] = '__'.join(inner[-depth:])
                 renamed[image] = names[image]
+    taken = {names[image] for image in names.keys() - parts.keys()}
+    for image in parts:
+        name = names[image]
+        stem, number = PurePosixPath(name), 1
+        while names[image] in taken:
+            number += 1
+            names[image] = f'{stem.stem}_{number}{stem.suffix}'
+            renamed[image] = names[image]
+        taken.add(names[image])
     return names, list(renamed.items())

@@ -93,19 +93,23 @@ def gained_defects(
             another image.
     """
     truth, defects = matched_detections(ann_file, [])
-    if classes is not None:
-        known = set(truth.getCatIds(catNms=list(classes)))
-        defects = {
-            number: None
-            for number in defects
-            if truth.anns[number]['category_id'] in known
-        }
+    known = set(
+        truth.getCatIds()
+        if classes is None
+        else truth.getCatIds(catNms=list(classes))
+    )
+    defects = {
+        number: None
+        for number in defects
+        if truth.anns[number]['category_id'] in known
+    }
 
     def found(file: str | Path) -> dict[int, Mapping[str, Any]]:
         results = load_detections(file)
         # All are checked, not the surest alone.
         evaluate(ann_file, results)
-        surest = sorted(results, key=lambda box: -box['score'])
+        counted = [box for box in results if box['category_id'] in known]
+        surest = sorted(counted, key=lambda box: -box['score'])
         _, matched = matched_detections(ann_file, surest[: len(defects)])
         return {n: d for n, d in matched.items() if d and n in defects}
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,6 +13,18 @@ from .errors import InputError, MissingFileError
 from .fileio import IMAGE_SUFFIXES
 
 
+def files_below(folder: Path) -> list[Path]:
+    """All files in a folder and those below it, links to folders followed.
+
+    A link that is broken is a file, so that it is not skipped silently.
+    """
+    return [
+        Path(parent, name)
+        for parent, _, names in os.walk(folder, followlinks=True)
+        for name in names
+    ]
+
+
 def image_files(folder: Path) -> list[Path]:
     """All images in a folder and those below it, sorted.
 
@@ -20,7 +33,7 @@ def image_files(folder: Path) -> list[Path]:
     """
     return [
         path
-        for path in sorted(folder.rglob('*'))
+        for path in sorted(files_below(folder))
         if path.suffix.lower() in IMAGE_SUFFIXES
         and not any(
             part.startswith('.') for part in path.relative_to(folder).parts

@@ -59,6 +59,32 @@ def test_a_voc_data_set_converted_twice_is_the_same(src, dst, tmp_path):
         assert first['images'] == second['images']
 
 
+@pytest.mark.parametrize('flat', [False, True])
+def test_images_of_one_name_of_which_one_is_missing(tmp_path, dst, flat):
+    """What is listed for one is not taken for the other."""
+    src = single_coco(
+        tmp_path / 'src',
+        {
+            'cam1/1.png': [dict(bbox=[5, 5, 9, 9])],
+            'cam2/1.png': [dict(bbox=[15, 5, 9, 9])],
+            'cam1/2.png': [{}],
+        },
+    )
+    (only,) = src.rglob('cam2/1.png')
+    only.unlink()
+    if flat:  # nothing tells which of both it is
+        (left,) = src.rglob('cam1/1.png')
+        left.rename(left.parent.parent / '1.png')
+    report = convert(src, dst)
+    assert len(kinds(report).pop('json_without_image')) == (2 if flat else 1)
+    found = by_name(dst, 'train', 'unlabeled')
+    assert set(found) == {'1.png', '2.png'}
+    if not flat:
+        assert found['1.png']['boxes'] == [('dent', [5, 5, 9, 9])]
+    else:
+        assert set(by_name(dst, 'unlabeled')) == {'1.png'}
+
+
 def test_every_quirk_passes_and_is_reported(tmp_path, dst):
     src = single_coco(
         tmp_path / 'src',

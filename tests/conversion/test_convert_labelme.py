@@ -59,6 +59,70 @@ def test_layouts(tmp_path, dst, layout):
         assert set(by_name(dst, 'val')) == {'4.jpg', '5.jpg'}
 
 
+def test_a_damaged_or_missing_image_does_not_label_another(tmp_path, dst):
+    src = tmp_path / 'src'
+    for number in range(1, 4):
+        write_labelme(src / f'b/{number}.png', DENT, seed=number)
+    write_image(src / 'a/1.png', 8)
+    write_image(src / 'a/2.png', 9)
+    (src / 'b/1.png').write_bytes(b'')
+    (src / 'b/2.png').unlink()
+    report = convert_dataset(src, dst, 'labelme', **WHOLE)
+    assert kinds(report) == dict(
+        unreadable_image=['b/1.png'],
+        json_without_image=['b/1.json', 'b/2.json'],
+        image_without_json=['a/1.png', 'a/2.png'],
+    )
+    assert set(by_name(dst, 'train')) == {'3.png'}
+    assert set(by_name(dst, 'unlabeled')) == {'1.png', '2.png'}
+
+
+def test_defect_free_images_numbered_like_others(tmp_path, dst):
+    src = tmp_path / 'src'
+    for number in range(1, 4):
+        write_labelme(src / f'dent/{number}.png', DENT, seed=number)
+        write_image(src / f'good/{number}.png', 10 + number)
+    # What a folder is called counts less than what is drawn.
+    write_labelme(src / 'good/4.png', DENT, seed=20)
+    report = convert_dataset(src, dst, 'labelme', **WHOLE)
+    assert set(kinds(report)) == {'renamed_image'}
+    found = by_name(dst, 'train')
+    assert len(found) == 7
+    assert [found[f'good__{n}.png']['boxes'] for n in (1, 2, 3)] == [[]] * 3
+    assert found['4.png']['boxes'] == [BOX]
+
+
+@pytest.mark.parametrize('free', [False, True])
+def test_one_image_in_the_folders_of_two_kinds(tmp_path, dst, free):
+    """Its defects are in two files, or one folder says it has none."""
+    src = tmp_path / 'src'
+    for number in range(1, 4):
+        write_labelme(src / f'dent/{number}.png', DENT, seed=number)
+    if free:
+        write_image(src / 'good/1.png', 1)
+    else:
+        crack = shape('crack', 'rectangle', (30, 30), (35, 38))
+        write_labelme(src / 'crack/1.png', crack, seed=1)
+        # As if it had been copied before anything was drawn.
+        write_image(src / 'raw/2.png', 2)
+    report = convert_dataset(src, dst, 'labelme', **WHOLE)
+    found = by_name(dst, 'train')
+    if free:
+        assert kinds(report) == dict(
+            identical_copy=['good/1.png'], copies_disagree=['dent/1.png']
+        )
+        assert set(found) == {'2.png', '3.png'}
+        assert set(by_name(dst, 'unlabeled')) == {'1.png'}
+    else:
+        assert kinds(report) == dict(
+            identical_copy=['dent/1.png', 'raw/2.png'],
+            joined_copies=['crack/1.png'],
+        )
+        boxes = [('crack', [30, 30, 5, 8]), BOX]
+        assert found['1.png']['boxes'] == boxes
+        assert found['2.png']['boxes'] == [BOX]
+
+
 def test_tianchi(tmp_path, dst):
     """Sub-folders per kind, four points, Chinese names, no split."""
     src = tmp_path / 'guangdong_round2_train'

@@ -119,11 +119,13 @@ def test_images_of_one_name(tmp_path, dst):
     assert kinds(report) == dict(
         renamed_image=['images/dent/1.png', 'images/rust/1.png'],
         identical_copy=['images/worn/1.png'],
-        xml_without_image=['annotations/worn/1.xml'],
+        joined_copies=['images/dent/1.png'],
     )
     found = by_name(dst, 'train')
     assert set(found) == {'dent__1.png', 'rust__1.png'}
     assert found['rust__1.png']['boxes'][0][0] == 'rust'
+    kinds_of = [name for name, _ in found['dent__1.png']['boxes']]
+    assert kinds_of == ['dent', 'worn']
     assert (dst / 'images/rust__1.png').resolve() == (
         tmp_path / 'images/rust/1.png'
     )

@@ -64,6 +64,25 @@ def test_nothing_is_guessed():
     assert pairs(['images/1.jpg'], ['annotations/2.xml']) == {}
 
 
+def test_the_annotation_of_a_missing_image_is_of_no_other():
+    image = 'images/dent/1.jpg'
+    assert (
+        pairs([image, 'images/rust/2.jpg'], ['annotations/rust/1.xml']) == {}
+    )
+    # In a folder that has no images it may be.
+    assert len(pairs([image], ['annotations/rust/1.xml'])) == 1
+    # The folder of a split is no kind of sample.
+    assert (
+        len(
+            pairs(
+                ['images/train/1.jpg', 'images/val/2.jpg'],
+                ['annotations/val/1.xml'],
+            )
+        )
+        == 1
+    )
+
+
 def test_only_equal_name_and_contents_make_a_copy(tmp_path):
     write_image(tmp_path / 'images/dent/1.png', seed=1)
     write_image(tmp_path / 'images/rust/1.png', seed=1)
@@ -93,6 +112,18 @@ def test_names_that_clash_get_as_many_folders_as_it_takes(tmp_path):
         '2.png',
     ]
     assert dict(renamed) == {file: names[file] for file in files[:3]}
+
+
+def test_names_that_folders_cannot_tell_apart_are_numbered(tmp_path):
+    files = [
+        source('images/a/1.png'),
+        source('images/b/1.png'),
+        source('images/images__a__1.png'),
+        source('images/a__1.png'),
+    ]
+    names, renamed = name_images(files, tmp_path / 'images')
+    assert len(set(names.values())) == 4
+    assert {name for _, name in renamed} <= set(names.values())
 
 
 def test_images_already_in_place_keep_their_path(tmp_path):

@@ -87,6 +87,14 @@ def test_defects_of_other_classes_do_not_count(compare):
     assert (len(found.lost), found.neither) == (1, 3)
 
 
+def test_detections_of_other_classes_do_not_count(compare):
+    """They are surer, and would leave no room for those that do."""
+    others = [detection(place, 0.9, 2) for place in PLACES]
+    own = [detection(place, 0.5) for place in PLACES]
+    found = compare([], [*others, *own], ['pit'])
+    assert len(found.gained) == len(PLACES)
+
+
 def test_the_surest_are_as_many_as_defects_that_count(compare):
     wrong = [detection([0, 20, 3, 3], 0.9) for _ in range(3)]
     low = detection(PLACES[0], 0.1)

@@ -11,6 +11,15 @@ def test_only_images_are_listed(tmp_path):
     assert image_files(folder) == [folder / 'a.png', folder / 'set1.png/b.PNG']
 
 
+def test_linked_folders_are_followed(tmp_path):
+    (tmp_path / 'elsewhere').mkdir()
+    (tmp_path / 'elsewhere/1.png').touch()
+    (tmp_path / 'data').mkdir()
+    (tmp_path / 'data/line').symlink_to(tmp_path / 'elsewhere')
+    (tmp_path / 'data/gone.png').symlink_to(tmp_path / 'nothing')
+    assert image_files(tmp_path / 'data') == [tmp_path / 'data/line/1.png']
+
+
 def test_what_a_listing_holds(tmp_path):
     folder = tmp_path / 'shots'
     folder.mkdir()

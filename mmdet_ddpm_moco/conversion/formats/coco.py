@@ -54,7 +54,7 @@ def read(tree: SourceTree, report: Report) -> Records:
         ValueError: If none of the files is a COCO JSON.
     """
     known = 0
-    listed: list[tuple[SourceFile, AnnotationFile]] = []
+    listed: list[list[tuple[SourceFile, AnnotationFile]]] = []
     for file in in_order_of_splits(tree.annotations):
         try:
             content = json.loads(file.path.read_bytes())
@@ -71,7 +71,7 @@ def read(tree: SourceTree, report: Report) -> Records:
             report.add('broken_json', file.label, reason)
             continue
         if 'unlabeled' not in file.path.stem:
-            listed.extend(found)
+            listed.append(found)
     if not known:
         raise InputError(
             f'none of {len(tree.annotations)} json files is a COCO json, '

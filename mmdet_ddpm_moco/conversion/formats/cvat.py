@@ -54,7 +54,7 @@ def read(tree: SourceTree, report: Report) -> Records:
         ValueError: If none of the files is of CVAT.
     """
     known = 0
-    listed: list[tuple[SourceFile, AnnotationFile]] = []
+    listed: list[list[tuple[SourceFile, AnnotationFile]]] = []
     for file in in_order_of_splits(tree.annotations):
         try:
             found = list(_images(file))
@@ -62,7 +62,7 @@ def read(tree: SourceTree, report: Report) -> Records:
             report.add('broken_xml', file.label, error_reason(error))
         else:
             known += 1
-            listed.extend(found)
+            listed.append(found)
     if not known:
         raise InputError(
             f'none of {len(tree.annotations)} XML files is of CVAT for '

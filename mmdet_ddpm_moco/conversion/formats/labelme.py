@@ -4,6 +4,7 @@ import base64
 import binascii
 import json
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PureWindowsPath
@@ -16,7 +17,7 @@ from ...utils.errors import InputError
 from ..boxes import AnnotatedObject, AnnotationFile, Mask
 from ..folder_names import is_defect_free, split_in
 from ..layout import Records, SourceTree, find_all
-from ..pairing import pair_by_stem
+from ..pairing import inner_folder, may_be_of, pair_by_stem
 from ..report import Report
 from ..shapes import (
     box_object,
@@ -49,11 +50,17 @@ MIN_AREA = 0  # a polygon is an object, however small
 def find(src: Path, dst: Path | None = None) -> SourceTree:
     """Finds images and JSON files; see :func:`find_all`."""
     tree = find_all(src, dst, '.json')
-    stems = {file.stem for file in tree.annotations}
+    files_of = defaultdict(list)
+    for file in tree.annotations:
+        files_of[file.stem].append(file)
+    folders = {inner_folder(image) for image in tree.images}
     images = []
     for image in tree.images:
         free = any(map(is_defect_free, image.folder.split('/')))
-        kind = '' if free and image.stem not in stems else None
+        annotated = any(
+            may_be_of(image, file, folders) for file in files_of[image.stem]
+        )
+        kind = '' if free and not annotated else None
         images.append(replace(image, root=split_in(image.label), kind=kind))
     files = [
         replace(file, root=split_in(file.label)) for file in tree.annotations

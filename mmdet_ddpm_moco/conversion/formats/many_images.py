@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import chain
+from pathlib import Path
 
 from ..boxes import AnnotationFile
 from ..folder_names import split_in, split_of_file
@@ -23,7 +25,7 @@ def in_order_of_splits(files: Iterable[SourceFile]) -> list[SourceFile]:
 
 
 def join_listed(
-    listed: Iterable[tuple[SourceFile, AnnotationFile]],
+    listed: Sequence[Sequence[tuple[SourceFile, AnnotationFile]]],
     images: Sequence[SourceFile],
     report: Report,
 ) -> Records:
@@ -33,19 +35,23 @@ def join_listed(
     a split. Those that say something new are added to the report.
 
     Args:
-        listed (Iterable[tuple[SourceFile, AnnotationFile]]): Place in a file,
-            whose path is that of the image that it names, and annotation.
+        listed (Sequence[Sequence[tuple[SourceFile, AnnotationFile]]]): Of
+            each file its places, whose path is that of the image that they
+            name, and their annotations.
         images (Sequence[SourceFile]): Images of the data set.
         report (Report): Receives the findings.
     """
-    on_disk = Counter(image.path.name for image in images)
+    # Of several images of one name, the folder and the split may say which
+    # it is. There are as many as are on disk, or as one file tells apart: all
+    # but one may be missing.
+    several = _repeated(image.path for image in images)
+    for places in listed:
+        several |= _repeated({record.path for record, _ in places})
     records: Records = {}
     first_of: dict[object, SourceFile] = {}
-    for record, annotation in listed:
+    for record, annotation in chain.from_iterable(listed):
         name = record.path.name
-        # Of several images of one name, the split may say which it is.
-        several = on_disk[name] > 1
-        key = (record.path, record.root) if several else name
+        key = (record.path, record.root) if name in several else name
         first = first_of.setdefault(key, record)
         before = records.get(first)
         if before is None:
@@ -56,3 +62,9 @@ def join_listed(
             report.add('listed_twice', first.label, f'and {record.label}')
         records[first] = replace(before, objects=(*before.objects, *new))
     return records
+
+
+def _repeated(paths: Iterable[Path]) -> set[str]:
+    """Names that several of the paths end with."""
+    users = Counter(path.name for path in paths)
+    return {name for name, number in users.items() if number > 1}

@@ -192,14 +192,25 @@ def _children(top: Path, names: frozenset[str]) -> list[Path]:
 
 
 def walk(src: Path, root: str, folder: Path) -> Iterator[SourceFile]:
-    """All files below a folder of the data set, in natural order."""
+    """All files below a folder of the data set, in natural order.
+
+    Raises:
+        ValueError: A name is not in UTF-8, and json could not hold it.
+    """
     for path in sorted(
         files_below(folder), key=lambda path: natural_key(path.as_posix())
     ):
         inner = path.parent.relative_to(folder).as_posix()
+        label = path.relative_to(src).as_posix()
+        if any('\ud800' <= letter <= '\udfff' for letter in label):
+            msg = (
+                f'the name of {label!a} in {src} is not in UTF-8; rename all '
+                f'such files, as by: convmv -r --notest -f gbk -t utf8 {src}'
+            )
+            raise InputError(msg)
         yield SourceFile(
             path=path,
             root=root,
             folder='' if inner == '.' else inner,
-            label=path.relative_to(src).as_posix(),
+            label=label,
         )

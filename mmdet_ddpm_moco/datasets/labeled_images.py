@@ -50,13 +50,18 @@ class LabeledImage:
         return [*(d.box for d in self.defects), *self.crowds]
 
     def mask(self, defect: Defect) -> np.ndarray | None:
-        """Instance mask, bool (height, width); None if there is none."""
-        if not defect.segmentation:
+        """Instance mask, bool (height, width); None if there is none.
+
+        Polygons of less than three points are no mask.
+        """
+        rle = defect.segmentation
+        if isinstance(rle, list):
+            rle = [p for p in rle if len(p) >= 6 and len(p) % 2 == 0]
+        if not rle:
             return None
         from pycocotools import mask as coco_mask
 
         w, h = self.size
-        rle = defect.segmentation
         if isinstance(rle, list) or isinstance(rle['counts'], list):
             rle = coco_mask.frPyObjects(rle, h, w)
             if isinstance(rle, list):
@@ -67,8 +72,9 @@ class LabeledImage:
 class LabeledImages:
     """Labeled images of a COCO json.
 
-    Boxes are rounded outwards to whole pixels and clipped; crowd regions
-    and boxes without area are left out.
+    Boxes are rounded outwards to whole pixels and clipped; crowd regions,
+    boxes without area and annotations of images that are not listed are left
+    out.
 
     Args:
         ann_file (str | Path): COCO json.
@@ -95,6 +101,8 @@ class LabeledImages:
         crowds: dict[int, list[Box]] = defaultdict(list)
         sizes = {i['id']: (i['width'], i['height']) for i in data['images']}
         for ann in data['annotations']:
+            if ann['image_id'] not in sizes:
+                continue  # mmdet leaves them out, too
             x, y, w, h = ann['bbox']
             box = outer_box((x, y, x + w, y + h), sizes[ann['image_id']])
             if not box[2] or not box[3]:

@@ -93,7 +93,11 @@ def make_pseudo_labels(
     if classes := dataset_classes(labeled_dataset(teacher)):
         labeled = labeled.of_classes(classes)
     categories = labeled.coco['categories']
-    true_boxes = None if truth is None else read_truth(truth, categories)
+    true_boxes = (
+        None
+        if truth is None
+        else read_truth(truth, categories, unlabeled.coco['images'])
+    )
     kinds = {i['file_name']: '' for i in labeled.coco['images']}
     kinds |= main_classes(labeled.coco)
     same_set = unlabeled.prefix.resolve() == labeled.prefix.resolve()

@@ -17,17 +17,20 @@ from .pseudo_labels import MIN_PROBABILITY
 
 
 def read_truth(
-    file: str | Path, categories: Sequence[Mapping[str, Any]]
+    file: str | Path,
+    categories: Sequence[Mapping[str, Any]],
+    images: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
     """Reads the true boxes of unlabeled images.
 
     Args:
         file (str | Path): COCO json.
         categories (Sequence[Mapping]): Those that it must have, by name.
+        images (Sequence[Mapping]): Of which it must have one, by file name.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It is no COCO json, or lacks a category.
+        ValueError: It is no COCO json, or lacks a category or the images.
     """
     if not Path(file).is_file():
         msg = f'no annotations at {file}, which should be the truth'
@@ -36,12 +39,21 @@ def read_truth(
         truth = json.loads(Path(file).read_bytes())
         names = {category['name'] for category in truth['categories']}
         lacks = [c['name'] for c in categories if c['name'] not in names]
-        _ = truth['images'], truth['annotations']
+        shown = {image['file_name'] for image in truth['images']}
+        _ = truth['annotations']
     except (ValueError, KeyError, TypeError) as error:
         msg = f'{file}, which should be the truth, is no COCO json: {error!r}'
         raise InputError(msg) from error
     if lacks:
         msg = f'{file}, which should be the truth, has no {", ".join(lacks)}'
+        raise InputError(msg)
+    asked = [image['file_name'] for image in images]
+    if shown.isdisjoint(asked):
+        msg = (
+            f'{file}, which should be the truth, names none of the '
+            f'{len(asked)} unlabeled images as they are listed, '
+            f'{asked[0]} for one'
+        )
         raise InputError(msg)
     return truth
 

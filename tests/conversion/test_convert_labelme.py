@@ -1,5 +1,6 @@
 import base64
 import json
+import os
 
 import numpy as np
 import pytest
@@ -121,6 +122,16 @@ def test_one_image_in_the_folders_of_two_kinds(tmp_path, dst, free):
         boxes = [('crack', [30, 30, 5, 8]), BOX]
         assert found['1.png']['boxes'] == boxes
         assert found['2.png']['boxes'] == [BOX]
+
+
+def test_a_name_that_is_not_in_utf_8(tmp_path, dst):
+    """As archives from a Chinese Windows have them."""
+    src = tmp_path / 'src'
+    write_labelme(src / '1.png', DENT, seed=1)
+    other = src / os.fsdecode('擦花.png'.encode('gbk'))
+    (src / '1.png').rename(other)
+    with pytest.raises(ValueError, match='not in UTF-8; rename'):
+        convert_dataset(src, dst, 'labelme')
 
 
 def test_tianchi(tmp_path, dst):

@@ -86,6 +86,10 @@ class TestBoxes:
         assert [d.ann_id for d in data.images[0].defects] == [7]
         assert data.by_class == [[(0, data.images[0].defects[0])], []]
 
+    def test_annotations_of_images_that_are_not_listed(self, make):
+        data = make([dict(bbox=[1, 2, 3, 4]), dict(bbox=[5] * 4, image_id=9)])
+        assert [len(image.defects) for image in data.images] == [1]
+
     def test_iscrowd_0_stays(self, make):
         data = make([dict(bbox=[5, 5, 9, 9], iscrowd=0)])
         assert len(data.images[0].defects) == 1
@@ -128,6 +132,14 @@ class TestMasks:
         expected[5:20, 10:30] = True
         assert mask.dtype == bool
         assert np.array_equal(mask, expected)
+
+    @pytest.mark.parametrize('part', [[], [10, 10, 30, 30], [1, 2, 3] * 3])
+    def test_less_than_three_points_are_no_mask(self, make, part):
+        assert mask_of(make, [part]) is None
+        whole = [10, 5, 30, 5, 30, 20, 10, 20]
+        assert np.array_equal(
+            mask_of(make, [part, whole]), mask_of(make, [whole])
+        )
 
     def test_the_parts_of_a_polygon_are_joined(self, make):
         mask = mask_of(

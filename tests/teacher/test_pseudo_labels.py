@@ -103,10 +103,17 @@ def truth(tmp_path):
 
 
 def test_what_is_right_is_measured_where_the_truth_is_known(truth):
-    known = read_truth(truth, CATEGORIES)
+    known = read_truth(truth, CATEGORIES, made()['images'])
     pit, rust = measure(made(), known)
     assert pit == dict(right=1, recall=0.5)
     assert rust == dict(right=0, recall=0)
+
+
+def test_a_truth_of_other_images_is_refused_at_once(truth):
+    with pytest.raises(
+        ValueError, match=r'none of the 1 unlabeled .* a/0\.png'
+    ):
+        read_truth(truth, CATEGORIES, [dict(id=0, file_name='a/0.png')])
 
 
 def test_the_report_says_what_to_expect(truth):
@@ -128,7 +135,8 @@ def test_the_report_says_what_to_expect(truth):
     text = report_text(rows, made(), folds=3)
     assert '3 teachers labeled 2 images; 1 have no box' in text
     assert '| pit | 2 | 1 | 0.33 |\n' in text
-    known = measure(made(), read_truth(truth, CATEGORIES))
+    known = read_truth(truth, CATEGORIES, made()['images'])
+    known = measure(made(), known)
     rows = report_rows(made(), held_out, CALIBRATIONS, known)
     text = report_text(rows, made(), 3)
     assert '| pit | 2 | 1 | 0.33 | 1 | 0.50 |\n' in text

@@ -17,7 +17,15 @@ from .run_configs import RunConfigs
 # What a variant may add to the pipeline of the reference.
 AUGMENTATIONS = (TRANSFORM, 'CopyPaste', 'ProceduralDefectAugment')
 
-_SAME = ('model', 'optim_wrapper', 'test_dataloader', 'randomness')
+_SAME = (
+    'model',
+    'data_preprocessor',
+    'load_from',
+    'optim_wrapper',
+    'auto_scale_lr',
+    'test_dataloader',
+    'randomness',
+)
 _SAME_SCHEDULE = ('train_cfg', 'param_scheduler')
 # Of any two ways of training.
 _SAME_TEST = ('optim_wrapper', 'test_dataloader', 'randomness')

@@ -53,6 +53,7 @@ def prepare_runs(
         v for v in experiment.variants if v.name == experiment.reference
     )
     prepared, drawn = [], {}
+    checked = set()
     for run in runs:
         key = (run.shots, run.seed)
         if key not in drawn:
@@ -64,8 +65,9 @@ def prepare_runs(
         check_same_training(run.variant, configs.detector, against)
         if not run.variant.own_labels:
             check_labels(run.variant.name, configs, shots)
-        if run.seed == runs[0].seed:
+        if (run.variant.name, run.shots) not in checked:
             # Other seeds draw from the same images.
+            checked.add((run.variant.name, run.shots))
             check_no_leak(run.variant.name, configs, experiment.test_set)
         prepared.append((run, configs))
     return prepared

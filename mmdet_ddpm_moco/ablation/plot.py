@@ -43,7 +43,13 @@ def plot_results(
         ]
         if variant.own_labels and not single:
             # As many labels as it has, whatever the axis says.
-            (height, _), *_ = (mean_and_error(scores) for _, scores in points)
+            scores = [
+                record['AP50']
+                for (name, _), records_of in found.items()
+                if name == variant.name
+                for record in records_of.values()
+            ]
+            height, _ = mean_and_error(scores)
             axes.axhline(
                 height, color='0.4', linestyle='--', label=variant.name
             )

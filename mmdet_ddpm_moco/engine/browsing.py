@@ -80,8 +80,10 @@ def browsed_dataset(cfg: Config, log: Callable[[str], None]) -> Any:
     for settings in hook_configs(fill_hooks(cfg)):
         if type_name(settings) != DDPMMoCoHook.__name__:
             continue
-        # Weights are not needed, so they need not be there.
-        settings = {k: v for k, v in settings.items() if k != 'checkpoint'}
+        # Weights are not needed, so they need not be there; the priority is
+        # for MMEngine's runner.
+        left_out = ('checkpoint', 'priority')
+        settings = {k: v for k, v in settings.items() if k not in left_out}
         if settings.get('bank') or settings.get('scenes'):
             HOOKS.build(settings).add_to(dataset, log)
     found = False

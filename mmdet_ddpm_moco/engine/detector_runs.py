@@ -25,8 +25,9 @@ def train_to_end(
 ) -> Path:
     """Trains a config, unless its work folder holds the finished run.
 
-    A run that was killed is resumed. ``train.log`` is in the work folder;
-    ``on_line`` is called with each of its lines.
+    A run that was killed is resumed; what another one left is deleted, so
+    that its checkpoints are not taken for those of this one. ``train.log`` is
+    in the work folder; ``on_line`` is called with each of its lines.
 
     Returns:
         Path: The last checkpoint.
@@ -38,17 +39,28 @@ def train_to_end(
     cfg = fill_hooks(Config.fromfile(file))
     folder = Path(cfg.work_dir)
     train = ['python', str(shipped('tools') / 'train.py'), str(file)]
-    if is_finished(cfg):
+    if is_finished(cfg) and _stages_are_fresh(file):
         print(f'{folder} is up to date, reused')
     else:
         if can_resume(cfg):
             train.append('--resume')
+        else:
+            for kind in ('iter', 'epoch'):
+                for old in folder.glob(f'{kind}_*.pth'):
+                    old.unlink()
         command(train, folder / 'train.log', on_line=on_line)
     # The exit code is not enough: a killed run leaves no message.
     if not is_finished(cfg):
         msg = f'the training in {folder} did not end; start this again'
         raise InputError(msg)
     return Path((folder / 'last_checkpoint').read_text().strip())
+
+
+def _stages_are_fresh(file: Path) -> bool:
+    """Whether a finished detector has what its stages would make now."""
+    from .stages import stages_of  # which train teachers by this module
+
+    return all(stage.fresh() for stage in stages_of(Config.fromfile(file)))
 
 
 def detect(

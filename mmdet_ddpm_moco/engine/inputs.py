@@ -152,7 +152,8 @@ def ann_files(part: Any) -> Iterator[str]:
 def images_of(part: Any) -> Iterator[Path]:
     """Files of all images in a part of a config.
 
-    Those of the COCO jsons, tables and folders that it names.
+    Those of the COCO jsons, tables and folders that it names. Other files,
+    such as the lists of VOC, name none here.
     """
     for source in config_dicts(part):
         if source.get('table'):
@@ -170,5 +171,16 @@ def images_of(part: Any) -> Iterator[Path]:
         # A planned bank does not exist yet; it adds no images to those of
         # its generator.
         if (root / file).is_file():
-            for image in json.loads((root / file).read_bytes())['images']:
-                yield Path(prefix) / image['file_name']
+            for name in _file_names(root / file):
+                yield Path(prefix) / name
+
+
+def _file_names(file: Path) -> Iterator[str]:
+    try:
+        content = json.loads(file.read_bytes())
+    except ValueError:
+        return
+    images = content.get('images') if isinstance(content, dict) else None
+    for image in images if isinstance(images, list) else ():
+        if isinstance(image, dict) and image.get('file_name'):
+            yield image['file_name']

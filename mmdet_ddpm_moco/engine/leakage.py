@@ -73,6 +73,8 @@ def check_planned_leakage(
 def _check_planned(
     cfg: Config, stages: Mapping[str, Callable[[], Iterable[Path]]]
 ) -> None:
+    if not stages:
+        return
     parts = {
         part: [str(path) for path in images_of(cfg.get(f'{part}_dataloader'))]
         for part in PARTS

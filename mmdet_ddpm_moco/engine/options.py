@@ -95,9 +95,10 @@ def check_data(
     loaders = [cfg.get(f'{part}_dataloader') for part in parts]
     for dataset in config_dicts(loaders):
         name = dataset.get('ann_file')
-        if 'type' not in dataset or not name or '://' in name:
+        root = dataset.get('data_root') or ''
+        if 'type' not in dataset or not name or '://' in f'{root}{name}':
             continue
-        file = Path(dataset.get('data_root') or '') / name
+        file = Path(root) / name
         kind = dataset['type']  # new-style configs have classes here
         if isinstance(kind, str):
             kind = DATASETS.get(kind)

@@ -44,6 +44,8 @@ _PARTS = (
     'randomness',
     'load_from',
 )
+# Of these, configs have what is not there by default.
+_RARE_PARTS = ('data_preprocessor', 'auto_scale_lr')
 
 
 def training_fingerprint(cfg: Config) -> str:
@@ -52,15 +54,27 @@ def training_fingerprint(cfg: Config) -> str:
     Returns:
         str: 16 hexadecimal digits, of the config's parts that matter and of
         the annotation files, tables, folders of images, banks, scenes and
-        checkpoints of hooks that they name.
+        checkpoints of hooks that they name. What ``load_from`` and
+        ``init_cfg`` name counts by its name: a run that has begun needs the
+        file no longer.
 
     Raises:
         FileNotFoundError: An annotation file is missing.
     """
     parts = {key: cfg.get(key) for key in _PARTS}
-    # Of the default hooks those of this package alone change the weights.
+    parts |= {key: cfg[key] for key in _RARE_PARTS if cfg.get(key)}
+    if not parts.get('auto_scale_lr', {}).get('enable'):
+        parts.pop('auto_scale_lr', None)
+    # Of the default hooks those of this package change the weights, and
+    # averages.
     named = (cfg.get('default_hooks') or {}).values()
-    ours = [hook for hook in own_hooks(cfg) if any(hook is h for h in named)]
+    own = own_hooks(cfg)
+    ours = [
+        hook
+        for hook in named
+        if any(hook is h for h in own)
+        or (hook and type_name(hook) == 'EMAHook')
+    ]
     if ours:
         parts['default_hooks'] = ours
     digest = hashlib.sha256(

@@ -9,7 +9,6 @@ normalization does not leak the positive.
 import torch
 import torch.nn.functional as F
 from mmengine.dist import all_gather, get_rank, get_world_size
-from mmengine.model import BaseAveragedModel
 from mmpretrain.models.selfsup import MoCo
 from mmpretrain.models.utils import batch_shuffle_ddp, batch_unshuffle_ddp
 from mmpretrain.registry import MODELS
@@ -72,7 +71,7 @@ class DatasetMoCo(KeyQueue, MoCo):
     backbone: nn.Module
     neck: nn.Module
     head: DatasetContrastiveHead
-    encoder_k: BaseAveragedModel
+    encoder_k: ForeachEMA
 
     def __init__(
         self,
@@ -151,9 +150,11 @@ class DatasetMoCo(KeyQueue, MoCo):
             self.encoder_k.update_parameters(
                 nn.Sequential(self.backbone, self.neck)
             )
+            step = self.encoder_k.host_steps() * len(directions)
             keys = [
-                torch.cat(all_gather(self._encode_keys(inputs[k])))  # (M, D)
-                for _, k in directions
+                # (M, D)
+                torch.cat(all_gather(self._encode_keys(inputs[k], step + i)))
+                for i, (_, k) in enumerate(directions)
             ]
             # In two steps: with device=, torch would synchronize.
             id_pairs = torch.tensor(ids)
@@ -190,18 +191,25 @@ class DatasetMoCo(KeyQueue, MoCo):
         return F.normalize(self.neck(self.backbone(images))[0], dim=1)
 
     @torch.no_grad()
-    def _encode_keys(self, images: Tensor) -> Tensor:
+    def _encode_keys(self, images: Tensor, number: int) -> Tensor:
         """Unit keys (B, D) of views (B, 3, H, W), in their order.
 
         A query and its key must not be normalized by the same images, else
         the batch statistics identify its key. Several processes shuffle
         their images (MoCo, section 3.3); one process has random groups.
+        Both are drawn by the seed and the ``number`` of the call: a run that
+        is resumed has no other state of random numbers to go on with.
         """
+        seed = (torch.initial_seed() + number) % 2**63
         if get_world_size() > 1:
-            images, unshuffle = batch_shuffle_ddp(images)
+            with torch.random.fork_rng(devices=[]):
+                torch.default_generator.manual_seed(seed)
+                images, unshuffle = batch_shuffle_ddp(images)
             keys = F.normalize(self.encoder_k(images)[0], dim=1)
             return batch_unshuffle_ddp(keys, unshuffle)
-        order = torch.randperm(len(images), device=images.device)
+        generator = torch.Generator().manual_seed(seed)
+        order = torch.randperm(len(images), generator=generator)
+        order = order.to(images.device, non_blocking=True)
         keys = self.encoder_k(images[order])[0]
         return F.normalize(keys, dim=1)[order.argsort()]
 

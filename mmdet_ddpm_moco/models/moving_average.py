@@ -52,6 +52,12 @@ class ForeachEMA(ExponentialMovingAverage):
         # ``steps`` as the host knows it; None until it was read.
         self._steps: int | None = None
 
+    def host_steps(self) -> int:
+        """Updates so far; after the first call without waiting for a GPU."""
+        if self._steps is None:
+            self._steps = int(self.steps)
+        return self._steps
+
     @torch.no_grad()
     def update_parameters(self, model: nn.Module) -> None:
         """Takes the weights of a model into the average.
@@ -59,27 +65,26 @@ class ForeachEMA(ExponentialMovingAverage):
         Args:
             model (nn.Module): The model that is trained.
         """
-        if self._steps is None:
-            self._steps = int(self.steps)
+        done = self.host_steps()
         source = (
             model.state_dict()
             if self.update_buffers
             else dict(model.named_parameters())
         )
         averages = self.avg_parameters
-        if self._steps == 0:
+        if done == 0:
             _copy(list(averages.values()), [source[k] for k in averages])
-        elif self._steps % self.interval == 0:
+        elif done % self.interval == 0:
             names = [k for k, v in averages.items() if v.is_floating_point()]
             self._average(
                 [averages[name] for name in names],
                 [source[name] for name in names],
-                self._steps,
+                done,
             )
         if not self.update_buffers:
             _copy(list(self.module.buffers()), list(model.buffers()))
         self.steps.add_(1)
-        self._steps += 1
+        self._steps = done + 1
 
     def _average(
         self, averages: list[Tensor], sources: list[Tensor], steps: int

@@ -48,7 +48,11 @@ class SplitBatchNorm(_BatchNorm):
         ):
             normalize = super().forward
             return torch.cat([normalize(part) for part in parts])
-        # The same without the copy of torch.cat.
+        # The same without the copy of torch.cat. Of tensors in any other order
+        # torch's kernel for CPUs reads wrong numbers.
+        if not (inputs.is_contiguous() or _is_channels_last(inputs)):
+            inputs = inputs.contiguous()
+            parts = inputs.tensor_split(number)
         self.num_batches_tracked.add_(number)
         outputs = torch.empty_like(inputs)
         unused = torch.empty_like(self.weight), torch.empty_like(self.weight)
@@ -72,6 +76,12 @@ class SplitBatchNorm(_BatchNorm):
     def extra_repr(self) -> str:
         """Options, for printing the module."""
         return f'{super().extra_repr()}, splits={self.splits}'
+
+
+def _is_channels_last(inputs: Tensor) -> bool:
+    return inputs.dim() == 4 and inputs.is_contiguous(
+        memory_format=torch.channels_last
+    )
 
 
 def split_batch_norm(module: nn.Module, splits: int) -> nn.Module:

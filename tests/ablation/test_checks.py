@@ -39,6 +39,9 @@ def test_a_fair_experiment_passes(file):
         ),
         ('optim_wrapper = dict(optimizer=dict(lr=2e-3))', 'optimizer.lr'),
         ('model = dict(depth=34)', 'model.depth'),
+        ("load_from = 'detector_of_all_labels.pth'", 'load_from'),
+        ('data_preprocessor = dict(mean=[0, 0, 0])', 'data_preprocessor'),
+        ('auto_scale_lr = dict(enable=True)', 'auto_scale_lr'),
         ("model = dict(init_cfg='imagenet')", 'model.init_cfg'),
         ('train_dataloader = dict(batch_size=8)', 'batch_size'),
         (
@@ -206,6 +209,25 @@ def test_a_test_image_among_the_labeled_ones_is_found(file):
         prepare_runs(read_experiment(file))
     write_coco(pool, images)
     prepare_runs(read_experiment(file))
+
+
+def test_a_variant_with_seeds_of_its_own_is_checked_too(file):
+    """Here the reference, which alone has the lowest seed, does not leak."""
+    names = [f'train_{i}.png' for i in range(4)]
+    data = file.parent / 'data/annotations'
+    write_coco(data / 'more.json', dict.fromkeys([*names, 'test_2.png'], 0))
+    text = file.read_text().replace(
+        "other='other.py'",
+        "other=dict(config='other.py', seeds=[1], own_labels=True)",
+    )
+    file.write_text(text)
+    change_variant(
+        file,
+        'train_dataloader = dict(dataset=dict('
+        "ann_file='annotations/more.json'))",
+    )
+    with pytest.raises(ValueError, match=r'leaks.*test_2\.png'):
+        prepare_runs(read_experiment(file))
 
 
 def test_a_test_image_under_another_name_is_found(file):

@@ -61,6 +61,23 @@ def test_scores_are_means_over_the_last_checkpoints(experiment):
         measured(one)
 
 
+def test_checkpoints_of_an_older_run_are_not_scored(experiment):
+    """Its line was removed, and the schedule is shorter now."""
+    with experiment.file.open('a') as file:
+        file.write('checkpoints = 2\n')
+    experiment = read_experiment(experiment.file)
+    tools = FakeTools(other={80: 4, 360: 4, 640: 0, 720: 1})
+    tools.kept = 640, 720
+    run_experiment(experiment, command=tools)
+    experiment.results.unlink()
+    with (experiment.file.parent / 'baseline.py').open('a') as file:
+        file.write("train_cfg['max_iters'] = 360\n")
+    tools.kept = 80, 360
+    run_experiment(experiment, command=tools)
+    record = measured(experiment)['other_1_0']
+    assert record['checkpoints'] == [dict(AP50=0, AP=0)] * 2
+
+
 def test_too_few_checkpoints_for_the_mean(experiment):
     with experiment.file.open('a') as file:
         file.write('checkpoints = 2\n')

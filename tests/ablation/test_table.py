@@ -69,6 +69,23 @@ def test_labels_of_its_own_are_no_point_of_the_curve(experiment):
     assert dashes > shown.shape[1] / 3
 
 
+def test_labels_of_its_own_that_are_all_have_a_line(experiment):
+    """There is no number of images per class to place them at."""
+    run_experiment(experiment, command=FakeTools(other=1))
+    _, other = experiment.variants
+    rows = [
+        dict(r, shots='all' if r['variant'] == other.name else r['shots'])
+        for r in measured(experiment).values()
+    ]
+    object.__setattr__(experiment, 'shots', (1, 5, 'all'))
+    object.__setattr__(other, 'own_labels', True)
+    file = experiment.file.with_suffix('.png')
+    plot_results(experiment, rows, file)
+    shown = cv2.imread(str(file)).astype(int)
+    dashes = (abs(shown - 102).max(2) < 9).sum(1).max()
+    assert dashes > shown.shape[1] / 3
+
+
 def test_the_table_pairs_variants_by_seed(experiment):
     run_experiment(experiment, command=FakeTools(other=1))
     text = table(experiment, list(measured(experiment).values()))

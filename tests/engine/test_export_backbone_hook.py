@@ -1,3 +1,4 @@
+import copy
 import hashlib
 import runpy
 from pathlib import Path
@@ -7,7 +8,11 @@ import pytest
 import torch
 
 from helpers.tiny_runs import KeepStartHook, TinyDetector, make_runner, resnet
-from mmdet_ddpm_moco.checkpoints.backbone_file import backbone_file, plain
+from mmdet_ddpm_moco.checkpoints.backbone_file import (
+    RECORD,
+    backbone_file,
+    plain,
+)
 from mmdet_ddpm_moco.checkpoints.weights_only import load_weights_only
 from mmdet_ddpm_moco.engine.hooks.contrastive_init_hook import (
     ContrastiveInitHook,
@@ -16,6 +21,7 @@ from mmdet_ddpm_moco.engine.hooks.export_backbone_hook import (
     ExportBackboneHook,
 )
 from mmdet_ddpm_moco.engine.training_images import annotation_hashes
+from mmdet_ddpm_moco.utils.provenance import KEY
 from mmdet_ddpm_moco.version import __version__
 
 PUBLISH = Path(__file__).parents[2] / 'tools' / 'publish_backbone.py'
@@ -26,7 +32,7 @@ MODEL = dict(
 )
 
 
-def train(tmp_path, name='run', **hook):
+def train(tmp_path, name='run', start=None, model=MODEL, **hook):
     """A run over two annotation files; gives its runner and their hashes."""
     hashes = {}
     for i in range(2):
@@ -41,9 +47,10 @@ def train(tmp_path, name='run', **hook):
         sampler=dict(type='DefaultSampler', shuffle=False),
     )
     runner = make_runner(
-        MODEL,
+        model,
         tmp_path / name,
         [dict(type='ExportBackboneHook', **hook)],
+        load_from=start,
         lr=1e-3,
         train_cfg=dict(by_epoch=True, max_epochs=3),
         train_dataloader=loader,
@@ -91,6 +98,32 @@ def test_a_detector_starts_from_it(tmp_path):
     make_runner(TinyDetector(resnet()), tmp_path / 'det', [hook]).train()
     for key, value in weights.items():
         assert torch.equal(KeepStartHook.start[key], value)
+
+
+@pytest.mark.parametrize('way', ['load_from', 'model', 'backbone'])
+def test_images_of_the_weights_it_starts_from_are_kept(tmp_path, way):
+    """Else a detector would be tested on them without a word."""
+    first, _ = train(tmp_path, 'first')
+    start = tmp_path / 'start.pth'
+    seen = dict(format_version=1, images=[['test_1.png', '0' * 16, None]])
+    state = dict(state_dict=first.model.state_dict())
+    if way == 'backbone':
+        state = dict(state_dict=first.model.backbone.state_dict())
+    torch.save({**state, 'meta': {RECORD: {KEY: seen}}}, start)
+    model = copy.deepcopy(MODEL)
+    named = dict(type='Pretrained', checkpoint=str(start))
+    if way == 'model':
+        model['init_cfg'] = named
+    elif way == 'backbone':
+        model['backbone']['init_cfg'] = named
+    train(
+        tmp_path,
+        start=str(start) if way == 'load_from' else None,
+        model=model,
+    )
+    path = tmp_path / 'run' / 'backbone.pth'
+    meta = torch.load(path, weights_only=True)['meta']
+    assert ['test_1.png', '0' * 16, None] in meta[KEY]['images']
 
 
 def test_an_empty_name_is_refused():

@@ -6,6 +6,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from benchmarks.detectors.data import VOC, write_data
 from helpers.tiny_detection import (
     HOOK,
     KeepBoxesHook,
@@ -15,6 +16,7 @@ from helpers.tiny_detection import (
     run,
 )
 from helpers.tool_runs import OURS, THEIRS, call
+from mmdet_ddpm_moco.engine.inputs import images_of
 from mmdet_ddpm_moco.engine.pipelines import config_dicts, config_pipelines
 from mmdet_ddpm_moco.utils.config_action import ConfigAction
 from mmdet_ddpm_moco.utils.errors import InputError
@@ -105,6 +107,43 @@ def test_both_train_with_the_line(job, monkeypatch, tool):
     for pipeline in config_pipelines(again.train_dataloader):
         assert augmented(pipeline) == [2]
     assert again.train_dataloader == dumped.train_dataloader
+
+
+def test_test_images_of_another_format(job, monkeypatch, tmp_path):
+    """VOC's lists are no COCO json; a loss of the check is no crash."""
+    data = write_data(tmp_path / 'voc')
+    job.cfg.test_dataloader = dict(
+        batch_size=1,
+        num_workers=0,
+        sampler=dict(type='DefaultSampler', shuffle=False),
+        dataset=dict(
+            type='VOCDataset',
+            data_root=str(data),
+            ann_file=f'{VOC}/ImageSets/Main/trainval.txt',
+            data_prefix=dict(sub_data_root=f'{VOC}/'),
+            pipeline=[],
+        ),
+    )
+    job.cfg.test_cfg = dict()
+    job.cfg.test_evaluator = dict(type='VOCMetric')
+    call(monkeypatch, OURS, job.write())
+    assert KeepBoxesHook.all() == [2] * 4
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        'a.jpg\nb.jpg\n',
+        '000001\n',
+        '[1, 2]',
+        '{"images": [{"coco_url": "http://x/1.jpg"}, 3]}',
+        '{"images": 3}',
+    ],
+)
+def test_files_that_name_no_images(tmp_path, text):
+    (tmp_path / 'list').write_text(text)
+    source = dict(ann_file='list', data_root=str(tmp_path))
+    assert list(images_of(source)) == []
 
 
 @TOOLS

@@ -204,9 +204,14 @@ def test_only_the_parts_asked_for_are_checked(tmp_path):
         check_data(detector(tmp_path), make=False, parts=('train',))
 
 
-@pytest.mark.parametrize('ann_file', ['s3://bucket/train.json', '', None])
+@pytest.mark.parametrize(
+    'ann_file', ['s3://bucket/train.json', 'of a bucket', '', None]
+)
 def test_files_that_are_not_local_are_not_checked(tmp_path, ann_file):
     cfg = detector(tmp_path)
+    if ann_file == 'of a bucket':
+        cfg.train_dataloader.dataset.dataset.data_root = 's3://bucket/'
+        cfg.val_dataloader.dataset.data_root = 's3://bucket/'
     for dataset in (
         cfg.train_dataloader.dataset.dataset,
         cfg.val_dataloader.dataset,

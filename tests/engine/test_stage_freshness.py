@@ -27,9 +27,13 @@ from helpers.tiny_stages import (
     write_configs,
 )
 from mmdet_ddpm_moco.bank.reader import DefectBank
+from mmdet_ddpm_moco.engine.detector_runs import train_to_end
+from mmdet_ddpm_moco.engine.inputs import fill_hooks
 from mmdet_ddpm_moco.engine.stages import check_prepared, prepare, stages_of
+from mmdet_ddpm_moco.engine.training import STAGE_FILE, training_fingerprint
 from mmdet_ddpm_moco.synthesis import run
 from mmdet_ddpm_moco.synthesis.generator import load_generator
+from mmdet_ddpm_moco.utils.fileio import write_json
 
 
 class Killed(BaseException):
@@ -80,6 +84,29 @@ def test_what_is_up_to_date_is_reused(prepared, log):
 def test_nothing_depends_on_where_the_detector_works(prepared):
     cfg = load(prepared, work_dir='/somewhere/else')
     assert all(stage.fresh() for stage in stages_of(cfg))
+
+
+def test_a_finished_detector_whose_stages_changed_is_trained_again(prepared):
+    work_dir = prepared.parent / 'trained'
+    cfg = load(prepared, work_dir=str(work_dir))
+    cfg.dump(prepared.parent / 'finished.py')
+    trained = []
+
+    def train(command, log, on_line=None):
+        trained.append(command)
+        fingerprint = training_fingerprint(fill_hooks(load(Path(command[2]))))
+        write_json(
+            work_dir / STAGE_FILE, dict(fingerprint=fingerprint, finished=True)
+        )
+        (work_dir / 'last_checkpoint').write_text('iter_1.pth')
+
+    work_dir.mkdir()
+    for _ in range(2):
+        train_to_end(prepared.parent / 'finished.py', train)
+        assert len(trained) == 1
+    change_generator(prepared.parent)
+    train_to_end(prepared.parent / 'finished.py', train)
+    assert len(trained) == 2
 
 
 @pytest.mark.parametrize(

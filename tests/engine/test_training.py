@@ -107,11 +107,27 @@ def test_the_fingerprint_ignores_order_and_place(config, tmp_path):
         {'load_from': 'other.pth'},
         {'param_scheduler': [dict(type='ConstantLR')]},
         {'custom_hooks': []},
+        {'data_preprocessor': dict(mean=[127.5] * 3)},
+        {'auto_scale_lr': dict(enable=True, base_batch_size=16)},
+        {'default_hooks.ema': dict(type='EMAHook')},
     ],
 )
 def test_the_fingerprint_covers_what_weights_depend_on(config, options):
     base = training_fingerprint(load(config))
     assert training_fingerprint(load(config, **options)) != base
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        {'auto_scale_lr': dict(enable=False, base_batch_size=16)},
+        {'default_hooks.logger': dict(type='LoggerHook', interval=7)},
+        {'test_cfg': dict()},
+    ],
+)
+def test_the_fingerprint_ignores_what_changes_no_weight(config, options):
+    base = training_fingerprint(load(config))
+    assert training_fingerprint(load(config, **options)) == base
 
 
 def test_the_fingerprint_covers_the_annotations(config, tmp_path):

@@ -107,8 +107,8 @@ def test_the_keys_come_back_in_their_order(device):
     model = build(bn_splits=4).to(device)
     model.encoder_k.eval()  # no batch statistics: a key is its image's alone
     images = batch(8)[0][0].to(device)
-    keys = model._encode_keys(images)
-    alone = torch.cat([model._encode_keys(image[None]) for image in images])
+    keys = model._encode_keys(images, 0)
+    alone = torch.cat([model._encode_keys(image[None], 0) for image in images])
     close(keys, alone, 1e-4)
 
 

@@ -51,7 +51,7 @@ def first_ranks(bn_splits, momentum=0.5):
         images = images - images.mean((2, 3), keepdim=True) + tone
         with torch.no_grad():
             query = model._encode_queries(images)
-            keys = model._encode_keys(images)
+            keys = model._encode_keys(images, step)
             own = (query * keys).sum(1)
             others = query @ model.queue  # (B, K), of other batches
             right.append((own[:, None] > others + 1e-4).all(1).float())

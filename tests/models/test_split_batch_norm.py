@@ -32,14 +32,19 @@ def randomized(**kwargs):
     ],
 )
 @pytest.mark.parametrize('kwargs', [{}, dict(affine=False, momentum=None)])
-@pytest.mark.parametrize('layout', ['contiguous_format', 'channels_last'])
+@pytest.mark.parametrize(
+    'layout', ['contiguous_format', 'channels_last', 'another']
+)
 def test_each_part_is_normalized_by_itself(
     with_grad, number, splits, sizes, kwargs, layout
 ):
     slow = randomized(**kwargs)
     fast = split_batch_norm(copy.deepcopy(slow), splits)
     images = torch.randn(number, 3, 4, 5) * 3 + 1
-    images = images.contiguous(memory_format=getattr(torch, layout))
+    if layout == 'another':
+        images = images.transpose(2, 3)
+    else:
+        images = images.contiguous(memory_format=getattr(torch, layout))
     with torch.set_grad_enabled(with_grad):
         expected = torch.cat([slow(part) for part in images.split(sizes)])
         found = fast(images)

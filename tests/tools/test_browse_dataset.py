@@ -71,6 +71,11 @@ def test_added_boxes_are_told_from_real_ones(config):
         assert (sample.image[y0 + 2 : y1 - 2, x0 + 2 : x1 - 2] == 255).all()
 
 
+def test_a_priority_is_for_the_runner(config):
+    cfg = config(bank=config.bank, prob=1.0, priority='LOW')
+    assert 'add' in origins(samples_of(cfg))
+
+
 def test_boxes_of_scenes_are_told_apart(config, tmp_path):
     cfg = config(scenes=make_scenes(tmp_path), scene_prob=1.0)
     assert origins(samples_of(cfg)) == dict(scene=12)

@@ -32,8 +32,9 @@ class ExportBackboneHook(Hook):
     ``head`` (the config of the loss), ``epochs``, ``iters``,
     ``ann_files``, the SHA-256 of each annotation file by its name, and
     ``images_seen``, the provenance record of the training images (None
-    where the dataset does not name its files) and of those that the
-    checkpoint of the backbone's ``init_cfg`` was made from. No date and no
+    where the dataset does not name its files) and of those that
+    what the run starts from (``load_from``, the ``init_cfg`` of model and
+    backbone) was made from. No date and no
     host: the same run gives the same file. Training checkpoints hold the
     same as ``meta['backbone_record']``.
 
@@ -58,11 +59,13 @@ class ExportBackboneHook(Hook):
             )
 
     def _images_seen_before(self, runner: Runner) -> Record | None:
-        """The record of the weights that the backbone starts from."""
+        """The record of the weights that the run starts from."""
         model = runner.cfg.get('model') or {}
-        init_cfg = (model.get('backbone') or {}).get('init_cfg')
-        inits = init_cfg if isinstance(init_cfg, list) else [init_cfg or {}]
-        files = [Path(init.get('checkpoint') or '') for init in inits]
+        files = [Path(runner.cfg.get('load_from') or '')]
+        for part in (model, model.get('backbone') or {}):
+            given = part.get('init_cfg') or {}
+            inits = given if isinstance(given, list) else [given]
+            files += [Path(init.get('checkpoint') or '') for init in inits]
         # Others, such as torchvision://, have no record.
         return merge_records(
             *(

@@ -39,6 +39,7 @@ variants = dict(
     ),
     baseline_tta=dict(tta_of='baseline'),
     scenes_tta=dict(tta_of='scenes'),
+    moco_tta=dict(tta_of='moco'),
     kinds_tta=dict(tta_of='kinds'),
     kinds_windows=contrast(
         'teacher_kinds',

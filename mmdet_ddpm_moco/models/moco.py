@@ -6,6 +6,8 @@ batch size need not divide the queue's length, and on one process batch
 normalization does not leak the positive.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from mmengine.dist import all_gather, get_rank, get_world_size
@@ -113,6 +115,7 @@ class DatasetMoCo(KeyQueue, MoCo):
             },
             init_cfg=init_cfg,
         )
+        self._in_channels = neck.get('in_channels')
         self.keys_per_sample = 2 if symmetric else 1
         self.encoder_k = ForeachEMA(
             nn.Sequential(self.backbone, self.neck),
@@ -139,8 +142,8 @@ class DatasetMoCo(KeyQueue, MoCo):
             dict[str, Tensor]: ``loss``, a scalar.
 
         Raises:
-            ValueError: A data sample without the ids, or a sample without
-                any negative.
+            ValueError: A data sample without the ids, a sample without any
+                negative, or a backbone whose output does not fit.
         """
         ids = _read_ids(data_samples)
         # With both directions, view 0 is the key of query 1.
@@ -188,7 +191,32 @@ class DatasetMoCo(KeyQueue, MoCo):
 
     def _encode_queries(self, images: Tensor) -> Tensor:
         """Unit queries (B, D) of views (B, 3, H, W)."""
-        return F.normalize(self.neck(self.backbone(images))[0], dim=1)
+        maps = self.backbone(images)
+        self._check_maps(maps)
+        return F.normalize(self.neck(maps)[0], dim=1)
+
+    def _check_maps(self, maps: Sequence[Tensor]) -> None:
+        name = type(self.backbone).__name__
+        if len(maps) != 1:
+            cure = (
+                'give it out_indices of its last stage alone'
+                if hasattr(self.backbone, 'out_indices')
+                else 'it can not be told to return one, so take another '
+                'backbone, or a bank without contrastive weights'
+            )
+            msg = (
+                f'{name} returns {len(maps)} feature maps and contrast takes '
+                f'one: {cure}'
+            )
+            raise InputError(msg)
+        channels = maps[0].shape[1]
+        if maps[0].dim() == 4 and self._in_channels not in (None, channels):
+            msg = (
+                f'{name} returns {channels} channels, set '
+                f'model.neck.in_channels={channels} (it is '
+                f'{self._in_channels})'
+            )
+            raise InputError(msg)
 
     @torch.no_grad()
     def _encode_keys(self, images: Tensor, number: int) -> Tensor:

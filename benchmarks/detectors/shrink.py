@@ -51,7 +51,7 @@ def shrink(cfg: Config, data: Path, work_dir: Path) -> list[str]:
         for key in ('cfg', 'dataloader', 'evaluator'):
             cfg[f'{part}_{key}'] = None
     classes = _class_names(cfg.model)
-    file = _write_annotations(data, classes, work_dir, _things(cfg.model))
+    file = _write_annotations(data, classes, work_dir, _things(cfg))
     _point_at(cfg.train_dataloader, data, classes, file)
     _without_panopticapi(cfg.train_dataloader, notes)
     # SSD300 fits images of 300 pixels alone.
@@ -108,16 +108,15 @@ def _class_names(model: dict) -> tuple[str, ...]:
     return (*CLASSES, *rest)
 
 
-def _things(model: dict) -> int | None:
-    """Of how many classes a panoptic detector tells instances."""
-    return next(
-        (
-            found['num_things_classes']
-            for found in config_dicts(model)
-            if 'num_things_classes' in found
-        ),
-        None,
-    )
+def _things(cfg: Config) -> int | None:
+    """Of how many classes panoptic annotations tell instances, if they are."""
+    if not any(
+        type_name(found) == 'CocoPanopticDataset'
+        for found in config_dicts(cfg.train_dataloader)
+    ):
+        return None
+    heads = config_dicts(cfg.model)
+    return max(head.get('num_things_classes', 0) for head in heads)
 
 
 def _write_annotations(

@@ -67,7 +67,14 @@ def _coco() -> dict:
     corners = [x, y, x + w, y, x + w, y + h, x, y + h]
     return dict(
         images=[
-            dict(id=i, file_name=f'{i}.jpg', width=SIDE, height=SIDE)
+            dict(
+                id=i,
+                file_name=f'{i}.jpg',
+                width=SIDE,
+                height=SIDE,
+                # Where LVIS has the name.
+                coco_url=f'http://images.cocodataset.org/{i}.jpg',
+            )
             for i in range(IMAGES)
         ],
         annotations=[

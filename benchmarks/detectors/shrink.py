@@ -152,6 +152,8 @@ def _point_at(
                 found.data_prefix.seg = SEMANTIC
         for key in ('label_map_file', 'hierarchy_file'):
             found.pop(key, None)
+        # VOC's, of boxes; those that are drawn are as small as the images.
+        (found.get('filter_cfg') or {}).pop('bbox_min_size', None)
 
 
 def _resize(found: dict, side: int) -> None:

@@ -45,7 +45,8 @@ def check_labels(datasets: Sequence[Any]) -> None:
     if ignored:
         msg = (
             f'all {ignored} annotations of the training set are ignored '
-            '(iscrowd=1, or difficult), so there is no defect to learn from; '
+            '(iscrowd=1, difficult, or smaller than bbox_min_size in '
+            'filter_cfg), so there is no defect to learn from; '
             'set iscrowd=0 where one is labeled'
         )
         raise InputError(msg)

@@ -38,7 +38,7 @@ def run(variant: str) -> dict[str, float]:
     config = config_of(variant)
     check_data(Config.fromfile(config), make=True)
     detections = folder_of(variant) / DETECTIONS
-    detect(config, train_to_end(config), detections)
+    detect(config, train_to_end(config, stages=True), detections)
     found = dict(
         re.findall(
             r'coco/bbox_(mAP(?:_50)?): ([\d.]+)',

@@ -22,12 +22,16 @@ def train_to_end(
     file: Path,
     command: Command = run_logged,
     on_line: Callable[[str], None] | None = None,
+    *,
+    stages: bool = False,
 ) -> Path:
     """Trains a config, unless its work folder holds the finished run.
 
     A run that was killed is resumed; what another one left is deleted, so
     that its checkpoints are not taken for those of this one. ``train.log`` is
-    in the work folder; ``on_line`` is called with each of its lines.
+    in the work folder; ``on_line`` is called with each of its lines. With
+    ``stages`` a finished run whose stages are out of date is trained again;
+    without, the paths of stages have to tell recipes apart.
 
     Returns:
         Path: The last checkpoint.
@@ -39,10 +43,11 @@ def train_to_end(
     cfg = fill_hooks(Config.fromfile(file))
     folder = Path(cfg.work_dir)
     train = ['python', str(shipped('tools') / 'train.py'), str(file)]
-    if is_finished(cfg) and _stages_are_fresh(file):
+    finished = is_finished(cfg)
+    if finished and not (stages and _has_stale_stages(file)):
         print(f'{folder} is up to date, reused')
     else:
-        if can_resume(cfg):
+        if can_resume(cfg) and not finished:
             train.append('--resume')
         else:
             for kind in ('iter', 'epoch'):
@@ -56,11 +61,10 @@ def train_to_end(
     return Path((folder / 'last_checkpoint').read_text().strip())
 
 
-def _stages_are_fresh(file: Path) -> bool:
-    """Whether a finished detector has what its stages would make now."""
+def _has_stale_stages(file: Path) -> bool:
     from .stages import stages_of  # which train teachers by this module
 
-    return all(stage.fresh() for stage in stages_of(Config.fromfile(file)))
+    return not all(s.fresh() for s in stages_of(Config.fromfile(file)))
 
 
 def detect(

@@ -102,11 +102,12 @@ def test_a_finished_detector_whose_stages_changed_is_trained_again(prepared):
 
     work_dir.mkdir()
     for _ in range(2):
-        train_to_end(prepared.parent / 'finished.py', train)
+        train_to_end(prepared.parent / 'finished.py', train, stages=True)
         assert len(trained) == 1
     change_generator(prepared.parent)
-    train_to_end(prepared.parent / 'finished.py', train)
+    train_to_end(prepared.parent / 'finished.py', train, stages=True)
     assert len(trained) == 2
+    assert '--resume' not in trained[1]
 
 
 @pytest.mark.parametrize(

@@ -23,15 +23,15 @@ def train_to_end(
     command: Command = run_logged,
     on_line: Callable[[str], None] | None = None,
     *,
-    stages: bool = False,
+    reuse: bool = True,
 ) -> Path:
     """Trains a config, unless its work folder holds the finished run.
 
     A run that was killed is resumed; what another one left is deleted, so
     that its checkpoints are not taken for those of this one. ``train.log`` is
-    in the work folder; ``on_line`` is called with each of its lines. With
-    ``stages`` a finished run whose stages are out of date is trained again;
-    without, the paths of stages have to tell recipes apart.
+    in the work folder; ``on_line`` is called with each of its lines. Without
+    ``reuse`` a finished run is trained again: its stages are out of date, and
+    their paths do not tell.
 
     Returns:
         Path: The last checkpoint.
@@ -44,7 +44,7 @@ def train_to_end(
     folder = Path(cfg.work_dir)
     train = ['python', str(shipped('tools') / 'train.py'), str(file)]
     finished = is_finished(cfg)
-    if finished and not (stages and _has_stale_stages(file)):
+    if finished and reuse:
         print(f'{folder} is up to date, reused')
     else:
         if can_resume(cfg) and not finished:
@@ -59,12 +59,6 @@ def train_to_end(
         msg = f'the training in {folder} did not end; start this again'
         raise InputError(msg)
     return Path((folder / 'last_checkpoint').read_text().strip())
-
-
-def _has_stale_stages(file: Path) -> bool:
-    from .stages import stages_of  # which train teachers by this module
-
-    return not all(s.fresh() for s in stages_of(Config.fromfile(file)))
 
 
 def detect(

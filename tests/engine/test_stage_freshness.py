@@ -89,23 +89,29 @@ def test_nothing_depends_on_where_the_detector_works(prepared):
 def test_a_finished_detector_whose_stages_changed_is_trained_again(prepared):
     work_dir = prepared.parent / 'trained'
     cfg = load(prepared, work_dir=str(work_dir))
-    cfg.dump(prepared.parent / 'finished.py')
+    file = prepared.parent / 'finished.py'
+    cfg.dump(file)
     trained = []
 
     def train(command, log, on_line=None):
         trained.append(command)
-        fingerprint = training_fingerprint(fill_hooks(load(Path(command[2]))))
+        fingerprint = training_fingerprint(fill_hooks(load(file)))
         write_json(
             work_dir / STAGE_FILE, dict(fingerprint=fingerprint, finished=True)
         )
         (work_dir / 'last_checkpoint').write_text('iter_1.pth')
 
+    def once_more():
+        # As tools/demo.py does.
+        fresh = all(stage.fresh() for stage in stages_of(load(file)))
+        train_to_end(file, train, reuse=fresh)
+
     work_dir.mkdir()
     for _ in range(2):
-        train_to_end(prepared.parent / 'finished.py', train, stages=True)
+        once_more()
         assert len(trained) == 1
     change_generator(prepared.parent)
-    train_to_end(prepared.parent / 'finished.py', train, stages=True)
+    once_more()
     assert len(trained) == 2
     assert '--resume' not in trained[1]
 

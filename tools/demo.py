@@ -15,6 +15,7 @@ from mmengine.config import Config
 
 from mmdet_ddpm_moco.engine.comparison import compare_detections
 from mmdet_ddpm_moco.engine.detector_runs import detect, train_to_end
+from mmdet_ddpm_moco.engine.inputs import fill_hooks
 from mmdet_ddpm_moco.engine.options import check_data
 from mmdet_ddpm_moco.engine.stages import stages_of
 from mmdet_ddpm_moco.utils.cli import one_line_errors
@@ -39,7 +40,8 @@ def run(variant: str) -> dict[str, float]:
     config = config_of(variant)
     check_data(Config.fromfile(config), make=True)
     detections = folder_of(variant) / DETECTIONS
-    fresh = all(stage.fresh() for stage in stages_of(Config.fromfile(config)))
+    cfg = fill_hooks(Config.fromfile(config))
+    fresh = all(stage.fresh() for stage in stages_of(cfg))
     detect(config, train_to_end(config, reuse=fresh), detections)
     found = dict(
         re.findall(

@@ -103,7 +103,8 @@ def test_a_finished_detector_whose_stages_changed_is_trained_again(prepared):
 
     def once_more():
         # As tools/demo.py does.
-        fresh = all(stage.fresh() for stage in stages_of(load(file)))
+        cfg = fill_hooks(load(file))
+        fresh = all(stage.fresh() for stage in stages_of(cfg))
         train_to_end(file, train, reuse=fresh)
 
     work_dir.mkdir()

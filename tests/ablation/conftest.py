@@ -7,6 +7,11 @@ from mmdet_ddpm_moco.ablation.experiment import read_experiment
 
 
 @pytest.fixture
-def experiment(tmp_path, monkeypatch):
+def file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    return read_experiment(make_experiment(tmp_path))
+    return make_experiment(tmp_path)
+
+
+@pytest.fixture
+def experiment(file):
+    return read_experiment(file)

@@ -1,26 +1,12 @@
 """Unfair comparisons are refused before anything is trained."""
 
-import json
 import shutil
 
 import pytest
 
-from helpers.tiny_experiment import make_experiment, write_coco
+from helpers.tiny_experiment import change_variant, declare
 from mmdet_ddpm_moco.ablation.experiment import read_experiment
 from mmdet_ddpm_moco.ablation.measure import prepare_runs
-from mmdet_ddpm_moco.ablation.run_configs import run_configs
-from mmdet_ddpm_moco.ablation.shots import write_shots
-
-
-@pytest.fixture
-def file(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return make_experiment(tmp_path)
-
-
-def change_variant(file, text):
-    with (file.parent / 'other.py').open('a') as variant:
-        variant.write(text)
 
 
 def test_a_fair_experiment_passes(file):
@@ -81,12 +67,6 @@ def test_a_variant_with_other_training_is_refused(file, change, named):
 def test_the_subject_of_a_variant_may_differ(file, change):
     change_variant(file, change)
     assert len(prepare_runs(read_experiment(file))) == 4
-
-
-def declare(file, flag):
-    variant = f"other=dict(config='other.py', {flag}=True)"
-    text = file.read_text()
-    file.write_text(text.replace("other='other.py'", variant))
 
 
 def test_an_own_schedule_must_be_declared(file):
@@ -184,169 +164,3 @@ def test_folder_names_and_table_columns_are_labels(file, dataset_ids):
         prepare_runs(read_experiment(file))
     declare(file, 'own_labels')
     assert len(prepare_runs(read_experiment(file))) == 4
-
-
-def test_a_test_image_in_a_table_is_found(file):
-    (file.parent / 'lines.csv').write_text('file_name,line\ntest_0.png,1\n')
-    (file.parent / 'stage.py').write_text(
-        "sources = [dict(table='lines.csv', img_prefix='data/images', "
-        "dataset_ids='column', column='line')]\n"
-        'train_dataloader = dict(dataset=dict(sources=sources))\n'
-    )
-    change_variant(
-        file, "stages = dict(root='run', backbone=dict(config='stage.py'))"
-    )
-    declare(file, 'own_labels')
-    with pytest.raises(ValueError, match=r'leaks.*test_0\.png'):
-        prepare_runs(read_experiment(file))
-
-
-def test_a_test_image_among_the_labeled_ones_is_found(file):
-    images = {f'train_{i}.png': i % 2 for i in range(4)}
-    pool = file.parent / 'data/annotations/train.json'
-    write_coco(pool, {'test_1.png': 1, 'train_0.png': 0})
-    with pytest.raises(ValueError, match=r'leaks.*test_1\.png'):
-        prepare_runs(read_experiment(file))
-    write_coco(pool, images)
-    prepare_runs(read_experiment(file))
-
-
-def test_a_variant_with_seeds_of_its_own_is_checked_too(file):
-    """Here the reference, which alone has the lowest seed, does not leak."""
-    names = [f'train_{i}.png' for i in range(4)]
-    data = file.parent / 'data/annotations'
-    write_coco(data / 'more.json', dict.fromkeys([*names, 'test_2.png'], 0))
-    text = file.read_text().replace(
-        "other='other.py'",
-        "other=dict(config='other.py', seeds=[1], own_labels=True)",
-    )
-    file.write_text(text)
-    change_variant(
-        file,
-        'train_dataloader = dict(dataset=dict('
-        "ann_file='annotations/more.json'))",
-    )
-    with pytest.raises(ValueError, match=r'leaks.*test_2\.png'):
-        prepare_runs(read_experiment(file))
-
-
-def test_a_test_image_under_another_name_is_found(file):
-    images = file.parent / 'data/images'
-    shutil.copy(images / 'test_0.png', images / 'renamed.png')
-    write_coco(
-        file.parent / 'data/annotations/train.json',
-        {'renamed.png': 0, 'train_1.png': 1},
-    )
-    with pytest.raises(ValueError, match=r'leaks.*renamed\.png'):
-        prepare_runs(read_experiment(file))
-
-
-def test_a_test_image_among_the_unlabeled_ones_is_found(file):
-    """Contrast sees no labels, but it must not see the images either."""
-    images = file.parent / 'data/images'
-    unlabeled = file.parent / 'unlabeled'
-    unlabeled.mkdir()
-    shutil.copy(images / 'train_0.png', unlabeled / 'a.png')
-    (file.parent / 'moco.py').write_text(
-        "train_dataloader = dict(dataset=dict(type='C', sources=["
-        "dict(img_folder='unlabeled', dataset_ids='image')]))\n"
-    )
-    change_variant(
-        file, "stages = dict(root='run', backbone=dict(config='moco.py'))"
-    )
-    prepare_runs(read_experiment(file))
-    shutil.copy(images / 'test_2.png', unlabeled / 'b.png')
-    with pytest.raises(ValueError, match=r'leaks.*moco\.py trains.*b\.png'):
-        prepare_runs(read_experiment(file))
-
-
-def test_a_seed_redraws_everything(file):
-    (file.parent / 'ddpm.py').write_text(
-        "train_dataloader = dict(dataset=dict(type='W', "
-        "ann_file='data/annotations/train_20.json'))\n"
-    )
-    change_variant(
-        file,
-        "custom_hooks = [dict(type='DDPMMoCoHook', bank='run/bank')]\n"
-        "stages = dict(root='run', generator=dict(config='ddpm.py'), "
-        'bank=dict(num=9))',
-    )
-    prepared = {
-        run.name: configs
-        for run, configs in prepare_runs(read_experiment(file))
-    }
-    first, second = prepared['other_1_0'], prepared['other_1_1']
-    roots = set()
-    for seed, run in enumerate((first, second)):
-        name = f'data/annotations/train_1_seed_{seed}.json'
-        generator = run.stages['generator']
-        assert generator.train_dataloader.dataset.ann_file == name
-        assert generator.randomness.seed == seed
-        assert run.detector.randomness.seed == seed
-        assert run.detector.stages.bank.seed == seed
-        root = run.detector.stages.root
-        assert run.detector.custom_hooks[0].bank == f'{root}/bank'
-        roots.add(root)
-    assert len(roots) == 2
-    shots = [
-        json.loads(
-            (
-                file.parent / f'data/annotations/train_1_seed_{s}.json'
-            ).read_bytes()
-        )['images']
-        for s in (0, 1)
-    ]
-    assert shots[0] != shots[1]
-    assert len(shots[0]) == len(shots[1]) == 2  # one of each class
-
-
-def test_the_fingerprint_follows_settings_and_images(file):
-    experiment = read_experiment(file)
-    run = experiment.runs(['baseline'])[0]
-    write_shots(experiment, 1, 0)
-    before = run_configs(experiment, run).fingerprint
-    assert run_configs(experiment, run).fingerprint == before
-    # Where it is run is no part of what is run.
-    moved = read_experiment(file)
-    object.__setattr__(moved, 'work_dir', file.parent / 'elsewhere')
-    assert run_configs(moved, run).fingerprint == before
-    write_coco(experiment.test_set, {'test_0.png': 0, 'test_3.png': 1})
-    assert run_configs(experiment, run).fingerprint != before
-
-
-@pytest.mark.parametrize(
-    'old, new, named',
-    [
-        ("'baseline.py'", "'none.py'", 'no config none.py'),
-        ("reference = 'baseline'", "reference = 'best'", "'best'"),
-        ('seeds = [0, 1]', 'seeds = [0.5]', r'seeds of .*\[0\.5\]'),
-        ('shots = [1]', 'shots = []', r'shots of .*\[\]'),
-        ('seeds = [0, 1]', '', 'lacks seeds'),
-        ('resamples', 'resample', 'unknown resample;'),
-        ('resamples = 20', 'checkpoints = 0', r'checkpoints of .*\[0\]'),
-        ("='other.py'", "=dict(conf='other.py')", 'variant other'),
-        ("data_root = 'data'", "data_root = 'gone'", r'prepare_dataset\.py'),
-    ],
-)
-def test_an_invalid_experiment_is_a_one_line_error(file, old, new, named):
-    assert old in file.read_text()
-    file.write_text(file.read_text().replace(old, new))
-    with pytest.raises((ValueError, FileNotFoundError), match=named) as error:
-        prepare_runs(read_experiment(file))
-    assert '\n' not in str(error.value)
-
-
-def test_an_unknown_variant_is_an_error_with_the_choices(file):
-    with pytest.raises(
-        ValueError, match='no variant bst; it has baseline, other'
-    ):
-        read_experiment(file).runs(['bst'])
-
-
-def test_a_variant_is_not_to_leave_parts_out_by_itself(file):
-    variant = file.parent / 'other.py'
-    variant.write_text(
-        variant.read_text() + "\nstages = dict(root='x', admission=dict())\n"
-    )
-    with pytest.raises(ValueError, match=r'other has stages\.admission'):
-        prepare_runs(read_experiment(file))

@@ -4,16 +4,10 @@ import json
 
 import pytest
 
-from helpers.tiny_experiment import FakeTools, make_experiment, measured
+from helpers.tiny_experiment import FakeTools, measured
 from mmdet_ddpm_moco.ablation.experiment import read_experiment
 from mmdet_ddpm_moco.ablation.measure import prepare_runs, run_experiment
 from mmdet_ddpm_moco.ablation.table import table
-
-
-@pytest.fixture
-def file(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return make_experiment(tmp_path)
 
 
 def add(file, text):

@@ -6,7 +6,7 @@ import shutil
 import pytest
 from mmengine.config import Config
 
-from helpers.tiny_experiment import make_experiment, write_coco
+from helpers.tiny_experiment import write_coco
 from mmdet_ddpm_moco.ablation.experiment import read_experiment
 from mmdet_ddpm_moco.ablation.measure import prepare_runs
 from mmdet_ddpm_moco.ablation.run_configs import run_configs, write_run
@@ -18,12 +18,6 @@ from mmdet_ddpm_moco.engine.teacher_stage import read_teacher
 POOL = 'data/annotations/train.json'
 PREFIX = 'data/images'
 HOOK = "custom_hooks = [dict(type='DDPMMoCoHook')]\n"
-
-
-@pytest.fixture
-def file(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return make_experiment(tmp_path)
 
 
 def add_teacher(file, more='', unlabeled=POOL, stages=''):

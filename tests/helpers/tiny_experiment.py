@@ -88,6 +88,19 @@ def make_experiment(folder):
     return folder / 'experiment.py'
 
 
+def change_variant(file, text):
+    """Appends to the config of the variant `other`."""
+    with (file.parent / 'other.py').open('a') as variant:
+        variant.write(text)
+
+
+def declare(file, flag):
+    """Lets the variant `other` differ in something."""
+    variant = f"other=dict(config='other.py', {flag}=True)"
+    text = file.read_text()
+    file.write_text(text.replace("other='other.py'", variant))
+
+
 class FakeTools:
     """Replaces ``run_logged`` and writes what the tools would write.
 

@@ -44,8 +44,6 @@ _PARTS = (
     'randomness',
     'load_from',
 )
-# Of these, configs have what is not there by default.
-_RARE_PARTS = ('data_preprocessor', 'auto_scale_lr')
 
 
 def training_fingerprint(cfg: Config) -> str:
@@ -62,11 +60,13 @@ def training_fingerprint(cfg: Config) -> str:
         FileNotFoundError: An annotation file is missing.
     """
     parts = {key: cfg.get(key) for key in _PARTS}
-    parts |= {key: cfg[key] for key in _RARE_PARTS if cfg.get(key)}
-    if not parts.get('auto_scale_lr', {}).get('enable'):
-        parts.pop('auto_scale_lr', None)
-    # Of the default hooks those of this package change the weights, and
-    # averages.
+    # What few configs have counts where it is: others keep their hash.
+    if cfg.get('data_preprocessor'):
+        parts['data_preprocessor'] = cfg.data_preprocessor
+    if (cfg.get('auto_scale_lr') or {}).get('enable'):
+        parts['auto_scale_lr'] = cfg.auto_scale_lr
+    # Of the default hooks, averages and those of this package change the
+    # weights.
     named = (cfg.get('default_hooks') or {}).values()
     own = own_hooks(cfg)
     ours = [

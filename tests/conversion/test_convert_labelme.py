@@ -78,6 +78,21 @@ def test_a_damaged_or_missing_image_does_not_label_another(tmp_path, dst):
     assert set(by_name(dst, 'unlabeled')) == {'1.png', '2.png'}
 
 
+def test_a_copy_has_no_annotation_of_a_missing_image(tmp_path, dst):
+    src = tmp_path / 'src'
+    for number in range(1, 4):
+        write_labelme(src / f'b/{number}.png', DENT, seed=number)
+    (src / 'b/1.png').unlink()
+    for folder in 'ac':
+        write_image(src / folder / '1.png', 8)
+    report = convert_dataset(src, dst, 'labelme', **WHOLE)
+    assert kinds(report) == dict(
+        identical_copy=['c/1.png'],
+        json_without_image=['b/1.json'],
+        image_without_json=['a/1.png'],
+    )
+
+
 def test_defect_free_images_numbered_like_others(tmp_path, dst):
     src = tmp_path / 'src'
     for number in range(1, 4):

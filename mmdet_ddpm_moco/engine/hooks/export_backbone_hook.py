@@ -32,11 +32,10 @@ class ExportBackboneHook(Hook):
     ``head`` (the config of the loss), ``epochs``, ``iters``,
     ``ann_files``, the SHA-256 of each annotation file by its name, and
     ``images_seen``, the provenance record of the training images (None
-    where the dataset does not name its files) and of those that
-    what the run starts from (``load_from``, the ``init_cfg`` of model and
-    backbone) was made from. No date and no
-    host: the same run gives the same file. Training checkpoints hold the
-    same as ``meta['backbone_record']``.
+    where the dataset does not name its files) and of those that the weights
+    were made from that the run starts from (``load_from``, the ``init_cfg``
+    of model and backbone). No date and no host: the same run gives the same
+    file. Training checkpoints hold the same as ``meta['backbone_record']``.
 
     Args:
         out (str): Name of the file, inside the work folder unless it is

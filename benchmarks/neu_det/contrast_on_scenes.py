@@ -37,10 +37,14 @@ variants = dict(
     kinds=contrast(
         'teacher_kinds', 'scenes, and the dataset-level loss by their kinds'
     ),
+    classification=contrast(
+        'teacher_classification', 'kinds, classified, not contrasted'
+    ),
     baseline_tta=dict(tta_of='baseline'),
     scenes_tta=dict(tta_of='scenes'),
     moco_tta=dict(tta_of='moco'),
     kinds_tta=dict(tta_of='kinds'),
+    classification_tta=dict(tta_of='classification'),
     kinds_windows=contrast(
         'teacher_kinds',
         'kinds, windows of boxes and of background in place of images',

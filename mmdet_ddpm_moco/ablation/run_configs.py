@@ -15,8 +15,8 @@ from typing import Any
 from mmengine.config import Config
 
 from ..engine.config_paths import map_strings, moved
-from ..engine.generator_config import learn_from_scenes
 from ..engine.inputs import ann_files
+from ..engine.learning_from_scenes import learn_from_scenes
 from ..engine.pipelines import config_dicts, type_name
 from ..engine.teacher_config import teacher_config
 from ..utils.checks import check_annotations
@@ -69,8 +69,10 @@ def run_configs(experiment: Experiment, run: Run) -> RunConfigs:
         recipe = detector.get('stages', {}).get(name)
         if recipe is not None:
             stages[name] = _stage_config(detector, name, recipe)
-    if 'generator' in stages:
-        learn_from_scenes(stages['generator'], detector, stages.get('teacher'))
+    for name in ('generator', 'backbone'):
+        if name in stages:
+            teacher = stages.get('teacher')
+            learn_from_scenes(name, stages[name], detector, teacher)
     placeholder = experiment.shots_ann_file
     drawn = shots_name(experiment, run.shots, run.seed)
     if detector.get('load_from'):

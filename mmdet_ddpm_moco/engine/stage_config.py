@@ -38,7 +38,8 @@ def learned_by_backbone(cfg: Config) -> set[str]:
 
     Returns:
         set[str]: Among ``bank`` and ``scenes``, those whose annotations are
-        named by a source of the backbone's config.
+        named by a source of the backbone's config; ``scenes`` alone, if it
+        has ``scenes=True``.
 
     Raises:
         FileNotFoundError: There is no such config.
@@ -46,6 +47,8 @@ def learned_by_backbone(cfg: Config) -> set[str]:
     recipe = (cfg.get('stages') or {}).get('backbone') or {}
     if not recipe.get('config'):
         return set()
+    if recipe.get('scenes'):
+        return {'scenes'}
     loader = stage_config(cfg, recipe).get('train_dataloader')
     folders = {Path(file).parent for file in ann_files(loader)}
     root = stages_root(cfg)

@@ -16,10 +16,10 @@ detector reads its output, None is one that the config does not have. A
 outputs of all of them. ``options`` of a stage replace settings of its
 config; teachers without a ``config`` have the detector's, see
 :mod:`~mmdet_ddpm_moco.engine.teacher_stage`. With ``scenes=True`` the
-generator learns from the scenes, too, and the bank has windows on them. The
-backbone learns from them, or from the bank, if a source of its config has
-``root/scenes/defects.json`` or ``root/bank/annotations.json`` as
-``ann_file``; its teachers then start without it.
+generator learns from the scenes, too, and the bank has windows on them; the
+backbone learns from the kinds that they tell, and teachers then start without
+it. It also does if a source of its config has ``root/scenes/defects.json`` as
+``ann_file``, and from the bank with ``root/bank/annotations.json``.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -36,7 +36,6 @@ from ..utils.dist import all_ranks, long_timeout_group, main_process_first
 from ..utils.errors import InputError, MissingFileError
 from ..utils.fileio import read_json
 from .admission import admit
-from .generator_config import learn_from_scenes
 from .inputs import (
     images_of,
     inputs_of,
@@ -45,6 +44,7 @@ from .inputs import (
     stages_root,
 )
 from .leakage import check_planned_leakage
+from .learning_from_scenes import learn_from_scenes
 from .run_record import RunRecord
 from .stage import Stage, clear_away, flags, sole_maker
 from .stage_config import learned_by_backbone, stage_config
@@ -84,6 +84,7 @@ def stages_of(cfg: Config, launcher: str = 'none') -> list[Stage]:
         found['teacher'] = teacher_stage(cfg, teacher, Path(scenes))
     if checkpoint and _among(checkpoint, checkpoints):
         moco = _stage_config(cfg, 'backbone', root / 'moco', launcher)
+        learn_from_scenes('backbone', moco, cfg, teacher)
         found['backbone'] = _training_stage(
             cfg, 'backbone', moco, Path(checkpoint)
         )
@@ -94,7 +95,7 @@ def stages_of(cfg: Config, launcher: str = 'none') -> list[Stage]:
             banks.add(str(root / 'bank'))
     if bank and _among(bank, banks):
         ddpm = _stage_config(cfg, 'generator', root / 'ddpm', launcher)
-        learn_from_scenes(ddpm, cfg, teacher)
+        learn_from_scenes('generator', ddpm, cfg, teacher)
         if learns:
             needs['generator'] = {'teacher'}
         generator = root / 'ddpm' / 'generator'
@@ -267,6 +268,9 @@ def _training_stage(
     options = detector.stages[name].get('options')
     if options:
         command += f' {flags(dict(cfg_options=options))}'
+    if detector.stages[name].get('scenes'):
+        # Its own config knows nothing of the scenes.
+        command = f'python tools/train.py {detector.filename}'
     return Stage(
         name,
         output,

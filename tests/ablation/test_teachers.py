@@ -11,8 +11,8 @@ from mmdet_ddpm_moco.ablation.experiment import read_experiment
 from mmdet_ddpm_moco.ablation.measure import prepare_runs
 from mmdet_ddpm_moco.ablation.run_configs import run_configs, write_run
 from mmdet_ddpm_moco.ablation.shots import write_shots
-from mmdet_ddpm_moco.engine.generator_config import learn_from_scenes
 from mmdet_ddpm_moco.engine.inputs import fill_hooks
+from mmdet_ddpm_moco.engine.learning_from_scenes import learn_from_scenes
 from mmdet_ddpm_moco.engine.teacher_stage import read_teacher
 
 POOL = 'data/annotations/train.json'
@@ -181,5 +181,7 @@ def test_a_generator_learns_from_the_scenes_of_its_run(file):
         Config.fromfile(f'{configs.detector.work_dir}/detector.py')
     )
     generator = Config.fromfile(detector.stages.generator.config)
-    learn_from_scenes(generator, detector, read_teacher(detector))
+    learn_from_scenes(
+        'generator', generator, detector, read_teacher(detector)
+    )
     assert generator.train_dataloader.dataset == dataset

@@ -103,6 +103,13 @@ def test_a_bank_that_learns_from_scenes_has_them_made(cfg, tmp_path):
     ]
 
 
+def test_a_backbone_that_learns_from_scenes_has_them_made(cfg, tmp_path):
+    contrast(cfg, tmp_path, dict(ann_file='replaced.json', img_prefix='x'))
+    cfg.stages.backbone.scenes = True
+    found = detector(make(cfg, tmp_path), 'checkpoint')
+    assert [s.name for s in stages_of(found)] == ['teacher', 'backbone']
+
+
 def contrast(cfg, tmp_path, *sources):
     text = (
         "train_dataloader = dict(dataset=dict(type='ContrastiveDataset', "

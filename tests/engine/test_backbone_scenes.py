@@ -9,9 +9,12 @@ from helpers.tiny_teachers import (
     write_data,
     write_detector,
 )
+from mmdet_ddpm_moco.datasets.contrastive_dataset import ContrastiveDataset
 from mmdet_ddpm_moco.engine.inputs import own_hooks
+from mmdet_ddpm_moco.engine.learning_from_scenes import learn_from_scenes
 from mmdet_ddpm_moco.engine.stages import prepare, stages_of
 from mmdet_ddpm_moco.engine.teacher_config import teacher_config
+from mmdet_ddpm_moco.utils.fileio import write_json
 
 SCENES = "train_dataloader['dataset']['ann_file'] = {!r}\n"
 
@@ -19,14 +22,18 @@ SCENES = "train_dataloader['dataset']['ann_file'] = {!r}\n"
 pytestmark = pytest.mark.usefixtures('log')
 
 
-@pytest.fixture
-def new(tmp_path):
+@pytest.fixture(params=['its own config names them', 'scenes=True'])
+def new(tmp_path, request):
     """A detector whose backbone reads scenes; nothing is made yet."""
     write_data(tmp_path)
     moco = BACKBONE.replace('{data!r}', repr(str(tmp_path / 'labeled')))
-    defects = str(tmp_path / 'root/scenes/defects.json')
-    (tmp_path / 'moco.py').write_text(moco + SCENES.format(defects))
-    return write_detector(tmp_path, backbone=dict(config='moco.py'))
+    recipe = dict(config='moco.py')
+    if request.param == 'scenes=True':
+        recipe['scenes'] = True
+    else:
+        moco += SCENES.format(str(tmp_path / 'root/scenes/defects.json'))
+    (tmp_path / 'moco.py').write_text(moco)
+    return write_detector(tmp_path, backbone=recipe)
 
 
 def names(cfg):
@@ -61,6 +68,56 @@ def test_teachers_told_to_start_from_it_wait_for_each_other(new):
     with pytest.raises(ValueError, match='wait for each other: ') as error:
         stages_of(cfg)
     assert 'from the bank or the scenes: leave one' in str(error.value)
+
+
+def test_it_sees_all_images_and_their_kinds(tmp_path):
+    write_data(tmp_path)
+    moco = Config(
+        dict(train_dataloader=dict(dataset=dict(sources=[dict(a=1), {}])))
+    )
+    recipe = dict(config='moco.py', scenes=True)
+    cfg = read_detector(write_detector(tmp_path, backbone=recipe))
+    learn_from_scenes('backbone', moco, cfg, teacher_config(cfg))
+    (source,) = moco.train_dataloader.dataset.sources
+    # Labeled and unlabeled images lie in different folders of this one.
+    size, by_teachers = dict(width=32, height=32), dict(pseudo_labeled=True)
+    write_json(
+        tmp_path / 'root/scenes/defects.json',
+        dict(
+            images=[
+                dict(id=1, file_name='labeled/images/0.png') | size,
+                dict(id=2, file_name='all/images/5.png') | size | by_teachers,
+                dict(id=3, file_name='all/images/6.png') | size | by_teachers,
+            ],
+            annotations=[
+                dict(id=i, image_id=i, category_id=1, bbox=[1, 1, 9, 9])
+                | dict(area=81, iscrowd=crowd)
+                for i, crowd in ((1, 0), (2, 0), (3, 1))
+            ],
+            categories=[dict(id=1, name='dent'), dict(id=2, name='scratch')],
+        ),
+    )
+    samples = ContrastiveDataset([source])
+    assert samples.metainfo['classes'] == ('dent', 'scratch')
+    kinds = [samples.get_data_info(i)['dataset_id'] for i in range(3)]
+    # Of the third teachers are not sure: it is a dataset of its own.
+    assert kinds[0] == kinds[1] == 0
+    assert kinds[2] > 1
+
+
+def test_kinds_need_teachers(tmp_path):
+    write_data(tmp_path)
+    (tmp_path / 'moco.py').write_text(
+        BACKBONE.replace('{data!r}', repr(str(tmp_path / 'labeled')))
+    )
+    recipe = dict(config='moco.py', scenes=True)
+    cfg = read_detector(write_detector(tmp_path, backbone=recipe))
+    del cfg.stages.teacher
+    cfg.custom_hooks[0].pop('scenes')
+    with pytest.raises(
+        ValueError, match=r'backbone has scenes=True.*no teach'
+    ):
+        stages_of(cfg)
 
 
 @pytest.mark.slow

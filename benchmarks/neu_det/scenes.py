@@ -2,8 +2,13 @@
 variants = dict(
     baseline='variants/quick_stable.py',
     scenes='variants/quick_scenes.py',
+    kinds=dict(
+        config='variants/quick_scenes_kinds.py',
+        note='scenes, and the dataset-level loss by their kinds',
+    ),
     baseline_tta=dict(tta_of='baseline'),
     scenes_tta=dict(tta_of='scenes'),
+    kinds_tta=dict(tta_of='kinds'),
     softteacher=dict(
         config='variants/quick_softteacher.py',
         seeds=[0, 1, 2],

@@ -181,7 +181,5 @@ def test_a_generator_learns_from_the_scenes_of_its_run(file):
         Config.fromfile(f'{configs.detector.work_dir}/detector.py')
     )
     generator = Config.fromfile(detector.stages.generator.config)
-    learn_from_scenes(
-        'generator', generator, detector, read_teacher(detector)
-    )
+    learn_from_scenes('generator', generator, detector, read_teacher(detector))
     assert generator.train_dataloader.dataset == dataset

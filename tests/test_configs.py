@@ -16,6 +16,9 @@ from mmengine.registry import MODELS, DefaultScope
 from helpers.mmagic_stack import has_mmagic
 from mmdet_ddpm_moco.ablation.experiment import read_experiment
 from mmdet_ddpm_moco.engine.inputs import ann_files, fill_hooks
+from mmdet_ddpm_moco.engine.learning_from_scenes import learn_from_scenes
+from mmdet_ddpm_moco.engine.stage_config import stage_config
+from mmdet_ddpm_moco.engine.teacher_config import teacher_config
 from mmdet_ddpm_moco.engine.teacher_stage import read_teacher
 from mmdet_ddpm_moco.utils.paths import find_config
 
@@ -228,6 +231,29 @@ def test_the_recipe_from_imagenet_is_the_one_that_was_measured():
         assert ours.train_dataloader == theirs.train_dataloader
     teachers = [pair[1].stages.teacher.options for pair in (shipped, measured)]
     assert teachers[0] == teachers[1]
+
+
+def test_kinds_are_contrasted_as_they_were_measured():
+    shipped = Config.fromfile(
+        ROOT / 'configs/ddpm_moco'
+        '/faster-rcnn_lite0_fpn_scenes-kinds_1xb4-2880i_neu-det.py'
+    )
+    without = Config.fromfile(shipped.filename.replace('-kinds', ''))
+    assert differences(shipped, without) == {'stages'}
+    ours = stage_config(shipped, shipped.stages.backbone)
+    learn_from_scenes('backbone', ours, shipped, teacher_config(shipped))
+    measured = Config.fromfile(
+        ROOT / 'benchmarks/neu_det/variants/quick_scenes_kinds.py'
+    )
+    theirs = stage_config(measured, measured.stages.backbone)
+    for key in ('model', 'optim_wrapper', 'param_scheduler', 'train_cfg'):
+        assert ours[key] == theirs[key], key
+    sources = [c.train_dataloader.dataset.sources for c in (ours, theirs)]
+    for (source,), cfg in zip(sources, (shipped, measured)):
+        defects = f'{cfg.stages.root}/scenes/defects.json'
+        assert source['ann_file'] == defects
+        assert source['dataset_ids'] == 'class'
+        assert source['crop'] is False
 
 
 def test_each_file_name_is_of_one_config_alone():

@@ -6,5 +6,5 @@ images = dict(
     _base_.images, ann_file='work_dirs/neu_det_quick/scenes/defects.json'
 )
 train_dataloader = dict(dataset=dict(sources=[images]))
-# The six kinds, and at most each of the 780 unlabeled images.
-model = dict(head=dict(num_classes=786))
+# The six kinds, and after these a number for each of the 900 images.
+model = dict(head=dict(num_classes=906))

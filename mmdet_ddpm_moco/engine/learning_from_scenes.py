@@ -7,7 +7,8 @@ from mmengine.config import Config
 from ..teacher.defects import FILE, common_prefix
 from ..utils.errors import InputError
 from .image_sets import labeled_source, unlabeled_source
-from .inputs import stages_root
+from .inputs import hook_configs, stages_root
+from .pipelines import type_name
 
 
 def learn_from_scenes(
@@ -19,7 +20,8 @@ def learn_from_scenes(
     *generator* learns the defects that labels and teachers tell, and a bank
     painted by it has windows on scenes, too. A *backbone* sees the labeled
     and unlabeled images in place of the sources of its config, and the kinds
-    of their defects are the datasets of its dataset-level loss.
+    of their defects are the datasets of its dataset-level loss. The k-NN
+    accuracy of its ``ContrastiveProgressHook`` is that of the labels.
 
     Args:
         name (str): ``generator`` or ``backbone``.
@@ -40,7 +42,7 @@ def learn_from_scenes(
         )
         raise InputError(msg)
     recipe = detector.stages.teacher
-    labeled = labeled_source(teacher)[1]
+    labels, labeled = labeled_source(teacher)
     unlabeled = unlabeled_source(
         recipe['unlabeled'], recipe.get('unlabeled_prefix'), labeled
     )
@@ -53,3 +55,8 @@ def learn_from_scenes(
         dataset.update(known)
     else:
         dataset.sources = [dict(known, dataset_ids='class', crop=False)]
+        images = dict(ann_file=str(labels), img_prefix=str(labeled))
+        for hook in hook_configs(stage):
+            shows_progress = type_name(hook) == 'ContrastiveProgressHook'
+            if shows_progress and hook.get('labeled'):
+                hook['labeled'].update(images)

@@ -72,12 +72,23 @@ def test_teachers_told_to_start_from_it_wait_for_each_other(new):
 
 def test_it_sees_all_images_and_their_kinds(tmp_path):
     write_data(tmp_path)
+    progress = dict(type='mmdet_ddpm_moco.ContrastiveProgressHook')
+    labeled = dict(ann_file='other.json', img_prefix='other', background=1)
     moco = Config(
-        dict(train_dataloader=dict(dataset=dict(sources=[dict(a=1), {}])))
+        dict(
+            train_dataloader=dict(dataset=dict(sources=[dict(a=1), {}])),
+            custom_hooks=[progress, dict(progress, labeled=labeled)],
+        )
     )
     recipe = dict(config='moco.py', scenes=True)
     cfg = read_detector(write_detector(tmp_path, backbone=recipe))
     learn_from_scenes('backbone', moco, cfg, teacher_config(cfg))
+    assert moco.custom_hooks[0] == progress
+    assert moco.custom_hooks[1].labeled == dict(
+        ann_file=str(tmp_path / 'labeled/train.json'),
+        img_prefix=str(tmp_path / 'labeled/images'),
+        background=1,
+    )
     (source,) = moco.train_dataloader.dataset.sources
     # Labeled and unlabeled images lie in different folders of this one.
     size, by_teachers = dict(width=32, height=32), dict(pseudo_labeled=True)

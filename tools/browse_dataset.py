@@ -10,9 +10,10 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
 from mmdet_ddpm_moco.utils.cli import one_line_errors, progress_bar
+from mmdet_ddpm_moco.utils.config_action import ConfigAction
 from mmdet_ddpm_moco.utils.errors import InputError
 
 
@@ -43,11 +44,13 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=ConfigAction,
         metavar='KEY=VALUE',
         help='override settings of the config, such as '
         'custom_hooks.0.prob=1 to see more of the bank',
     )
+    # What apply_options asks besides.
+    parser.set_defaults(launcher='none', work_dir=None)
     return parser.parse_args()
 
 
@@ -60,7 +63,7 @@ def main() -> None:
             raise InputError(msg)
     # Not at the top: --help should not wait for torch.
     from mmdet_ddpm_moco.engine.browsing import browsed_dataset, draw_samples
-    from mmdet_ddpm_moco.engine.options import check_data
+    from mmdet_ddpm_moco.engine.options import apply_options, check_data
     from mmdet_ddpm_moco.utils.paths import find_config
     from mmdet_ddpm_moco.visualization.training_samples import (
         MEANING,
@@ -71,8 +74,7 @@ def main() -> None:
         write_picture,
     )
 
-    cfg = Config.fromfile(find_config(args.config))
-    cfg.merge_from_dict(args.cfg_options or {})
+    cfg = apply_options(Config.fromfile(find_config(args.config)), args)
     check_data(cfg, make=True, parts=('train',))
     out = Path(args.out or f'work_dirs/{Path(args.config).stem}/samples')
     dataset = browsed_dataset(cfg, print)

@@ -78,7 +78,8 @@ class ContrastiveDataset(BaseDataset):
 
     Raises:
         FileNotFoundError: A json, table, folder or image is missing.
-        ValueError: A source is none of the above.
+        ValueError: A source is none of the above, or a file of one is
+            damaged.
 
     Examples:
         >>> dataset = ContrastiveDataset(
@@ -109,6 +110,7 @@ class ContrastiveDataset(BaseDataset):
     def load_data_list(self) -> list[dict]:
         """Lists the samples, in the order of the sources."""
         sources = [read_source(source) for source in self.sources]
+        self._check_background(sources)
         samples = _mix(sources)
         names = set().union(*(source.classes for source in sources))
         if any(sample.dataset == BACKGROUND for sample in samples):
@@ -134,6 +136,23 @@ class ContrastiveDataset(BaseDataset):
                 )
             )
         return data_list
+
+    def _check_background(self, sources: 'Sequence[Source]') -> None:
+        """Refuses defects that would share a dataset with defect-free windows.
+
+        A folder or a value of a table may well have that name: it says that
+        its images are defect-free.
+        """
+        if not any(source.get('background') for source in self.sources):
+            return
+        for given, source in zip(self.sources, sources, strict=True):
+            if 'ann_file' in given and BACKGROUND in source.classes:
+                msg = (
+                    f'{given["ann_file"]} has a class {BACKGROUND!r}, the '
+                    'name of the defect-free windows of background=n; rename '
+                    'the class, or leave background out of the sources'
+                )
+                raise InputError(msg)
 
 
 @dataclass(frozen=True)

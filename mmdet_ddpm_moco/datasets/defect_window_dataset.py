@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import cast
 
+import cv2
 import numpy as np
 import torch
 from mmengine.registry import DATASETS
@@ -24,6 +25,9 @@ _STEP = 8
 Rng = np.random.RandomState
 # numpy's global generator, which MMEngine seeds in every worker.
 _GLOBAL_RNG = cast(Rng, np.random)
+# Mean difference of the channels, in gray levels, of an image that counts as
+# gray at most: not 0, as JPEG adds a little.
+_GRAY = 1
 # Pixels uint8 (H, W, C), alpha uint8 (H, W) and label of a window.
 Drawn = tuple[np.ndarray, np.ndarray, int]
 
@@ -42,9 +46,11 @@ class DefectWindowDataset(Dataset):
     direction of a texture is significant.
 
     With ``max_window`` windows have the sizes that synthesis uses for their
-    defects. A square window never contains a long defect: the generator
-    would learn to continue it from the pixels around the mask, which a
-    defect-free area does not have.
+    defects. A square window never contains a long defect: the generator would
+    learn to continue it from the pixels around the mask, which a defect-free
+    area does not have. A batch of small windows holds more of them, so that
+    these, and the classes that have them, are more in number than if drawn
+    one by one.
 
     Args:
         ann_file (str): COCO json of the labeled images.
@@ -56,7 +62,8 @@ class DefectWindowDataset(Dataset):
         max_window (int, optional): Side in pixels of the largest square
             window, see :func:`window_size`. Defaults to None, squares of
             side ``window``.
-        channels (int): 1 for gray images, 3 for color. Defaults to 1.
+        channels (int): 1 for gray images, 3 for color. With 1, color images
+            are refused when the first window is drawn. Defaults to 1.
         length (int): Nominal number of windows; any index gives a fresh
             draw. Defaults to 1000.
 
@@ -88,6 +95,7 @@ class DefectWindowDataset(Dataset):
         self.window = window
         self.max_window = max_window
         self.length = length
+        self._colors_known = channels != 1
         small = min((min(i.size), i.file_name) for i in self.data.images)
         if small[0] < window:
             msg = (
@@ -118,8 +126,10 @@ class DefectWindowDataset(Dataset):
         """Draws a batch of windows of one size, for torch's ``DataLoader``.
 
         The first may be any window; the others are drawn until they have
-        its size, so that over many batches each window is as frequent as
-        if drawn independently. All batches have about as many pixels.
+        its size. All batches have about as many pixels, so that one of small
+        windows holds more of them. In a loss that is a mean over the batch
+        each size weighs as much as if drawn independently, but small windows
+        are more in number.
         """
         chosen = [self._choose(_GLOBAL_RNG)]
         w, h = chosen[0].size
@@ -187,8 +197,29 @@ class DefectWindowDataset(Dataset):
             alpha = defect_alpha(window, image.size, choice.box, shape)
             if alpha.any():
                 break
+        self._check_colors()
         pixels = crop(self.data.read(choice.index), window)
         return pixels, alpha, choice.label
+
+    def _check_colors(self) -> None:
+        """Refuses color images that would be read as gray.
+
+        A generator of gray windows would leave gray patches in them. One
+        image is read, when the first window is cut.
+        """
+        if self._colors_known:
+            return
+        path = next(i.path for i in self.data.images if i.defects)
+        pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        if pixels is None:
+            return  # told by the data when the image is drawn
+        if np.abs(np.diff(pixels.astype(np.int16))).mean() > _GRAY:
+            msg = (
+                f'{path} is a color image, read with channels=1; set '
+                'channels=3 in the model and in its data set'
+            )
+            raise InputError(msg)
+        self._colors_known = True
 
     def _size(
         self, box: Box, image_size: tuple[int, int], rng: Rng

@@ -2,6 +2,8 @@
 
 import json
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -83,51 +85,22 @@ class LabeledImages:
 
     Raises:
         FileNotFoundError: The json is missing.
-        ValueError: It has no annotation.
+        ValueError: It has no annotation, or is damaged.
     """
 
     def __init__(
         self, ann_file: str | Path, img_prefix: str | Path, channels: int = 1
     ) -> None:
         check_annotations(ann_file)
-        data = json.loads(Path(ann_file).read_text(encoding='utf-8'))
-        categories = sorted(data['categories'], key=lambda c: c['id'])
-        self.classes = tuple(c['name'] for c in categories)
         self.channels = channels
         self._cache: dict[int, np.ndarray] = {}
         self._cache_left = CACHE_BYTES
-        labels = {c['id']: i for i, c in enumerate(categories)}
-        defects: dict[int, list[Defect]] = defaultdict(list)
-        crowds: dict[int, list[Box]] = defaultdict(list)
-        sizes = {i['id']: (i['width'], i['height']) for i in data['images']}
-        for ann in data['annotations']:
-            if ann['image_id'] not in sizes:
-                continue  # mmdet leaves them out, too
-            x, y, w, h = ann['bbox']
-            box = outer_box((x, y, x + w, y + h), sizes[ann['image_id']])
-            if not box[2] or not box[3]:
-                continue
-            if ann.get('iscrowd'):
-                crowds[ann['image_id']].append(box)
-                continue
-            label, shape = labels[ann['category_id']], ann.get('segmentation')
-            defect = Defect(ann['id'], label, box, shape, ann.get('found'))
-            defects[ann['image_id']].append(defect)
-        if not defects:
+        with refuse_damaged(ann_file):
+            data = json.loads(Path(ann_file).read_text(encoding='utf-8'))
+            self.classes, self.images = _parse(data, Path(img_prefix))
+        if not any(image.defects for image in self.images):
             msg = f'{ann_file} has no annotated defect to learn from'
             raise InputError(msg)
-        self.images = tuple(
-            LabeledImage(
-                i['id'],
-                i['file_name'],
-                Path(img_prefix) / i['file_name'],
-                sizes[i['id']],
-                tuple(defects[i['id']]),
-                tuple(crowds[i['id']]),
-                i.get('pseudo_labeled', False),
-            )
-            for i in data['images']
-        )
         # Annotations by class, as (image index, defect).
         self.by_class: list[list[tuple[int, Defect]]] = [
             [] for _ in self.classes
@@ -165,3 +138,53 @@ class LabeledImages:
             self._cache[index] = pixels
             self._cache_left -= pixels.nbytes
         return pixels
+
+
+@contextmanager
+def refuse_damaged(ann_file: str | Path) -> Iterator[None]:
+    """Raises ``InputError`` where the contents of a COCO json are not such."""
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        msg = (
+            f'{ann_file} is damaged or no COCO json of annotated images '
+            f'({error!r}); make it with tools/prepare_dataset.py'
+        )
+        raise InputError(msg) from error
+
+
+def _parse(
+    data: dict[str, Any], img_prefix: Path
+) -> tuple[tuple[str, ...], tuple[LabeledImage, ...]]:
+    """Class names and images of a COCO json."""
+    categories = sorted(data['categories'], key=lambda c: c['id'])
+    labels = {c['id']: i for i, c in enumerate(categories)}
+    defects: dict[int, list[Defect]] = defaultdict(list)
+    crowds: dict[int, list[Box]] = defaultdict(list)
+    sizes = {i['id']: (i['width'], i['height']) for i in data['images']}
+    for ann in data['annotations']:
+        if ann['image_id'] not in sizes:
+            continue  # mmdet leaves them out, too
+        x, y, w, h = ann['bbox']
+        box = outer_box((x, y, x + w, y + h), sizes[ann['image_id']])
+        if not box[2] or not box[3]:
+            continue
+        if ann.get('iscrowd'):
+            crowds[ann['image_id']].append(box)
+            continue
+        label, shape = labels[ann['category_id']], ann.get('segmentation')
+        defect = Defect(ann['id'], label, box, shape, ann.get('found'))
+        defects[ann['image_id']].append(defect)
+    images = tuple(
+        LabeledImage(
+            i['id'],
+            i['file_name'],
+            img_prefix / i['file_name'],
+            sizes[i['id']],
+            tuple(defects[i['id']]),
+            tuple(crowds[i['id']]),
+            i.get('pseudo_labeled', False),
+        )
+        for i in data['images']
+    )
+    return tuple(c['name'] for c in categories), images

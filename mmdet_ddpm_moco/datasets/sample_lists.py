@@ -2,7 +2,8 @@
 
 Each ``list_`` function takes a source of :class:`ContrastiveDataset` and
 returns its samples and the names of its classes. It raises FileNotFoundError
-for a missing file and ValueError for an option out of range.
+for a missing file and ValueError for an option out of range or a damaged
+file.
 """
 
 import csv
@@ -20,7 +21,12 @@ from ..utils.checks import check_annotations, check_arguments
 from ..utils.errors import InputError, MissingFileError
 from ..utils.fileio import IMAGE_SUFFIXES
 from ..utils.image_files import image_files
-from .labeled_images import BACKGROUND, LabeledImage, LabeledImages
+from .labeled_images import (
+    BACKGROUND,
+    LabeledImage,
+    LabeledImages,
+    refuse_damaged,
+)
 from .window_geometry import find_free_box
 
 # Sizes tried per window before an image is considered full.
@@ -47,8 +53,9 @@ def list_annotated(
     if dataset_ids == 'class':
         return _by_class(ann_file, img_prefix, **options)
     check_annotations(ann_file, ', a source of images')
-    images = json.loads(Path(ann_file).read_text(encoding='utf-8'))['images']
-    paths = [Path(img_prefix) / image['file_name'] for image in images]
+    with refuse_damaged(ann_file):
+        data = json.loads(Path(ann_file).read_text(encoding='utf-8'))
+        paths = [Path(img_prefix) / i['file_name'] for i in data['images']]
     _check_files(paths, ann_file, img_prefix)
     return [Sample(path) for path in paths], ()
 
@@ -168,10 +175,20 @@ def list_table(
     if not Path(table).is_file():
         msg = f'no table at {table}, a source of images'
         raise MissingFileError(msg)
-    with Path(table).open(encoding='utf-8-sig', newline='') as file:
-        reader = csv.DictReader(file)
-        missing = {'file_name', column} - set(reader.fieldnames or ())
-        rows = list(reader)
+    try:
+        with Path(table).open(encoding='utf-8-sig', newline='') as file:
+            reader = csv.DictReader(file)
+            # Spaces around names and values are not part of them.
+            reader.fieldnames = [n.strip() for n in reader.fieldnames or ()]
+            missing = {'file_name', column} - set(reader.fieldnames)
+            rows, numbers = [], []
+            for row in reader:
+                cells = row.get('file_name'), row.get(column)
+                rows.append([(cell or '').strip() for cell in cells])
+                numbers.append(reader.line_num)
+    except (UnicodeDecodeError, csv.Error) as error:
+        msg = f'{table} is no CSV text ({error}); save it as UTF-8'
+        raise InputError(msg) from error
     if missing or not rows:
         msg = (
             f'{table} has no {" and no ".join(sorted(missing)) or "row"}: a '
@@ -179,10 +196,17 @@ def list_table(
             'each image'
         )
         raise InputError(msg)
-    paths = [Path(img_prefix) / row['file_name'] for row in rows]
+    for number, (file_name, _) in zip(numbers, rows, strict=True):
+        if not file_name:
+            msg = (
+                f'row {number} of {table} has no file_name; name its image '
+                'there, or delete the row'
+            )
+            raise InputError(msg)
+    paths = [Path(img_prefix) / file_name for file_name, _ in rows]
     _check_files(paths, table, img_prefix)
     # With an empty cell the image is its own dataset.
-    return _named(paths, [row[column] or None for row in rows])
+    return _named(paths, [name or None for _, name in rows])
 
 
 def _named(paths: list[Path], names: Sequence[str | None]) -> Listing:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from ..datasets.labeled_images import refuse_damaged
+from ..utils.checks import check_class_order
 from ..utils.errors import InputError, MissingFileError
 from ..utils.image_files import image_files, image_size
 from ..utils.provenance import fingerprints
@@ -34,6 +36,7 @@ class ImageSet:
 
         Raises:
             FileNotFoundError: It is not there.
+            ValueError: It is damaged.
         """
         if not Path(ann_file).is_file():
             msg = (
@@ -41,7 +44,8 @@ class ImageSet:
                 'tools/prepare_dataset.py'
             )
             raise MissingFileError(msg)
-        coco = json.loads(Path(ann_file).read_bytes())
+        with refuse_damaged(ann_file):
+            coco = json.loads(Path(ann_file).read_bytes())
         return cls(Path(ann_file), coco, Path(prefix))
 
     def paths(self) -> Iterator[Path]:
@@ -66,8 +70,8 @@ class ImageSet:
                 out, as mmdet does; ids and order stay.
 
         Raises:
-            ValueError: A class is missing among the categories, or two
-                share a name.
+            ValueError: A class is missing among the categories, two share a
+                name, or their order is another one.
         """
         found = [category['name'] for category in self.coco['categories']]
         if len(set(found)) < len(found):
@@ -84,6 +88,7 @@ class ImageSet:
                 'labeled'
             )
             raise InputError(msg)
+        check_class_order(self.ann_file, self.coco['categories'], names)
         kept = [c for c in self.coco['categories'] if c['name'] in names]
         ids = {category['id'] for category in kept}
         boxes = [

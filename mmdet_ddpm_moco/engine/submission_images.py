@@ -10,6 +10,7 @@ from mmengine.config import Config
 from ..conversion.layout import natural_key
 from ..evaluation.coco_results import check_images
 from ..utils.checks import check_annotations
+from ..utils.coco_annotations import complete_annotations
 from ..utils.errors import InputError, MissingFileError
 from ..utils.image_files import image_files, image_size
 from .image_sets import ImageSet
@@ -41,8 +42,8 @@ def submission_images(
 
     Raises:
         FileNotFoundError: There is no such source, or an image is missing.
-        ValueError: An image cannot be read, or is listed twice; or a class
-            is missing among the categories.
+        ValueError: An image cannot be read, or is listed twice; a class is
+            missing among the categories, or an annotation has no box.
     """
     test_file, test_prefix = test_set(cfg)
     if source is not None and Path(source).is_dir():
@@ -84,7 +85,9 @@ def submission_images(
         raise InputError(msg)
     found = dict(
         images=images,
-        annotations=_complete(coco.get('annotations') or []),
+        annotations=complete_annotations(
+            coco.get('annotations') or [], source
+        ),
         categories=[by_name[name] for name in classes],
     )
     return ImageSet(source, found, prefix)
@@ -121,18 +124,6 @@ def _read_list(file: Path) -> dict[str, Any]:
         msg = f'{file} is no COCO json with `images`; give one, or a folder'
         raise InputError(msg)
     return coco
-
-
-def _complete(annotations: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Adds what mmdet and COCOeval need and other tools may leave out."""
-    # Numbered anew: COCOeval matches no box whose id is 0.
-    return [
-        dict(
-            dict(iscrowd=0, area=found['bbox'][2] * found['bbox'][3]) | found,
-            id=number,
-        )
-        for number, found in enumerate(annotations, 1)
-    ]
 
 
 def _list_folder(folder: Path) -> list[dict[str, Any]]:

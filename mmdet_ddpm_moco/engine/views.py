@@ -93,11 +93,13 @@ def flip_test_images(cfg: Config) -> Config:
     for pipeline, first in _loaded(cfg):
         *rest, pack = pipeline[first:]
         pack = _with_keys(pack, 'flip', 'flip_direction')
+        steps = [[step] for step in rest]
+        # Padding must stay on the right and below: boxes of a view are turned
+        # back as if there were none.
+        padded = [i for i, step in enumerate(rest) if type_name(step) == 'Pad']
+        steps.insert(padded[0] if padded else len(steps), flips)
         pipeline[first:] = [
-            dict(
-                type='TestTimeAug',
-                transforms=[*([step] for step in rest), flips, [pack]],
-            )
+            dict(type='TestTimeAug', transforms=[*steps, [pack]])
         ]
     cfg.model = dict(type='mmdet_ddpm_moco.FusedTTAModel', module=cfg.model)
     return cfg

@@ -1,5 +1,6 @@
 """The judge: a trained detector that looks for synthesized defects."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -20,6 +21,7 @@ from torch import Tensor
 
 from ..bank.compositing import Box
 from ..checkpoints.weights_only import load_weights_only, weights_of
+from ..utils.checks import check_class_order
 from ..utils.errors import InputError
 from ..utils.paths import find_config
 
@@ -153,14 +155,25 @@ def class_names(cfg: Config, meta: Mapping[str, Any]) -> tuple[str, ...]:
 
     Returns:
         tuple[str, ...]: None if neither says them.
+
+    Raises:
+        ValueError: The annotations that it is tested on, if they are there,
+            have the classes in another order.
     """
-    saved = meta.get('dataset_meta')
-    if isinstance(saved, Mapping) and saved.get('classes'):
-        return tuple(saved['classes'])
     dataset = cfg.test_dataloader.dataset
     while 'dataset' in dataset:
         dataset = dataset.dataset
-    return dataset_classes(dataset)
+    saved = meta.get('dataset_meta')
+    if isinstance(saved, Mapping) and saved.get('classes'):
+        classes = tuple(saved['classes'])
+    else:
+        classes = dataset_classes(dataset)
+    root = Path(dataset.get('data_root') or '')
+    file = root / (dataset.get('ann_file') or '')
+    if file.suffix == '.json' and file.is_file():
+        categories = json.loads(file.read_bytes()).get('categories') or ()
+        check_class_order(file, categories, classes)
+    return classes
 
 
 def dataset_classes(dataset: Mapping[str, Any]) -> tuple[str, ...]:

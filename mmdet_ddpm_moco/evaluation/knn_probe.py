@@ -1,5 +1,6 @@
 """k-NN accuracy of a contrastive backbone on labeled windows."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -161,9 +162,11 @@ def backbone_accuracies(
         model = MODELS.build(cfg.model)
         model.init_weights()
     found = {START: probe.accuracy(model, k)}
+    start = copy.deepcopy(model.backbone.state_dict())
     for file in backbones:
         weights = read_backbone(file, model.backbone, 0.95).weights
-        model.backbone.load_state_dict(weights, strict=False)
+        # What a file lacks would else be that of the file before it.
+        model.backbone.load_state_dict({**start, **weights}, strict=False)
         found[str(file)] = probe.accuracy(model, k)
     return found, probe
 

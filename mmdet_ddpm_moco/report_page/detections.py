@@ -2,14 +2,17 @@
 
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
 from ..engine.submission import RESULTS
 from ..evaluation.detection_matches import evaluate
+from ..utils.coco_annotations import complete_annotations
+from ..utils.fileio import write_json
 from ..visualization.box_cells import COLUMNS, box_cell, grid
-from .blocks import Block, Note
+from .blocks import Block, Note, Picture
 from .pictures import embed
 
 
@@ -27,11 +30,33 @@ def best_and_worst(folder: Path, record: dict[str, Any]) -> list[Block]:
     prefix = Path(record['data']['images_prefix'])
     if not list_file.is_file():
         return [Note(f'No pictures of detections: no list at {list_file}.')]
-    names = {c: n for n, c in record['classes'].items()}
+    try:
+        return [_picture(folder, list_file, prefix, record['classes'])]
+    except Exception as error:
+        # What was measured is shown without it.
+        what = f'{type(error).__name__}: {error}'
+        return [Note(f'No pictures of detections: {what}')]
+
+
+def _picture(
+    folder: Path, list_file: Path, prefix: Path, classes: dict[str, Any]
+) -> Picture:
+    names = {c: n for n, c in classes.items()}
     results = json.loads((folder / RESULTS).read_bytes())
-    truth, evaluation = evaluate(
-        list_file, results, iou_thresholds=np.array([0.5])
-    )
+    coco = json.loads(list_file.read_bytes())
+    # The truth that the submission was measured on.
+    boxes = [
+        box
+        for box in complete_annotations(coco['annotations'], list_file)
+        if box['category_id'] in names
+    ]
+    categories = [dict(id=c, name=n) for c, n in names.items()]
+    with TemporaryDirectory() as made:
+        file = Path(made) / 'truth.json'
+        write_json(file, dict(coco, annotations=boxes, categories=categories))
+        truth, evaluation = evaluate(
+            file, results, iou_thresholds=np.array([0.5])
+        )
     right: list[dict[str, Any]] = []
     wrong: list[dict[str, Any]] = []
     missed: list[dict[str, Any]] = []
@@ -62,4 +87,4 @@ def best_and_worst(folder: Path, record: dict[str, Any]) -> list[Block]:
         'largest boxes that none was right about. True boxes are green, the '
         'detection orange, with its score.'
     )
-    return [embed(grid(rows), caption)]
+    return embed(grid(rows), caption)

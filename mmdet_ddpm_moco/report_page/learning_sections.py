@@ -93,7 +93,8 @@ def admission_part(run: RunFiles) -> list[Block]:
 def read_markdown(file: Path, title: str) -> list[Block]:
     """Sentences and tables of a simple Markdown file, without headings.
 
-    Tables get the title.
+    Tables get the title. Their first column, names of classes, say, stays as
+    it is; others become numbers where they can.
     """
     blocks: list[Block] = []
     rows: list[list[str]] = []
@@ -106,7 +107,7 @@ def read_markdown(file: Path, title: str) -> list[Block]:
             continue
         if rows:
             head, *body = rows
-            numbers = [[_value(cell) for cell in row] for row in body]
+            numbers = [[name, *map(_value, row)] for name, *row in body]
             blocks.append(Table(title, head, numbers, digits=2))
             rows = []
         if text and not text.startswith('#'):

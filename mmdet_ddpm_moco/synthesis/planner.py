@@ -21,7 +21,8 @@ from ..datasets.window_geometry import (
 )
 from ..utils.checks import check_arguments
 
-# Defects tried as a template before one is replaced in any case.
+# Defects tried as a template before one is replaced in any case, and then
+# windows tried over that one.
 _TRIES = 10
 
 
@@ -160,7 +161,14 @@ class WindowPlanner:
                 added = self._addition(kind, index, defect, rng)
                 if added is not None:
                     return added
-        return self._replacement(index, defect, None, rng)
+        # The whole box would grow the mask of this defect, and paint over
+        # smaller ones inside it: only if its own pixels are never visible.
+        own = _own_pixels(self.data.images[index], defect)
+        for painted in (*[own] * _TRIES, None):
+            plan = self._replacement(index, defect, painted, rng)
+            if (plan.alpha == 255).any():
+                break
+        return plan
 
     def _templates(
         self, rng: np.random.RandomState

@@ -11,6 +11,7 @@ from ..evaluation.detection_matches import (
     Matches,
     match_detections,
 )
+from ..utils.coco_annotations import complete_annotations
 from ..utils.errors import InputError, MissingFileError
 from .calibration import Calibration
 from .pseudo_labels import MIN_PROBABILITY
@@ -28,22 +29,33 @@ def read_truth(
         categories (Sequence[Mapping]): Those that it must have, by name.
         images (Sequence[Mapping]): Of which it must have one, by file name.
 
+    Returns:
+        dict: COCO, its annotations complete and numbered from 1.
+
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It is no COCO json, or lacks a category or the images.
+        ValueError: It is no COCO json, lacks a category or the images, has
+            categories of one name, or an annotation without a box.
     """
     if not Path(file).is_file():
         msg = f'no annotations at {file}, which should be the truth'
         raise MissingFileError(msg)
     try:
         truth = json.loads(Path(file).read_bytes())
-        names = {category['name'] for category in truth['categories']}
+        names = [category['name'] for category in truth['categories']]
         lacks = [c['name'] for c in categories if c['name'] not in names]
         shown = {image['file_name'] for image in truth['images']}
-        _ = truth['annotations']
+        numbered = [*truth['images'], *truth['categories']]
+        _ = [entry['id'] for entry in numbered], truth['annotations']
     except (ValueError, KeyError, TypeError) as error:
         msg = f'{file}, which should be the truth, is no COCO json: {error!r}'
         raise InputError(msg) from error
+    if len(set(names)) < len(names):
+        msg = (
+            f'{file}, which should be the truth, has several categories of '
+            f'one name: {", ".join(names)}; rename or remove all but one'
+        )
+        raise InputError(msg)
     if lacks:
         msg = f'{file}, which should be the truth, has no {", ".join(lacks)}'
         raise InputError(msg)
@@ -55,7 +67,8 @@ def read_truth(
             f'{asked[0]} for one'
         )
         raise InputError(msg)
-    return truth
+    complete = complete_annotations(truth['annotations'], file)
+    return dict(truth, annotations=complete)
 
 
 def measure(coco: Mapping[str, Any], known: Mapping[str, Any]) -> list[dict]:
@@ -77,11 +90,8 @@ def measure(coco: Mapping[str, Any], known: Mapping[str, Any]) -> list[dict]:
     shown = dict(
         known,
         images=[i for i in known['images'] if i['id'] in asked],
-        # COCOeval needs numbers as ids, and matches no box whose id is 0.
         annotations=[
-            dict(a, id=number)
-            for number, a in enumerate(known['annotations'], 1)
-            if a['image_id'] in asked
+            a for a in known['annotations'] if a['image_id'] in asked
         ],
     )
     named = {c['id']: category[c['name']] for c in coco['categories']}

@@ -1,6 +1,6 @@
 """Checks of arguments and files, in the place where they enter."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,3 +39,30 @@ def check_annotations(file: str | Path, what: str = '') -> None:
             'tools/prepare_dataset.py'
         )
         raise MissingFileError(msg)
+
+
+def check_class_order(
+    file: str | Path, categories: Sequence[Mapping], classes: Sequence[str]
+) -> None:
+    """Checks that labels mean what the names of the classes say.
+
+    mmdet numbers the classes in the order of the annotation file, whatever
+    that of ``metainfo``. AP does not tell; what goes by name would be wrong.
+
+    Args:
+        file (str | Path): Of annotations, for the message.
+        categories (Sequence[Mapping]): COCO ``categories`` of it.
+        classes (Sequence[str]): Of the data set that reads it.
+
+    Raises:
+        ValueError: The categories that are classes have another order.
+    """
+    found = [c['name'] for c in categories if c.get('name') in classes]
+    wanted = [name for name in classes if name in found]
+    if found != wanted:
+        msg = (
+            f'{file} has the categories {", ".join(found)} and metainfo has '
+            f'the classes {", ".join(wanted)}: MMDetection numbers them in '
+            'the order of the file, so set metainfo=dict(classes=...) to that'
+        )
+        raise InputError(msg)

@@ -172,6 +172,16 @@ class TestSources:
         # The line of c.png is unknown: it is a dataset of its own.
         assert column(rows, 'dataset_id') == [1, 0, 4]
 
+    def test_spaces_in_a_table_separate_no_datasets(self, steel, tmp_path):
+        table = tmp_path / 'lines.csv'
+        table.write_text('line, file_name \nA, b.png\n A,a.png \nA ,c.png\n')
+        source = dict(table=str(table), column='line', dataset_ids='column')
+        prefix = steel['images']['img_prefix']
+        classes, rows = read(dict(source, img_prefix=prefix))
+        assert classes == ('A',)
+        assert names(rows) == ['b.png', 'a.png', 'c.png']
+        assert column(rows, 'dataset_id') == [0, 0, 0]
+
     @pytest.mark.parametrize('share', [0.1, 0.25, 0.5, 0.8])
     def test_share(self, steel, share):
         _, rows = read(

@@ -2,8 +2,13 @@
 
 import pytest
 
-from helpers.contrastive_images import steel_sources
+from helpers.contrastive_images import (
+    steel_sources,
+    write_coco,
+    write_image,
+)
 from mmdet_ddpm_moco.datasets.contrastive_dataset import ContrastiveDataset
+from mmdet_ddpm_moco.utils.errors import InputError
 
 
 @pytest.fixture
@@ -55,6 +60,32 @@ class TestRefusals:
         with pytest.raises(ValueError, match=r'background .*crop=False'):
             ContrastiveDataset([dict(steel['bank'], background=1)])
 
+    def test_a_class_named_as_the_defect_free_windows(self, steel, tmp_path):
+        named = write_coco(
+            tmp_path / 'steel',
+            {'a.png': [('background', (0, 0, 9, 9))]},
+            ['background'],
+            'named.json',
+        )
+        named = dict(named, dataset_ids='class')
+        ContrastiveDataset([named, steel['shots']])
+        with_windows = dict(steel['shots'], background=1)
+        for sources in ([dict(named, background=1)], [named, with_windows]):
+            with pytest.raises(
+                InputError, match=r"named\.json has a class 'background'"
+            ) as e:
+                ContrastiveDataset(sources)
+            assert '\n' not in str(e.value)
+
+    def test_a_folder_named_as_the_defect_free_windows(self, steel, tmp_path):
+        """Its images are such, as its name says."""
+        write_image(tmp_path / 'sorted' / 'background' / '1.png')
+        folder = dict(
+            img_folder=str(tmp_path / 'sorted'), dataset_ids='folder'
+        )
+        data = ContrastiveDataset([dict(steel['shots'], background=1), folder])
+        assert data.metainfo['classes'].count('background') == 1
+
     @pytest.mark.parametrize('share', [0, 1, -0.5, 2])
     def test_share_out_of_range(self, steel, share):
         with pytest.raises(ValueError, match=r'share of a source .*\(0, 1\)'):
@@ -97,6 +128,39 @@ class TestRefusals:
         table.unlink()
         with pytest.raises(FileNotFoundError, match=r'lines\.csv'):
             ContrastiveDataset([source])
+
+    @pytest.mark.parametrize(
+        ('content', 'message'),
+        [
+            ('file_name,line\na.png,Süd\n'.encode('latin-1'), 'as UTF-8'),
+            ('file_name,line\na.png,1\n'.encode('utf-16'), 'as UTF-8'),
+            (b'file_name,line\na.png,1\n\n,2\n', r'row 4 of .*lines\.csv'),
+            (b'line,file_name\n1,a.png\n2\n', r'row 3 of .*lines\.csv'),
+        ],
+        ids=['latin', 'utf-16', 'empty cell', 'no cell'],
+    )
+    def test_damaged_table(self, steel, tmp_path, content, message):
+        table = tmp_path / 'lines.csv'
+        table.write_bytes(content)
+        source = dict(
+            table=str(table),
+            img_prefix=steel['images']['img_prefix'],
+            dataset_ids='column',
+            column='line',
+        )
+        with pytest.raises(InputError, match=message) as e:
+            ContrastiveDataset([source])
+        assert '\n' not in str(e.value)
+
+    @pytest.mark.parametrize('kind', ['images', 'shots', 'bank'])
+    @pytest.mark.parametrize('content', ['{"images": [', '[]', '{}'])
+    def test_damaged_json(self, steel, tmp_path, kind, content):
+        file = tmp_path / 'cut.json'
+        file.write_text(content)
+        source = dict(steel[kind], ann_file=str(file))
+        with pytest.raises(InputError, match=r'cut\.json is damaged') as e:
+            ContrastiveDataset([source])
+        assert '\n' not in str(e.value)
 
     @pytest.mark.parametrize('kind', ['images', 'shots', 'bank'])
     def test_missing_json(self, steel, kind):

@@ -20,6 +20,7 @@ from mmdet_ddpm_moco.datasets.defect_window_dataset import (
     to_tensor,
 )
 from mmdet_ddpm_moco.datasets.window_geometry import defect_alpha
+from mmdet_ddpm_moco.utils.errors import InputError
 
 CATEGORIES = [dict(id=i, name=n) for i, n in enumerate('abc', 1)]
 
@@ -116,8 +117,17 @@ class TestItems:
             assert int(item['label']) in (0, 1, 3)
         assert default_collate(items)['image'].shape == (100, 3, 32, 32)
 
-    def test_gray(self, make):
+    @pytest.mark.parametrize('stored', ['1 channel', '3 equal', 'jpg'])
+    def test_gray(self, make, tmp_path, stored):
         dataset = make([dict(bbox=[20, 20, 9, 9])], channels=1)
+        for image in dataset.data.images:
+            w, h = image.size
+            pixels = np.random.RandomState(0).randint(0, 256, (h, w))
+            pixels = pixels.astype(np.uint8)
+            if stored != '1 channel':
+                pixels = np.repeat(pixels[..., None], 3, axis=2)
+            kind = '.jpg' if stored == 'jpg' else '.png'
+            cv2.imencode(kind, pixels)[1].tofile(str(image.path))
         np.random.seed(0)
         assert dataset[0]['image'].shape == (1, 32, 32)
 
@@ -265,6 +275,15 @@ class TestRefusals:
     ):
         with pytest.raises(ValueError, match='window'):
             make([dict(bbox=[20, 20, 9, 9])], window=window)
+
+    def test_color_images_read_as_gray(self, make):
+        """Gray patches would be pasted into them."""
+        dataset = make([dict(bbox=[20, 20, 9, 9])], channels=1)
+        with pytest.raises(
+            InputError, match=r'0\.png is a color image.* channels=3 .*model'
+        ) as e:
+            dataset.draw(np.random.RandomState(0))
+        assert '\n' not in str(e.value)
 
     def test_missing_annotations(self, tmp_path):
         with pytest.raises(FileNotFoundError, match=r'none\.json'):

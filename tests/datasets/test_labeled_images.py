@@ -10,6 +10,7 @@ from pycocotools import mask as coco_mask
 
 from mmdet_ddpm_moco.datasets import labeled_images
 from mmdet_ddpm_moco.datasets.labeled_images import LabeledImages
+from mmdet_ddpm_moco.utils.errors import InputError
 
 CATEGORIES = [dict(id=1, name='pit'), dict(id=2, name='scratch')]
 
@@ -225,6 +226,30 @@ class TestRefusals:
     def test_no_annotated_defects(self, make, annotations):
         with pytest.raises(ValueError, match='no annotated defect'):
             make(annotations)
+
+    @pytest.mark.parametrize(
+        ('damage', 'named'),
+        [
+            (lambda text: text[: len(text) // 2], ''),
+            (lambda text: '', ''),
+            (lambda text: f'[{text}]', ''),
+            (lambda text: text.replace('categories', 'labels'), 'categories'),
+            (lambda text: text.replace('"width"', '"w"'), 'width'),
+            (lambda text: text.replace('"height"', '"h"'), 'height'),
+            (lambda text: text.replace('"bbox"', '"box"'), 'bbox'),
+        ],
+    )
+    def test_a_damaged_json_is_told_in_one_line(
+        self, make, tmp_path, damage, named
+    ):
+        make([dict(bbox=[1, 1, 5, 5])])
+        file = tmp_path / 'annotations.json'
+        file.write_text(damage(file.read_text()))
+        with pytest.raises(
+            InputError, match=rf'json is damaged.*{named}.*prepare_dataset'
+        ) as caught:
+            LabeledImages(file, tmp_path)
+        assert '\n' not in str(caught.value)
 
 
 def test_it_can_be_pickled(make):

@@ -15,7 +15,7 @@ from helpers.tiny_detection import (
     write_images,
 )
 from helpers.tiny_runs import log_of
-from mmdet_ddpm_moco.engine.pipelines import config_pipelines
+from mmdet_ddpm_moco.engine.pipelines import config_dicts, config_pipelines
 
 
 def two_sets(tmp_path, bank_classes=CLASSES, other_classes=CLASSES):
@@ -93,6 +93,18 @@ def test_sets_with_their_own_order_of_classes(tmp_path, data, bank):
         1,
         0,
     ]
+
+
+def test_classes_in_another_order_than_in_the_file_are_refused(
+    tmp_path, data, bank
+):
+    """mmdet numbers them as the file does: pasted labels would be wrong."""
+    cfg = detector_config(data, tmp_path / 'run', [always(bank)])
+    for dataset in config_dicts(cfg.train_dataloader):
+        if 'metainfo' in dataset:
+            dataset.metainfo = dict(classes=CLASSES[::-1])
+    with pytest.raises(ValueError, match='in the order of the file'):
+        run(cfg)
 
 
 def test_a_bank_of_other_images_is_refused(tmp_path, data):

@@ -139,6 +139,9 @@ def test_categories_that_a_detector_does_not_use(labeled):
     assert used['images'] == labeled.coco['images']
     with pytest.raises(ValueError, match=r'defects, dent, .*, but not pit of'):
         labeled.of_classes(['dent', 'pit'])
+    # mmdet's labels would be those of the other names.
+    with pytest.raises(ValueError, match='in the order of the file'):
+        labeled.of_classes(CLASSES[::-1])
     categories[0]['name'] = 'dirt'
     with pytest.raises(ValueError, match='several categories of one name'):
         labeled.of_classes(CLASSES)

@@ -5,10 +5,12 @@ import json
 import cv2
 import numpy as np
 import pytest
+from pycocotools import mask as mask_utils
 
 from helpers.scripted_detector import scripted_config
 from helpers.tiny_detection import CLASSES, SIZE
 from mmdet_ddpm_moco.engine.submission_images import submission_images
+from mmdet_ddpm_moco.utils.errors import InputError
 
 
 @pytest.fixture
@@ -20,6 +22,21 @@ def edit(data, **changes):
     path = data / 'train.json'
     path.write_text(json.dumps(dict(json.loads(path.read_text()), **changes)))
     return path
+
+
+def rle():
+    """A mask of 6 columns and 3 rows, from column 5 and row 8."""
+    mask = np.zeros((SIZE, SIZE), np.uint8, order='F')
+    mask[8:11, 5:11] = 1
+    compressed = mask_utils.encode(mask)
+    return dict(compressed, counts=compressed['counts'].decode())
+
+
+def uncompressed():
+    """The same, with its runs as numbers."""
+    gap = SIZE - 3
+    runs = [5 * SIZE + 8, *[3, gap] * 5, 3, SIZE * SIZE - 10 * SIZE - 11]
+    return dict(size=[SIZE, SIZE], counts=runs)
 
 
 def test_the_test_set_of_the_config(cfg, data):
@@ -46,6 +63,32 @@ def test_ids_of_a_list_are_kept_without_annotations(cfg, data):
         dict(id=1, name='dent'),
         dict(id=2, name='scratch'),
     ]
+
+
+@pytest.mark.parametrize(
+    'shape, box',
+    [
+        ([[5, 8, 11, 8.5, 7, 11]], [5, 8, 6, 3]),
+        ([[5, 8, 6, 8, 6, 9], [9, 10, 11, 10, 11, 11.5]], [5, 8, 6, 3.5]),
+        (rle(), [5, 8, 6, 3]),
+        (uncompressed(), [5, 8, 6, 3]),
+    ],
+)
+def test_a_segmentation_without_a_box_gets_one(cfg, data, shape, box):
+    given = dict(id=0, image_id=2, category_id=1, segmentation=shape)
+    list_file = edit(data, annotations=[given])
+    (found,) = submission_images(cfg, CLASSES, list_file).coco['annotations']
+    area = box[2] * box[3]
+    # No box with the id 0 would ever be found.
+    assert found == dict(given, id=1, bbox=box, area=area, iscrowd=0)
+
+
+@pytest.mark.parametrize('shape', [{}, dict(segmentation=[])])
+def test_neither_a_box_nor_a_segmentation(cfg, data, shape):
+    given = dict(id=7, image_id=2, category_id=1, **shape)
+    list_file = edit(data, annotations=[given])
+    with pytest.raises(InputError, match=r'annotation 7 of .*train\.json has'):
+        submission_images(cfg, CLASSES, list_file)
 
 
 def test_categories_are_in_the_order_of_the_labels(cfg, data):

@@ -144,7 +144,12 @@ class BrightDetector(ScriptedDetector):
         return data_samples
 
 
-def test_what_all_views_have_found_is_as_sure_as_before(tmp_path, data):
+@pytest.mark.parametrize(
+    'padding', [(), (dict(type='Pad', size=(3 * SIZE, 4 * SIZE)),)]
+)
+def test_what_all_views_have_found_is_as_sure_as_before(
+    tmp_path, data, padding
+):
     file = data / 'images/0.png'
     pixels = np.full((SIZE, SIZE), 9, np.uint8)
     pixels[3:9, 20:25] = 255
@@ -157,7 +162,7 @@ def test_what_all_views_have_found_is_as_sure_as_before(tmp_path, data):
     resize = dict(
         type='Resize', scale=(2 * SIZE, 2 * SIZE), interpolation='nearest'
     )
-    cfg.test_dataloader.dataset.pipeline.insert(1, resize)
+    cfg.test_dataloader.dataset.pipeline[1:1] = [resize, *padding]
     pack = cfg.test_dataloader.dataset.pipeline[-1]
     pack.meta_keys = (*pack.meta_keys, 'scale_factor')
     for found in (

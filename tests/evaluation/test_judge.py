@@ -11,7 +11,12 @@ from mmdet.datasets import VOCDataset
 from mmdet.registry import MODELS
 from mmengine.config import Config
 
-from mmdet_ddpm_moco.evaluation.judge import Judge, dataset_classes
+from mmdet_ddpm_moco.evaluation.judge import (
+    Judge,
+    class_names,
+    dataset_classes,
+)
+from mmdet_ddpm_moco.utils.fileio import write_json
 from mmdet_ddpm_moco.utils.paths import shipped
 
 CLASSES = ('dent', 'scratch')
@@ -163,3 +168,20 @@ def test_classes_of_a_data_set(tmp_path):
         assert found == CLASSES
     assert dataset_classes(kind) == VOCDataset.METAINFO['classes']
     assert dataset_classes(dict(type=VOCDataset)) == dataset_classes(kind)
+
+
+def test_classes_in_another_order_than_in_the_file(tmp_path):
+    """mmdet numbers them in the order of the file."""
+    cfg = copy.deepcopy(config())
+    dataset = cfg.test_dataloader.dataset
+    dataset.update(data_root=str(tmp_path), ann_file='test.json')
+    # Not there: nothing to compare with.
+    assert class_names(cfg, {}) == CLASSES
+    names = ('dirt', *CLASSES)
+    write_json(
+        tmp_path / 'test.json',
+        dict(categories=[dict(id=i, name=n) for i, n in enumerate(names)]),
+    )
+    assert class_names(cfg, {}) == CLASSES
+    with pytest.raises(ValueError, match='in the order of the file'):
+        class_names(cfg, dict(dataset_meta=dict(classes=CLASSES[::-1])))

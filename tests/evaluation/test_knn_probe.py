@@ -55,6 +55,19 @@ def test_each_file_is_evaluated(tmp_path, labeled):
     assert found[str(blind)] <= 0.5
 
 
+def test_what_a_file_lacks_is_not_that_of_the_file_before(tmp_path, labeled):
+    state = build(seed=3).backbone.state_dict()
+    first = [k for k in state if 'bn1.' in k and k[-4:] in ('ight', 'bias')]
+    part, other = tmp_path / 'part.pth', tmp_path / 'other.pth'
+    torch.save({k: v for k, v in state.items() if k not in first}, part)
+    # All images look alike after these scales.
+    torch.save({k: v * (k not in first) for k, v in state.items()}, other)
+    files = [part, other, part]
+    found, _ = backbone_accuracies(config(scale=32), files[1:], labeled, k=3)
+    alone, _ = backbone_accuracies(config(scale=32), files[:1], labeled, k=3)
+    assert found[str(part)] == alone[str(part)] != found[str(other)]
+
+
 def test_the_initial_weights_are_the_same_each_time(labeled):
     torch.manual_seed(1)
     one, _ = backbone_accuracies(config(scale=32), [], labeled)

@@ -1,9 +1,11 @@
 """The page of a run: all that is there, and nothing that runs."""
 
+import json
 import os
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
 from helpers.made_runs import (
@@ -12,7 +14,7 @@ from helpers.made_runs import (
     write_start,
     write_submission,
 )
-from mmdet_ddpm_moco.report_page import page
+from mmdet_ddpm_moco.report_page import detections, page
 from mmdet_ddpm_moco.report_page.page import write_report
 
 
@@ -109,6 +111,69 @@ def test_the_three_newest_submissions_are_shown(tmp_path):
     assert 'Older submissions are not shown: test1, test0.' in texts
 
 
+def edit_list(run, change):
+    """Changes each annotation of the list of the run's submission."""
+    file = run.parents[1] / 'data/annotations/train.json'
+    coco = json.loads(file.read_text())
+    for annotation in coco['annotations']:
+        change(annotation)
+    file.write_text(json.dumps(coco))
+    return file, coco
+
+
+@pytest.fixture
+def cells(monkeypatch):
+    """What is cut out, as detected or missed and its category and box."""
+    cut = []
+
+    def box_cell(box, *_, detected):
+        cut.append((detected, box['category_id'], box['bbox']))
+        return np.zeros((168, 168, 3), np.uint8)
+
+    monkeypatch.setattr(detections, 'box_cell', box_cell)
+    return cut
+
+
+def test_pictures_are_of_what_was_measured(run, cells):
+    def change(annotation):
+        annotation['id'] -= 1
+        del annotation['area']
+
+    file, coco = edit_list(run, change)
+    # The detector lacks this category.
+    coco['categories'].append(dict(id=9, name='other'))
+    more = dict(id=2, image_id=1, category_id=9, bbox=[0, 0, 60, 60])
+    file.write_text(
+        json.dumps(dict(coco, annotations=[*coco['annotations'], more]))
+    )
+    record = json.loads((run / 'submission/submission.json').read_text())
+    rows = []
+    draw = detections.grid
+
+    def grid(given):
+        rows.extend(map(len, given))
+        return draw(given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(detections, 'grid', grid)
+        (picture,) = detections.best_and_worst(run / 'submission', record)
+    assert picture.kind == 'picture'
+    assert rows == [1, 1, 1]  # right, wrong, missed
+    assert cells == [
+        (True, 0, [4, 4, 16, 25]),
+        (True, 1, [40, 40, 9, 9]),
+        (False, 1, [4, 4, 16, 25]),
+    ]
+
+
+def test_tables_and_curves_stay_without_the_picture(run):
+    edit_list(run, lambda annotation: annotation.pop('bbox'))
+    texts = read(run).texts
+    assert 'dent, AP50 62.5' in texts
+    (note,) = (t for t in texts if t.startswith('No pictures of detections'))
+    assert 'has neither a bbox' in note
+
+
 def test_the_root_of_the_stages_shows_the_same(run):
     root = read(run.parent).texts
     own = read(run).texts
@@ -199,6 +264,16 @@ def test_only_our_own_script_and_style_may_run(run):
         # Jinja escapes the quotes, which the browser undoes.
         allowed = page._content_hash(text).strip("'")
         assert f'{tag}-src &#39;{allowed}&#39;' in policy
+
+
+def test_names_of_classes_are_no_numbers(run):
+    names = '01', '1_0', 'nan', '1.5'
+    (run.parent / 'scenes/report.md').write_text(
+        '| class | boxes | recall |\n| --- | --- | --- |\n'
+        + ''.join(f'| {name} | 2 | 0.5 |\n' for name in names)
+    )
+    texts = read(run).texts
+    assert {*names, '0.50'} <= {*texts}
 
 
 def test_what_admission_said(run):

@@ -336,6 +336,25 @@ def test_replacing_a_defect_leaves_the_others_unchanged(tmp_path):
     assert erased == 0
 
 
+def test_without_a_free_area_a_defect_keeps_its_shape(tmp_path):
+    """Nothing but its own pixels is painted, as in any replacement."""
+    long, small = ('scratch', 10, 10, 140, 140), ('pit', 50, 100, 12, 8)
+    masks = {1: [[10, 10, 16, 10, 150, 144, 150, 150, 144, 150, 10, 16]]}
+    data = LabeledImages(
+        *write_images(tmp_path, [[long, small]], (160, 160), masks=masks)
+    )
+    image = data.images[0]
+    own = image.mask(image.defects[0])
+    planning = planner(data, mix=dict(add=0.5, null=0.5))
+    plans = [planning.plan(number) for number in range(60)]
+    parts = [plan for plan in plans if plan.replaces == 1]
+    assert len(parts) > 10
+    for plan in parts:
+        visible = plan.alpha == 255
+        assert visible.any()
+        assert not (visible & ~crop(own, plan.window)).any()
+
+
 @pytest.mark.parametrize(
     ('changes', 'words'),
     [

@@ -16,6 +16,7 @@ from mmdet_ddpm_moco.teacher.report import (
     report_rows,
     report_text,
 )
+from mmdet_ddpm_moco.utils.errors import InputError
 
 CALIBRATIONS = (
     Calibration('pit', (0.0, 1.0), (0.0, 0.5)),
@@ -107,6 +108,38 @@ def test_what_is_right_is_measured_where_the_truth_is_known(truth):
     pit, rust = measure(made(), known)
     assert pit == dict(right=1, recall=0.5)
     assert rust == dict(right=0, recall=0)
+
+
+def test_a_truth_need_not_have_what_can_be_computed(truth):
+    coco = json.loads(truth.read_text())
+    for annotation in coco['annotations']:
+        for key in ('id', 'area', 'iscrowd'):
+            del annotation[key]
+    truth.write_text(json.dumps(coco))
+    known = read_truth(truth, CATEGORIES, made()['images'])
+    assert measure(made(), known)[0] == dict(right=1, recall=0.5)
+
+
+def test_a_truth_that_could_not_be_measured_is_refused_at_once(truth):
+    coco = json.loads(truth.read_text())
+    for change, complaint in (
+        (
+            dict(categories=[*coco['categories'], dict(id=9, name='pit')]),
+            'one name: rust, pit, pit; rename or remove',
+        ),
+        (
+            dict(annotations=[dict(id=4, image_id=1, category_id=1)]),
+            'annotation 4 of .* has neither',
+        ),
+        (
+            dict(annotations=[dict(bbox=[1, 2, 3, 4], image_id=1)]),
+            'annotation no. 1 of .* has no category_id; add it',
+        ),
+        (dict(images=[dict(file_name='a.png')]), 'is no COCO json'),
+    ):
+        truth.write_text(json.dumps(dict(coco, **change)))
+        with pytest.raises(InputError, match=complaint):
+            read_truth(truth, CATEGORIES, made()['images'])
 
 
 def test_a_truth_of_other_images_is_refused_at_once(truth):

@@ -122,6 +122,26 @@ def test_the_tool_writes_pictures(config, tmp_path, monkeypatch, capsys):
     assert grid.shape == (CELL + LEGEND, 3 * CELL, 3)
 
 
+def test_the_tool_takes_a_hook_as_an_option(
+    config, tmp_path, monkeypatch, capsys
+):
+    config().dump(tmp_path / 'tiny.py')
+    hook = f"dict(type='{HOOK}', bank='{config.bank}', prob=1.0)"
+    args = ['--out', tmp_path / 'out', '--num', '2', '--cfg-options']
+    for option in (
+        [f'custom_hooks=[{hook}]'],
+        [
+            f'custom_hooks.0.{key}={value}'
+            for key, value in dict(
+                type=HOOK, bank=config.bank, prob=1.0
+            ).items()
+        ],
+    ):
+        run_tool(monkeypatch, tmp_path / 'tiny.py', *args, *option)
+        said = capsys.readouterr().out
+        assert '2 samples; boxes: 2 real, 2 added, 0 replaced' in said
+
+
 @pytest.mark.parametrize(
     'args, message',
     [

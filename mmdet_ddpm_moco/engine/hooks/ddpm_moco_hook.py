@@ -28,7 +28,12 @@ from ..pipelines import (
     loads_annotations,
     type_name,
 )
-from ..training_set_checks import augment_of, check_labels, check_windows
+from ..training_set_checks import (
+    augment_of,
+    check_classes,
+    check_labels,
+    check_windows,
+)
 from .contrastive_init_hook import ContrastiveInitHook, check_twins
 
 
@@ -219,8 +224,8 @@ class DDPMMoCoHook(Hook):
             it already are left as they are.
 
         Raises:
-            ValueError: None loads annotations, or one has another bank or
-                other scenes.
+            ValueError: None loads annotations, one has another bank or
+                other scenes, or classes in another order than its file.
         """
         datasets = loading_datasets(dataset)
         if not datasets:
@@ -229,6 +234,8 @@ class DDPMMoCoHook(Hook):
                 'DDPMMoCoHook inserts DiffusionDefectAugment; add it'
             )
             raise InputError(msg)
+        for inner in datasets:
+            check_classes(inner)
         settings = self._settings()
         inserted = [self._insert(d, settings, log) for d in datasets]
         return datasets, sum(inserted)

@@ -21,6 +21,9 @@ _EDGE = 2.0
 _CUT_PRIORITY = 0.5
 # A part is dropped if a whole box of its class covers this share of it.
 _COVERED = 0.7
+# Boxes that are compared with all others at once: a large image has tens of
+# thousands, and the memory of all pairs would be their square.
+_ROWS = 256
 
 
 @MODELS.register_module()
@@ -128,17 +131,20 @@ def covered_parts(
     Returns:
         Tensor: bool (N, ).
     """
-    low = torch.maximum(boxes[:, None, :2], boxes[None, :, :2])
-    high = torch.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
-    inside = (high - low).clamp(min=0).prod(-1)
+    part = torch.zeros_like(cut)
+    whole = boxes[~cut]
     area = (boxes[:, 2:] - boxes[:, :2]).prod(-1).clamp(min=1e-6)
-    covers = (
-        (inside >= _COVERED * area[:, None])
-        & (labels[:, None] == labels)
-        & (priority[None] >= priority[:, None])
-        & ~cut[None]
-    )
-    return cut & covers.any(1)
+    for rows in cut.nonzero()[:, 0].split(_ROWS):
+        low = torch.maximum(boxes[rows, None, :2], whole[None, :, :2])
+        high = torch.minimum(boxes[rows, None, 2:], whole[None, :, 2:])
+        inside = (high - low).clamp(min=0).prod(-1)
+        covers = (
+            (inside >= _COVERED * area[rows, None])
+            & (labels[rows, None] == labels[~cut])
+            & (priority[~cut] >= priority[rows, None])
+        )
+        part[rows] = covers.any(1)
+    return part
 
 
 def _moved(found: DetDataSample) -> Tensor:

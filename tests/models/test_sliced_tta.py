@@ -6,6 +6,7 @@ import torch
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 
+from mmdet_ddpm_moco.models import sliced_tta
 from mmdet_ddpm_moco.models.sliced_tta import SlicedTTAModel, covered_parts
 
 CFG = dict(nms=dict(type='nms', iou_threshold=0.5), max_per_img=3)
@@ -126,3 +127,34 @@ def test_masks_are_refused():
 
     with pytest.raises(ValueError, match='masks'):
         merged(Masks([[0, 0, 20, 20]], [0.9]), TWO, (100, 160))
+
+
+def test_parts_against_each_pair(monkeypatch):
+    monkeypatch.setattr(sliced_tta, '_ROWS', 7)
+    generator = torch.Generator().manual_seed(0)
+    corner = torch.rand(60, 2, generator=generator) * 20
+    size = 1 + torch.rand(60, 2, generator=generator) * 15
+    boxes = torch.cat([corner, corner + size], 1)
+    priority = torch.rand(60, generator=generator)
+    labels = torch.randint(2, (60,), generator=generator)
+    cut = torch.rand(60, generator=generator) < 0.5
+
+    def is_part(i, j):
+        (left, top, right, low), (x0, y0, x1, y1) = boxes[i], boxes[j]
+        shared = (min(right, x1) - max(left, x0)).clamp(min=0)
+        shared = shared * (min(low, y1) - max(top, y0)).clamp(min=0)
+        own = (right - left) * (low - top)
+        return (
+            not cut[j]
+            and labels[i] == labels[j]
+            and priority[j] >= priority[i]
+            and shared >= sliced_tta._COVERED * own
+        )
+
+    wanted = [
+        bool(cut[i]) and any(is_part(i, j) for j in range(60))
+        for i in range(60)
+    ]
+    assert any(wanted)
+    found = covered_parts(boxes, priority, labels, cut)
+    assert found.tolist() == wanted

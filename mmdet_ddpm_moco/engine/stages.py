@@ -23,21 +23,17 @@ it. It also does if a source of its config has ``root/scenes/defects.json`` as
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import fields
 from pathlib import Path
 
 from mmengine.config import Config
-from mmengine.dist import barrier, is_main_process
+from mmengine.dist import barrier
 from mmengine.logging import print_log
 
-from ..synthesis.settings import BankOptions, training_images
-from ..utils.dist import all_ranks, long_timeout_group, main_process_first
+from ..utils.dist import long_timeout_group, main_process_first
 from ..utils.errors import InputError, MissingFileError
-from ..utils.fileio import read_json
 from .admission import admit
+from .bank_stage import bank_stage
 from .inputs import (
-    images_of,
     inputs_of,
     scenes_of,
     stage_outputs,
@@ -46,10 +42,10 @@ from .inputs import (
 from .leakage import check_planned_leakage
 from .learning_from_scenes import learn_from_scenes
 from .run_record import RunRecord
-from .stage import Stage, clear_away, flags, sole_maker
+from .stage import Stage, sole_maker
 from .stage_config import learned_by_backbone, stage_config
 from .teacher_stage import read_teacher, teacher_stage
-from .training import can_resume, is_finished, train
+from .training_stage import training_stage
 
 
 def stages_of(cfg: Config, launcher: str = 'none') -> list[Stage]:
@@ -85,7 +81,7 @@ def stages_of(cfg: Config, launcher: str = 'none') -> list[Stage]:
     if checkpoint and _among(checkpoint, checkpoints):
         moco = _stage_config(cfg, 'backbone', root / 'moco', launcher)
         learn_from_scenes('backbone', moco, cfg, teacher)
-        found['backbone'] = _training_stage(
+        found['backbone'] = training_stage(
             cfg, 'backbone', moco, Path(checkpoint)
         )
         makers = dict(bank='bank', scenes='teacher')
@@ -99,8 +95,8 @@ def stages_of(cfg: Config, launcher: str = 'none') -> list[Stage]:
         if learns:
             needs['generator'] = {'teacher'}
         generator = root / 'ddpm' / 'generator'
-        found['generator'] = _training_stage(cfg, 'generator', ddpm, generator)
-        found['bank'] = _bank_stage(
+        found['generator'] = training_stage(cfg, 'generator', ddpm, generator)
+        found['bank'] = bank_stage(
             ddpm, generator, Path(bank), cfg.stages.bank
         )
     stages = _in_order(found, needs)
@@ -246,107 +242,3 @@ def _stage_config(
     stage.work_dir = str(work_dir)
     stage.launcher = launcher
     return stage
-
-
-def _training_stage(
-    detector: Config, name: str, cfg: Config, output: Path
-) -> Stage:
-
-    def fresh() -> bool:
-        return output.exists() and is_finished(cfg)
-
-    def make() -> None:
-        resume = can_resume(cfg)
-        if resume:
-            print_log(f'resuming the unfinished run in {cfg.work_dir}')
-        elif is_main_process():
-            clear_away(Path(cfg.work_dir))
-        barrier()
-        train(cfg, resume=resume)
-
-    command = f'python tools/train.py {cfg.filename} --work-dir {cfg.work_dir}'
-    options = detector.stages[name].get('options')
-    if options:
-        command += f' {flags(dict(cfg_options=options))}'
-    if detector.stages[name].get('scenes'):
-        # Its own config knows nothing of the scenes.
-        command = f'python tools/train.py {detector.filename}'
-    return Stage(
-        name,
-        output,
-        fresh,
-        make,
-        command,
-        lambda: images_of(cfg.train_dataloader),
-    )
-
-
-def _bank_stage(
-    ddpm: Config, generator: Path, out: Path, recipe: Mapping
-) -> Stage:
-    images = training_images(ddpm)
-    options = dict(recipe)
-    num = options.pop('num', None)
-    known = [field.name for field in fields(BankOptions)]
-    unknown = sorted(set(options) - set(known))
-    if num is None or unknown:
-        wrong = f'has no {", ".join(unknown)}' if unknown else 'needs num'
-        msg = f'stages.bank {wrong}; it takes num and {", ".join(known)}'
-        raise InputError(msg)
-
-    def settings() -> dict:
-        # Synthesis needs diffusers; a detector that reuses its bank does not.
-        from ..synthesis.generator import load_generator
-        from ..synthesis.run import bank_settings
-
-        return bank_settings(
-            load_generator(generator),
-            images['ann_file'],
-            BankOptions(**options),
-        )
-
-    def fresh() -> bool:
-        found = read_json(out / 'manifest.json')
-        # A run that was killed before it cleared up leaves its settings.
-        if not (found and generator.exists()) or is_begun():
-            return False
-        wanted = settings()
-        return (
-            found['asked'] == num
-            and found.get('missed') == wanted.get('missed')
-            and wanted.items() <= found.items()
-        )
-
-    def is_begun() -> bool:
-        return (out / 'settings.json').exists()
-
-    def clear_the_way() -> None:
-        from ..bank.lock import is_started, locked
-
-        if not out.exists() or is_started(out, settings()):
-            return
-        with ExitStack() as held:
-            if is_begun():
-                # Another run may be writing what is to be moved.
-                held.enter_context(locked(out))
-            clear_away(out)
-
-    def make() -> None:
-        from ..synthesis.generator import load_generator
-        from ..synthesis.run import synthesize_bank
-
-        main_process_first(clear_the_way)
-        synthesize_bank(
-            all_ranks(lambda: load_generator(generator)),
-            images['ann_file'],
-            images['img_prefix'],
-            out,
-            num=num,
-            **options,
-        )
-
-    command = (
-        f'python tools/synthesize.py {ddpm.filename} --generator {generator} '
-        f'--out {out} --num {num} {flags(options)}'
-    )
-    return Stage('bank', out, fresh, make, command.rstrip())

@@ -43,6 +43,12 @@ def names(cfg):
 def test_teachers_come_first_and_start_without_it(new):
     cfg = read_detector(new)
     assert names(cfg) == ['teacher', 'backbone']
+    # A command that knows of the scenes: the stage's own config may not.
+    config = (
+        new if cfg.stages.backbone.get('scenes') else new.parent / 'moco.py'
+    )
+    command = stages_of(cfg)[1].command
+    assert command.startswith(f'python tools/train.py {config}')
     assert cfg.custom_hooks[0].checkpoint  # the detector's own stays
     assert not own_hooks(teacher_config(cfg))
 

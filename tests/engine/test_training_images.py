@@ -170,7 +170,7 @@ def test_a_leak_is_refused_before_stages_are_made(
     cfg.custom_hooks[0].allow_leakage = allowed
     made = []
     monkeypatch.setattr(
-        'mmdet_ddpm_moco.engine.stages.train',
+        'mmdet_ddpm_moco.engine.training_stage.train',
         lambda cfg, resume: made.append(cfg),
     )
     data = json.loads((root / 'train.json').read_text())

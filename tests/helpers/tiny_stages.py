@@ -13,7 +13,13 @@ import pytest
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from mmdet_ddpm_moco.engine import stage, stages, teacher_stage, training
+from mmdet_ddpm_moco.engine import (
+    stage,
+    stages,
+    teacher_stage,
+    training,
+    training_stage,
+)
 from mmdet_ddpm_moco.engine.run_record import FILE as RECORD
 from mmdet_ddpm_moco.engine.stages import check_prepared, stages_of
 from mmdet_ddpm_moco.synthesis import painter, run
@@ -102,7 +108,7 @@ def make_stages_quick(monkeypatch):
     log = []
     name_runs_apart(monkeypatch)
     monkeypatch.setattr(run, 'BLOCK', 4)
-    for module in (stages, stage, teacher_stage):
+    for module in (stages, stage, teacher_stage, training_stage):
         monkeypatch.setattr(
             module, 'print_log', lambda text, *_, **__: log.append(text)
         )

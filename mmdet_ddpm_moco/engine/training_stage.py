@@ -1,0 +1,59 @@
+"""A stage that trains a config of its own: the generator or the backbone."""
+
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.dist import barrier, is_main_process
+from mmengine.logging import print_log
+
+from .inputs import images_of
+from .stage import Stage, clear_away, flags
+from .training import can_resume, is_finished, train
+
+
+def training_stage(
+    detector: Config, name: str, cfg: Config, output: Path
+) -> Stage:
+    """The stage of a generator or a backbone.
+
+    Args:
+        detector (Config): With the stages.
+        name (str): Of the stage among them.
+        cfg (Config): Its own config, with the ``work_dir``.
+        output (Path): What its training exports.
+
+    Returns:
+        Stage: Resumes what was killed; output of other settings is set
+        aside.
+    """
+
+    def fresh() -> bool:
+        return output.exists() and is_finished(cfg)
+
+    def make() -> None:
+        resume = can_resume(cfg)
+        if resume:
+            print_log(f'resuming the unfinished run in {cfg.work_dir}')
+        elif is_main_process():
+            clear_away(Path(cfg.work_dir))
+        barrier()
+        train(cfg, resume=resume)
+
+    recipe = detector.stages[name]
+    if recipe.get('scenes'):
+        # The stage's own config knows nothing of them.
+        command = f'python tools/train.py {detector.filename}'
+    else:
+        command = (
+            f'python tools/train.py {cfg.filename} --work-dir {cfg.work_dir}'
+        )
+        if recipe.get('options'):
+            command += f' {flags(dict(cfg_options=recipe["options"]))}'
+    return Stage(
+        name,
+        output,
+        fresh,
+        make,
+        command,
+        lambda: images_of(cfg.train_dataloader),
+    )

@@ -2,8 +2,6 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,7 @@ import cv2
 import numpy as np
 
 from ..bank.compositing import Box
-from ..utils.checks import check_annotations
+from ..utils.checks import check_annotations, refuse_damaged
 from ..utils.errors import InputError, MissingFileError
 from .window_geometry import outer_box
 
@@ -138,19 +136,6 @@ class LabeledImages:
             self._cache[index] = pixels
             self._cache_left -= pixels.nbytes
         return pixels
-
-
-@contextmanager
-def refuse_damaged(ann_file: str | Path) -> Iterator[None]:
-    """Raises ``InputError`` where the contents of a COCO json are not such."""
-    try:
-        yield
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        msg = (
-            f'{ann_file} is damaged or no COCO json of annotated images '
-            f'({error!r}); make it with tools/prepare_dataset.py'
-        )
-        raise InputError(msg) from error
 
 
 def _parse(

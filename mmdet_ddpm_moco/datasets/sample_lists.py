@@ -17,16 +17,11 @@ from typing import Any
 import numpy as np
 
 from ..bank.compositing import Box
-from ..utils.checks import check_annotations, check_arguments
+from ..utils.checks import check_annotations, check_arguments, refuse_damaged
 from ..utils.errors import InputError, MissingFileError
 from ..utils.fileio import IMAGE_SUFFIXES
 from ..utils.image_files import image_files
-from .labeled_images import (
-    BACKGROUND,
-    LabeledImage,
-    LabeledImages,
-    refuse_damaged,
-)
+from .labeled_images import BACKGROUND, LabeledImage, LabeledImages
 from .window_geometry import find_free_box
 
 # Sizes tried per window before an image is considered full.

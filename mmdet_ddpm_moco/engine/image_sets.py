@@ -8,8 +8,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from ..datasets.labeled_images import refuse_damaged
-from ..utils.checks import check_class_order
+from ..utils.checks import check_class_order, refuse_damaged
 from ..utils.errors import InputError, MissingFileError
 from ..utils.image_files import image_files, image_size
 from ..utils.provenance import fingerprints
@@ -88,7 +87,7 @@ class ImageSet:
                 'labeled'
             )
             raise InputError(msg)
-        check_class_order(self.ann_file, self.coco['categories'], names)
+        check_class_order(self.ann_file, names, self.coco['categories'])
         kept = [c for c in self.coco['categories'] if c['name'] in names]
         ids = {category['id'] for category in kept}
         boxes = [

@@ -4,16 +4,13 @@ What is wrong with either would else end a run in a worker, in the middle of
 an epoch, or not at all.
 """
 
-import json
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from mmdet.datasets import CocoDataset
 from mmengine.runner import Runner
 
 from ..bank.format import BankWindow
-from ..datasets.labeled_images import refuse_damaged
 from ..datasets.transforms.diffusion_defect_augment import (
     DiffusionDefectAugment,
 )
@@ -65,13 +62,8 @@ def check_classes(dataset: Any) -> None:
     Raises:
         ValueError: Its file has the classes in another order.
     """
-    if not isinstance(dataset, CocoDataset):
-        return
-    file = Path(dataset.ann_file)
-    if file.suffix == '.json' and file.is_file():
-        with refuse_damaged(file):
-            categories = json.loads(file.read_bytes())['categories']
-        check_class_order(file, categories, dataset.metainfo['classes'])
+    if isinstance(dataset, CocoDataset):
+        check_class_order(dataset.ann_file, dataset.metainfo['classes'])
 
 
 def check_windows(runner: Runner, datasets: Sequence[Any]) -> None:

@@ -53,7 +53,7 @@ class Matches:
 
 
 def match_detections(
-    ann_file: str | Path,
+    ann_file: str | Path | Mapping[str, Any],
     detections: str | Path | Sequence[Mapping[str, Any]],
     iou_type: str = 'bbox',
     by_class: bool = True,
@@ -64,8 +64,8 @@ def match_detections(
     matched.
 
     Args:
-        ann_file (str | Path): COCO annotations, json. Every image counts,
-            also one without boxes or detections.
+        ann_file (str | Path | Mapping): COCO annotations, or a json file of
+            them. Every image counts, also one without boxes or detections.
         detections (str | Path | Sequence[Mapping]): Results in COCO's
             format: ``image_id``, ``category_id``, ``bbox`` (x, y, width,
             height in pixels) and ``score``, or a json file of them. There
@@ -105,7 +105,7 @@ def match_detections(
 
 
 def evaluate(
-    ann_file: str | Path,
+    ann_file: str | Path | Mapping[str, Any],
     detections: str | Path | Sequence[Mapping[str, Any]],
     *,
     iou_type: str = 'bbox',
@@ -115,7 +115,7 @@ def evaluate(
     """The matching half of ``COCOeval``, of at most 100 detections.
 
     Args:
-        ann_file (str | Path): See :func:`match_detections`.
+        ann_file (str | Path | Mapping): See :func:`match_detections`.
         detections (str | Path | Sequence[Mapping]): Likewise.
         iou_type (str): Likewise.
         iou_thresholds (np.ndarray): In (0, 1]. Defaults to COCO's ten.
@@ -133,10 +133,11 @@ def evaluate(
     # pycocotools prints how long it took.
     with contextlib.redirect_stdout(io.StringIO()):
         truth = _load_truth(ann_file)
+        source = 'the truth' if isinstance(ann_file, Mapping) else ann_file
         # Not COCO.loadRes, which changes what it is given and fails on no
         # detections at all.
         annotations = [
-            _annotation(number, detection, truth, ann_file)
+            _annotation(number, detection, truth, source)
             for number, detection in enumerate(load_detections(detections))
         ]
         found = _index(dict(truth.dataset, annotations=annotations))
@@ -220,8 +221,11 @@ def _index(dataset: dict) -> COCO:
     return coco
 
 
-def _load_truth(ann_file: str | Path) -> COCO:
-    dataset = _load_json(ann_file)
+def _load_truth(ann_file: str | Path | Mapping[str, Any]) -> COCO:
+    if isinstance(ann_file, Mapping):
+        dataset, ann_file = dict(ann_file), 'the truth'
+    else:
+        dataset = _load_json(ann_file)
     keys = ('images', 'annotations', 'categories')
     is_coco = isinstance(dataset, dict) and all(key in dataset for key in keys)
     if not is_coco or not (dataset['images'] and dataset['categories']):

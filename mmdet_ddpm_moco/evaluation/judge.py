@@ -1,6 +1,5 @@
 """The judge: a trained detector that looks for synthesized defects."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -169,10 +168,7 @@ def class_names(cfg: Config, meta: Mapping[str, Any]) -> tuple[str, ...]:
     else:
         classes = dataset_classes(dataset)
     root = Path(dataset.get('data_root') or '')
-    file = root / (dataset.get('ann_file') or '')
-    if file.suffix == '.json' and file.is_file():
-        categories = json.loads(file.read_bytes()).get('categories') or ()
-        check_class_order(file, categories, classes)
+    check_class_order(root / (dataset.get('ann_file') or ''), classes)
     return classes
 
 

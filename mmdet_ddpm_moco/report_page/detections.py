@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,6 @@ import numpy as np
 from ..engine.submission import RESULTS
 from ..evaluation.detection_matches import evaluate
 from ..utils.coco_annotations import complete_annotations
-from ..utils.fileio import write_json
 from ..visualization.box_cells import COLUMNS, box_cell, grid
 from .blocks import Block, Note, Picture
 from .pictures import embed
@@ -51,12 +49,11 @@ def _picture(
         if box['category_id'] in names
     ]
     categories = [dict(id=c, name=n) for c, n in names.items()]
-    with TemporaryDirectory() as made:
-        file = Path(made) / 'truth.json'
-        write_json(file, dict(coco, annotations=boxes, categories=categories))
-        truth, evaluation = evaluate(
-            file, results, iou_thresholds=np.array([0.5])
-        )
+    truth, evaluation = evaluate(
+        dict(coco, annotations=boxes, categories=categories),
+        results,
+        iou_thresholds=np.array([0.5]),
+    )
     right: list[dict[str, Any]] = []
     wrong: list[dict[str, Any]] = []
     missed: list[dict[str, Any]] = []

@@ -1,6 +1,8 @@
 """Checks of arguments and files, in the place where they enter."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +43,23 @@ def check_annotations(file: str | Path, what: str = '') -> None:
         raise MissingFileError(msg)
 
 
+@contextmanager
+def refuse_damaged(ann_file: str | Path) -> Iterator[None]:
+    """Raises ``InputError`` where the contents of a COCO json are not such."""
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        msg = (
+            f'{ann_file} is damaged or no COCO json of annotated images '
+            f'({error!r}); make it with tools/prepare_dataset.py'
+        )
+        raise InputError(msg) from error
+
+
 def check_class_order(
-    file: str | Path, categories: Sequence[Mapping], classes: Sequence[str]
+    file: str | Path,
+    classes: Sequence[str],
+    categories: Sequence[Mapping] | None = None,
 ) -> None:
     """Checks that labels mean what the names of the classes say.
 
@@ -50,13 +67,22 @@ def check_class_order(
     that of ``metainfo``. AP does not tell; what goes by name would be wrong.
 
     Args:
-        file (str | Path): Of annotations, for the message.
-        categories (Sequence[Mapping]): COCO ``categories`` of it.
+        file (str | Path): Of annotations. What is no local json is not
+            checked.
         classes (Sequence[str]): Of the data set that reads it.
+        categories (Sequence[Mapping], optional): COCO ``categories`` of it,
+            where it has been read. Defaults to None.
 
     Raises:
         ValueError: The categories that are classes have another order.
     """
+    if categories is None:
+        if Path(file).suffix != '.json' or not Path(file).is_file():
+            return
+        with refuse_damaged(file):
+            known = json.loads(Path(file).read_bytes())
+            # A list of images alone has none.
+            categories = known.get('categories') or ()
     found = [c['name'] for c in categories if c.get('name') in classes]
     wanted = [name for name in classes if name in found]
     if found != wanted:

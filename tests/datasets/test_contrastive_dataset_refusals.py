@@ -16,6 +16,16 @@ def steel(tmp_path):
     return steel_sources(tmp_path)
 
 
+def lines(steel, table):
+    """A source whose datasets are the lines of a table."""
+    return dict(
+        table=str(table),
+        img_prefix=steel['images']['img_prefix'],
+        dataset_ids='column',
+        column='line',
+    )
+
+
 class TestRefusals:
     def test_no_sources(self):
         with pytest.raises(ValueError, match='sources is empty'):
@@ -117,12 +127,7 @@ class TestRefusals:
     def test_incomplete_table(self, steel, tmp_path, text, message):
         table = tmp_path / 'lines.csv'
         table.write_text(text)
-        source = dict(
-            table=str(table),
-            img_prefix=steel['images']['img_prefix'],
-            dataset_ids='column',
-            column='line',
-        )
+        source = lines(steel, table)
         with pytest.raises(ValueError, match=rf'lines\.csv has {message}'):
             ContrastiveDataset([source])
         table.unlink()
@@ -142,12 +147,7 @@ class TestRefusals:
     def test_damaged_table(self, steel, tmp_path, content, message):
         table = tmp_path / 'lines.csv'
         table.write_bytes(content)
-        source = dict(
-            table=str(table),
-            img_prefix=steel['images']['img_prefix'],
-            dataset_ids='column',
-            column='line',
-        )
+        source = lines(steel, table)
         with pytest.raises(InputError, match=message) as e:
             ContrastiveDataset([source])
         assert '\n' not in str(e.value)

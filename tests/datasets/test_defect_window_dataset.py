@@ -335,9 +335,7 @@ class TestWindowSizes:
             assert default_collate(items)['image'].shape[2:] == size
         assert len(sizes) > 3
 
-    def test_batches_draw_each_window_as_often_as_single_draws(
-        self, scratched
-    ):
+    def test_labels_weigh_in_batches_as_in_single_draws(self, scratched):
         np.random.seed(0)
         share = Counter()
         for _ in range(400):

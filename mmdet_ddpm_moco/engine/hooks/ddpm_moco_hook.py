@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from mmengine.hooks import Hook
@@ -12,27 +11,18 @@ from mmengine.runner.base_loop import BaseLoop
 
 from ...bank.reader import DefectBank
 from ...bank.scenes import Scenes
-from ...datasets.transforms.diffusion_defect_augment import (
-    DiffusionDefectAugment,
-)
 from ...datasets.transforms.scene_swap import SceneSwap
 from ...utils.checks import check_arguments
 from ...utils.errors import InputError
 from ...utils.provenance import read_record
-from ..inputs import hook_configs, stage_outputs
+from ..inputs import stage_outputs
 from ..leakage import check_leakage
-from ..pipelines import (
-    config_pipelines,
-    insert_config,
-    loading_datasets,
-    loads_annotations,
-    type_name,
-)
-from ..training_set_checks import (
-    augment_of,
-    check_classes,
-    check_labels,
-    check_windows,
+from ..pipelines import insert_config, loading_datasets
+from ..training_set_checks import augment_of, check_labels, check_windows
+from ..transform_insertion import (
+    change_config,
+    insert_transform,
+    restart_workers,
 )
 from .contrastive_init_hook import ContrastiveInitHook, check_twins
 
@@ -212,33 +202,8 @@ class DDPMMoCoHook(Hook):
     def add_to(
         self, dataset: Any, log: Callable[[str], None]
     ) -> tuple[list[Any], int]:
-        """Inserts the transform into a built training data set.
-
-        Args:
-            dataset (BaseDataset): It, in any wrappers.
-            log (Callable): Takes a line about each pipeline.
-
-        Returns:
-            tuple[list, int]: The data sets inside that load annotations, in
-            order, and into how many of them it was inserted: those that have
-            it already are left as they are.
-
-        Raises:
-            ValueError: None loads annotations, one has another bank or
-                other scenes, or classes in another order than its file.
-        """
-        datasets = loading_datasets(dataset)
-        if not datasets:
-            msg = (
-                'no training pipeline has LoadAnnotations, after which '
-                'DDPMMoCoHook inserts DiffusionDefectAugment; add it'
-            )
-            raise InputError(msg)
-        for inner in datasets:
-            check_classes(inner)
-        settings = self._settings()
-        inserted = [self._insert(d, settings, log) for d in datasets]
-        return datasets, sum(inserted)
+        """:func:`insert_transform`, with what this hook gives."""
+        return insert_transform(dataset, self._settings(), log)
 
     def _settings(self) -> dict[str, Any]:
         """Arguments of the transform."""
@@ -284,71 +249,7 @@ class DDPMMoCoHook(Hook):
                 f'DDPMMoCoHook: training uses {self.scenes}: '
                 f'{len(opened.usable())} of {len(opened)} scenes have labels'
             )
-        self._change_config(runner, cfg, classes)
-        self._restart_workers(runner)
-
-    @staticmethod
-    def _insert(
-        dataset: Any, settings: dict, log: Callable[[str], None]
-    ) -> bool:
-        own = augment_of(dataset)
-        if own is not None:
-            for part, opened in (
-                ('bank', own.bank),
-                ('scenes', own.scene_swap and own.scene_swap.scenes),
-            ):
-                wanted = settings.get(part)
-                if wanted is not None and (
-                    not opened
-                    or opened.root.resolve() != Path(wanted).resolve()
-                ):
-                    msg = (
-                        f'a training pipeline has {own} already, so that '
-                        f'{part}={wanted!r} of DDPMMoCoHook would not be '
-                        'used; give bank and scenes in one place alone'
-                    )
-                    raise InputError(msg)
-            return False
-        transform = DiffusionDefectAugment(
-            **settings, classes=dataset.metainfo['classes']
-        )
-        at = loads_annotations(dataset)
-        assert at is not None
-        dataset.pipeline.transforms.insert(at + 1, transform)
-        log(
-            f'DDPMMoCoHook: inserted {transform} after LoadAnnotations of '
-            f'the training {type(dataset).__name__}'
-        )
-        return True
-
-    @staticmethod
-    def _change_config(
-        runner: Runner, cfg: dict, classes: list[list[str]]
-    ) -> None:
-        """Has the dumped config hold the pipelines that are run."""
-        order = iter(classes)
-        for pipeline in config_pipelines(runner.cfg.get('train_dataloader')):
-            if any(type_name(t) == 'LoadAnnotations' for t in pipeline):
-                own = next(order, classes[0])
-                insert_config(pipeline, dict(cfg, classes=own))
-        for pipeline in config_pipelines(hook_configs(runner.cfg)):
-            insert_config(pipeline, dict(cfg, classes=classes[0]))
-        runner.dump_config()
-        runner.message_hub.update_info('cfg', runner.cfg.pretty_text)
-
-    def _restart_workers(self, runner: Runner) -> None:
-        """Gives workers that already run the new pipeline.
-
-        MMEngine before 0.10.8 calls ``iter()`` on the loader when it builds
-        an iteration-based loop.
-        """
-        iterator: Any = getattr(runner.train_loop, 'dataloader_iterator', None)
-        if getattr(iterator, '_iterator', None) is None:
-            return
+        change_config(runner, cfg, classes)
         # Kept: closing it would close the generator that an InfiniteSampler
         # shares between its iterators.
-        self._replaced = iterator
-        runner.train_dataloader._iterator = None
-        runner.train_loop.dataloader_iterator = type(iterator)(
-            runner.train_dataloader
-        )
+        self._replaced = restart_workers(runner)

@@ -6,6 +6,7 @@ from typing import Any
 
 from mmdet_ddpm_moco.ablation.experiment import ALL, Experiment, Variant
 from mmdet_ddpm_moco.ablation.measure import (
+    detections_of,
     mean_scores,
     prepare_runs,
     valid_records,
@@ -56,7 +57,8 @@ def _experiment(
 
     def variant(name: str, note: str = '', **changed: Any) -> Variant:
         options = {**data, **changed.pop('options', {})}
-        file = here / 'variants' / f'{name}.py'
+        trained = changed.get('tta_of', name)
+        file = here / 'variants' / f'{trained}.py'
         return Variant(
             name, file, (seed,), options=options, note=note, **changed
         )
@@ -73,6 +75,9 @@ def _experiment(
         variants=(
             variant(REFERENCE),
             variant('scenes', options=scenes),
+            variant('kinds', options=scenes),
+            variant('baseline_tta', tta_of=REFERENCE),
+            variant('kinds_tta', tta_of='kinds', options=scenes),
             variant('bank', options=bank),
             variant('scenes_bank', options={**scenes, **bank}),
             variant(
@@ -106,10 +111,7 @@ def pool(here: Path, data_root: Path, folds: Sequence[Experiment]) -> None:
         name = run.name
         if name in known or not all(name in records for records in found):
             continue
-        detections = [
-            sorted(Path(configs.detector.work_dir).glob('*.bbox.json'))
-            for _, configs in runs
-        ]
+        detections = [detections_of(*run) for run in runs]
         if not all(detections):
             # Records are kept longer than work folders.
             print(f'{name} is not scored over all folds: detections are gone')

@@ -28,6 +28,10 @@ from .stopwatch import Stopwatch
 # Seconds between checks of the locks of other processes.
 WAIT = 10
 
+# How files of detections end, and those of test-time augmentation before it.
+DETECTIONS = '.bbox.json'
+TTA = '_tta'
+
 
 def prepare_runs(
     experiment: Experiment, only: Sequence[str] = ()
@@ -173,6 +177,20 @@ def _is_free(experiment: Experiment, configs: RunConfigs) -> bool:
         return free
 
 
+def detections_of(run: Run, configs: RunConfigs) -> list[Path]:
+    """Detections of a run, a COCO json for each scored checkpoint.
+
+    They are there until its work folder is deleted. A variant that is tested
+    with test-time augmentation shares the folder with the one that is trained.
+    """
+    tta = bool(run.variant.tta_of)
+    return sorted(
+        file
+        for file in Path(configs.detector.work_dir).glob(f'*{DETECTIONS}')
+        if file.name.endswith(TTA + DETECTIONS) is tta
+    )
+
+
 def measure_run(
     experiment: Experiment, run: Run, configs: RunConfigs, command: Command
 ) -> dict:
@@ -200,7 +218,7 @@ def measure_run(
     for checkpoint in _last_checkpoints(last, experiment.checkpoints):
         name = 'detections' if checkpoint == last else checkpoint.stem
         tta = bool(run.variant.tta_of)
-        detections = folder / f'{name}{"_tta" if tta else ""}.bbox.json'
+        detections = folder / f'{name}{TTA * tta}{DETECTIONS}'
         detect(file, checkpoint, detections, command, tta=tta)
         matches = match_detections(experiment.test_set, detections)
         scored.append(

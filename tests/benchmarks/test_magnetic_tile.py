@@ -163,6 +163,7 @@ def here(tmp_path, monkeypatch):
     (folder / 'fully_supervised.py').write_text(VARIANT)
     teacher = "stages = dict(root='run', teacher=dict(unlabeled='x'))"
     (folder / 'scenes.py').write_text(VARIANT + teacher)
+    (folder / 'kinds.py').write_text(VARIANT + teacher)
     shipped = 'ddpm/ddpm_unet32_1xb16-3ki_magnetic-tile.py'
     bank = (
         f"stages = dict(root='run', generator=dict(config='{shipped}'), "
@@ -224,6 +225,27 @@ def test_variants_are_scored_when_all_folds_are_finished(data, here):
     assert row.startswith(
         f'| fully_supervised | 1 | 100.0 | {difference:+.1f}'
     )
+
+
+def test_flips_are_scored_apart_from_one_view_of_the_same_detectors(
+    data, here
+):
+    write_images(data / 'images', [f'{i:02}.png' for i in range(1, 61)])
+    tools = FakeTools(baseline=1, tta=2)
+    tools.kept = (360, 540, 720)
+    folds = fold_experiments(here, data, 0)
+    for fold in folds:
+        run_experiment(fold, ['baseline', 'baseline_tta'], tools)
+    assert len(tools.trained()) == FOLDS
+    pool(here, data, folds)
+    one_view, flips = read_records(results(here))[0]
+    assert (one_view['variant'], flips['variant']) == (
+        'baseline',
+        'baseline_tta',
+    )
+    # Of the 20 defects 3 are missed, or 6.
+    assert one_view['any_kind'] == pytest.approx(85, abs=2)
+    assert flips['any_kind'] == pytest.approx(70, abs=2)
 
 
 def test_folds_are_compared_where_both_are_measured(data, here):

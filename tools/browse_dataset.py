@@ -13,7 +13,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from mmdet_ddpm_moco.utils.cli import one_line_errors, progress_bar
-from mmdet_ddpm_moco.utils.config_action import ConfigAction
+from mmdet_ddpm_moco.utils.config_options import ConfigAction
 from mmdet_ddpm_moco.utils.errors import InputError
 
 

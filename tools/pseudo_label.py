@@ -8,7 +8,7 @@ from mmengine.config import Config
 
 from mmdet_ddpm_moco.teacher.settings import FLIPS, TeacherOptions
 from mmdet_ddpm_moco.utils.cli import one_line_errors
-from mmdet_ddpm_moco.utils.config_action import ConfigAction
+from mmdet_ddpm_moco.utils.config_options import ConfigAction, merge_options
 
 
 def parse_args() -> argparse.Namespace:
@@ -91,7 +91,7 @@ def main() -> None:
     given = {f.name: getattr(args, f.name) for f in fields(TeacherOptions)}
     options = TeacherOptions(**dict(given, flips=tuple(args.flips)))
     cfg = Config.fromfile(find_config(args.config))
-    cfg.merge_from_dict(args.cfg_options or {})
+    merge_options(cfg, args.cfg_options)
     cfg = teacher_config(cfg)
     labeled = labeled_images(cfg)
     unlabeled = unlabeled_images(

@@ -18,7 +18,7 @@ from mmdet_ddpm_moco.utils.cli import (
     one_line_errors,
     set_local_rank,
 )
-from mmdet_ddpm_moco.utils.config_action import ConfigAction
+from mmdet_ddpm_moco.utils.config_options import ConfigAction
 from mmdet_ddpm_moco.utils.paths import find_config
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import mmpretrain
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.registry import DATASETS, DefaultScope
 
 from benchmarks.speed.cli import (
@@ -26,6 +26,7 @@ from benchmarks.speed.step import step_rows
 from benchmarks.speed.table import Row, write_speeds
 from benchmarks.speed.views import pipeline_rows, view_settings
 from mmdet_ddpm_moco.utils.cli import one_line_errors
+from mmdet_ddpm_moco.utils.config_options import ConfigAction, merge_options
 from mmdet_ddpm_moco.utils.errors import InputError
 from mmdet_ddpm_moco.utils.paths import find_config
 
@@ -148,7 +149,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=ConfigAction,
         metavar='KEY=VALUE',
         help='settings of the config to change',
     )
@@ -161,7 +162,7 @@ def main() -> None:
     args = parse_args()
 
     cfg = Config.fromfile(find_config(args.config))
-    cfg.merge_from_dict(args.cfg_options or {})
+    merge_options(cfg, args.cfg_options)
     rows, setting = measure_pretraining(
         cfg,
         parts=args.only,

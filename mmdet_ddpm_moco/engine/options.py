@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
 from mmengine.logging import print_log
 
+from ..utils.config_options import merge_options
 from ..utils.dist import init_ranks
 from ..utils.errors import InputError, MissingFileError
 from .inputs import fill_hooks
@@ -27,12 +28,7 @@ def apply_options(cfg: Config, args: argparse.Namespace) -> Config:
         ValueError: An option does not fit the config.
     """
     cfg.launcher = args.launcher
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
-        hooks = cfg.get('custom_hooks')
-        if isinstance(hooks, dict):
-            # What MMEngine makes of custom_hooks.0.type=... without a list.
-            cfg.custom_hooks = [hooks[number] for number in sorted(hooks)]
+    merge_options(cfg, args.cfg_options)
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:

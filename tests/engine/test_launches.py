@@ -18,7 +18,6 @@ from helpers.tiny_detection import (
 from helpers.tool_runs import OURS, THEIRS, call
 from mmdet_ddpm_moco.engine.inputs import images_of
 from mmdet_ddpm_moco.engine.pipelines import config_dicts, config_pipelines
-from mmdet_ddpm_moco.utils.config_action import ConfigAction
 from mmdet_ddpm_moco.utils.errors import InputError
 
 TOOLS = pytest.mark.parametrize(
@@ -199,31 +198,6 @@ def test_the_line_by_its_number_on_our_command_line(job, monkeypatch):
     options = settings(job, 'custom_hooks.0')
     call(monkeypatch, OURS, job.write(), '--cfg-options', *options)
     assert KeepBoxesHook.all() == [2] * 4
-
-
-@pytest.mark.parametrize(
-    ('text', 'value'),
-    [
-        ('3', 3),
-        ('a,b', ['a', 'b']),
-        ('[(1,2),x]', [(1, 2), 'x']),
-        ('epoch_{}.pth', 'epoch_{}.pth'),
-        ('[dict(a=1, b=dict(c=None))]', [dict(a=1, b=dict(c=None))]),
-        ("{'a': [dict()], 'b': -1}", dict(a=[{}], b=-1)),
-        ("(dict(type='X'),)", (dict(type='X'),)),
-    ],
-)
-def test_values_of_options(text, value):
-    assert ConfigAction._parse_iterable(text) == value
-
-
-@pytest.mark.parametrize(
-    'text',
-    ['[dict(a=b)]', '[dict(a=1]', 'dict(**x)', '[dict(a=open("f"))]'],
-)
-def test_options_that_are_no_values(text):
-    with pytest.raises(InputError, match='is no value of Python'):
-        ConfigAction._parse_iterable(text)
 
 
 BASE = """

@@ -4,7 +4,7 @@ import ast
 import re
 from typing import Any
 
-from mmengine.config import DictAction
+from mmengine.config import Config, DictAction
 
 from .errors import InputError
 
@@ -32,6 +32,23 @@ class ConfigAction(DictAction):
                 """--cfg-options "custom_hooks=[dict(type='X')]\""""
             )
             raise InputError(msg) from None
+
+
+def merge_options(cfg: Config, options: dict | None) -> None:
+    """Overrides settings of a config, in place.
+
+    Args:
+        cfg (Config): Changed.
+        options (dict | None): As :class:`ConfigAction` parsed them; None
+            changes nothing.
+    """
+    if options is None:
+        return
+    cfg.merge_from_dict(options)
+    hooks = cfg.get('custom_hooks')
+    if isinstance(hooks, dict):
+        # What MMEngine makes of custom_hooks.0.type=... without a list.
+        cfg.custom_hooks = [hooks[number] for number in sorted(hooks)]
 
 
 def _literal(node: ast.expr) -> Any:

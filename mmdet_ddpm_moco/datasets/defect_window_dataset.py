@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import cast
 
-import cv2
 import numpy as np
 import torch
 from mmengine.registry import DATASETS
@@ -25,9 +24,6 @@ _STEP = 8
 Rng = np.random.RandomState
 # numpy's global generator, which MMEngine seeds in every worker.
 _GLOBAL_RNG = cast(Rng, np.random)
-# Mean difference of the channels, in gray levels, of an image that counts as
-# gray at most: not 0, as JPEG adds a little.
-_GRAY = 1
 # Pixels uint8 (H, W, C), alpha uint8 (H, W) and label of a window.
 Drawn = tuple[np.ndarray, np.ndarray, int]
 
@@ -95,7 +91,6 @@ class DefectWindowDataset(Dataset):
         self.window = window
         self.max_window = max_window
         self.length = length
-        self._colors_known = channels != 1
         small = min((min(i.size), i.file_name) for i in self.data.images)
         if small[0] < window:
             msg = (
@@ -197,29 +192,9 @@ class DefectWindowDataset(Dataset):
             alpha = defect_alpha(window, image.size, choice.box, shape)
             if alpha.any():
                 break
-        self._check_colors()
+        self.data.check_colors()
         pixels = crop(self.data.read(choice.index), window)
         return pixels, alpha, choice.label
-
-    def _check_colors(self) -> None:
-        """Refuses color images that would be read as gray.
-
-        A generator of gray windows would leave gray patches in them. One
-        image is read, when the first window is cut.
-        """
-        if self._colors_known:
-            return
-        path = next(i.path for i in self.data.images if i.defects)
-        pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
-        if pixels is None:
-            return  # told by the data when the image is drawn
-        if np.abs(np.diff(pixels.astype(np.int16))).mean() > _GRAY:
-            msg = (
-                f'{path} is a color image, read with channels=1; set '
-                'channels=3 in the model and in its data set'
-            )
-            raise InputError(msg)
-        self._colors_known = True
 
     def _size(
         self, box: Box, image_size: tuple[int, int], rng: Rng

@@ -19,6 +19,10 @@ BACKGROUND = 'background'
 # Size of the cache of decoded images; further ones are read each time.
 CACHE_BYTES = 256 * 2**20
 
+# Mean difference of the channels, in gray levels, of an image that counts as
+# gray at most: not 0, as JPEG adds a little.
+_GRAY = 1
+
 
 @dataclass(frozen=True)
 class Defect:
@@ -91,6 +95,7 @@ class LabeledImages:
     ) -> None:
         check_annotations(ann_file)
         self.channels = channels
+        self._colors_known = channels != 1
         self._cache: dict[int, np.ndarray] = {}
         self._cache_left = CACHE_BYTES
         with refuse_damaged(ann_file):
@@ -111,6 +116,31 @@ class LabeledImages:
     def present(self) -> list[int]:
         """Labels of the classes that have at least one annotation."""
         return [i for i, found in enumerate(self.by_class) if found]
+
+    def check_colors(self) -> None:
+        """Refuses color images that would be read as gray.
+
+        A generator of gray windows would leave gray patches in them. One
+        image is read, when this is first called.
+
+        Raises:
+            ValueError: The first image with a defect is a color image, and
+                ``channels`` is 1.
+        """
+        if self._colors_known:
+            return
+        path = next(i.path for i in self.images if i.defects)
+        pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        if pixels is None:
+            return  # told when it is read
+        if np.abs(np.diff(pixels.astype(np.int16))).mean() > _GRAY:
+            msg = (
+                f'{path} is a color image, read with channels=1; set '
+                'channels=3 in the model and in its data set, and train the '
+                'generator so'
+            )
+            raise InputError(msg)
+        self._colors_known = True
 
     def read(self, index: int) -> np.ndarray:
         """Pixels of an image: uint8 (H, W, channels). Not to be modified."""

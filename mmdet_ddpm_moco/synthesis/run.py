@@ -216,7 +216,8 @@ def open_hosts(
 
     Raises:
         FileNotFoundError: The json is missing.
-        ValueError: Its classes are not those of the generator.
+        ValueError: Its classes are not those of the generator, or its images
+            are in color and the generator paints gray windows.
     """
     data = LabeledImages(ann_file, img_prefix, generator.channels)
     if data.classes != generator.classes:
@@ -225,6 +226,7 @@ def open_hosts(
             f'{ann_file} has {data.classes}; train a generator on it'
         )
         raise InputError(msg)
+    data.check_colors()
     return data
 
 

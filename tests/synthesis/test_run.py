@@ -24,6 +24,7 @@ from mmdet_ddpm_moco.synthesis.generator import load_generator, save_generator
 from mmdet_ddpm_moco.synthesis.planner import WindowPlanner
 from mmdet_ddpm_moco.synthesis.run import bank_settings, synthesize_bank
 from mmdet_ddpm_moco.synthesis.settings import DEFAULT_MIX, BankOptions
+from mmdet_ddpm_moco.utils.errors import InputError
 from mmdet_ddpm_moco.utils.provenance import (
     merge_records,
     read_record,
@@ -180,6 +181,15 @@ def test_classes_of_another_data_set(tmp_path, generator):
     with pytest.raises(ValueError, match='dent') as error:
         make(generator, images, tmp_path / 'bank')
     assert "'a'" in str(error.value)
+    assert not (tmp_path / 'bank').exists()
+
+
+def test_a_gray_generator_on_color_images(generator, tmp_path):
+    """As one that an earlier version trained; patches would be gray."""
+    colored = write_images(tmp_path / 'color', channels=3)
+    with pytest.raises(InputError, match='is a color image') as error:
+        make(generator, colored, tmp_path / 'bank')
+    assert '\n' not in str(error.value)
     assert not (tmp_path / 'bank').exists()
 
 

@@ -1,14 +1,12 @@
 # Faster R-CNN R50-FPN on NEU-DET, for one GPU, with what won from ImageNet:
-# averaged weights and scenes. 20 images per class are labeled, the others are
-# not. R50 itself has not been measured; EfficientNet-Lite0 has, in
-# ddpm_moco/faster-rcnn_lite0_fpn_scenes_1xb4-2880i_neu-det.py.
-#
-# With a backbone that learned the kinds that teachers tell, and images tested
-# in their flips, it gained 2 points of AP50 more:
+# averaged weights, scenes, and a backbone that learned the kinds that teachers
+# tell. 20 images per class are labeled, the others are not. Test it in its
+# flips, too: tools/test.py ... --tta. R50 itself has not been measured;
+# EfficientNet-Lite0 has, in
 # ddpm_moco/faster-rcnn_lite0_fpn_scenes-kinds_1xb4-2880i_neu-det.py.
 #
-# Defect bank and MoCo v2 did not help on NEU-DET. On your images a
-# bank may, as on magnetic tiles; `admission` has folds of your labels decide:
+# A defect bank did not help on NEU-DET. On your images one may, as on magnetic
+# tiles; `admission` has folds of your labels decide:
 #
 #     stages = dict(
 #         generator=dict(config='my_ddpm.py'),
@@ -55,7 +53,7 @@ randomness = dict(seed=0)
 
 custom_hooks = [
     _base_.averaged_weights,
-    # Takes the scenes that the stages make.
+    # Takes the scenes and the backbone that the stages make.
     dict(type='mmdet_ddpm_moco.DDPMMoCoHook'),
 ]
 # Three teachers, each on 80 of the labeled images, label the unlabeled ones.
@@ -66,5 +64,11 @@ stages = dict(
         # read.
         unlabeled=_base_.data_root + 'annotations/train.json',
         options={'train_cfg.max_iters': 1350},
+    ),
+    # Learns what teachers and labels call the same kind, on all images.
+    backbone=dict(
+        config='mocov2/mocov2_r50_1xb64-coslr-530i_neu-det.py',
+        scenes=True,
+        options={'model.head.loss.instance_weight': 0.0},
     ),
 )

@@ -88,10 +88,10 @@ def test_config_builds(path):
 def test_teachers_are_the_detector_without_what_knows_all_labels():
     path = ROOT / 'configs/faster_rcnn_ddpm_moco.py'
     cfg = Config.fromfile(path)
-    # With all parts, which this config leaves out.
-    made = dict(config='mocov2/mocov2_r50_1xb128-coslr-200e_neu-det.py')
+    # With a bank, and a backbone that learned from no teacher.
+    del cfg.stages.backbone['scenes']
     ddpm = dict(config='ddpm/ddpm_unet64_1xb64-20ki_neu-det.py')
-    cfg.stages.update(backbone=made, generator=ddpm, bank=dict(num=10))
+    cfg.stages.update(generator=ddpm, bank=dict(num=10))
     cfg = fill_hooks(cfg)
     root = cfg.stages.root
     averaged, hook = cfg.custom_hooks
@@ -254,6 +254,32 @@ def test_kinds_are_contrasted_as_they_were_measured():
         assert source['ann_file'] == defects
         assert source['dataset_ids'] == 'class'
         assert source['crop'] is False
+
+
+def test_a_resnet_50_is_contrasted_as_the_measured_backbone():
+    theirs, ours = (
+        Config.fromfile(ROOT / 'configs' / name)
+        for name in (
+            'ddpm_moco/faster-rcnn_lite0_fpn_scenes-kinds_1xb4-2880i_'
+            'neu-det.py',
+            'faster_rcnn_ddpm_moco.py',
+        )
+    )
+    trained = [stage_config(c, c.stages.backbone) for c in (theirs, ours)]
+    assert differences(*trained) == {'model'}
+    models = [cfg.model.to_dict() for cfg in trained]
+    for model in models:
+        for part in ('backbone', 'data_preprocessor'):
+            del model[part]
+        del model['neck']['in_channels'], model['neck']['hid_channels']
+    assert models[0] == models[1]
+    recipes = [dict(cfg.stages.backbone) for cfg in (theirs, ours)]
+    for recipe in recipes:
+        del recipe['config']
+    assert recipes[0] == recipes[1]
+    normalized = trained[1].model.data_preprocessor
+    for key in ('mean', 'std'):
+        assert normalized[key] == ours.model.data_preprocessor[key]
 
 
 def test_each_file_name_is_of_one_config_alone():

@@ -162,15 +162,15 @@ DEMO = 'demo/faster-rcnn_{}.py'
         ),
         (
             DEMO.format('baseline'),
-            DEMO.format('scenes'),
+            DEMO.format('scenes-kinds'),
             'work_dirs/demo',
-            ['scenes'],
+            ['checkpoint', 'scenes'],
         ),
         (
             DEMO.format('baseline'),
-            DEMO.format('scenes_ddpm'),
+            DEMO.format('scenes-kinds_ddpm'),
             'work_dirs/demo',
-            ['bank', 'scenes'],
+            ['bank', 'checkpoint', 'scenes'],
         ),
     ],
 )

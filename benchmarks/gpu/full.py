@@ -14,7 +14,7 @@ from benchmarks.gpu.parts import average_precision
 from benchmarks.gpu.results import Results, Row
 
 PART = 'full'
-RECIPE = 'faster-rcnn_lite0_fpn_scenes_1xb4-2880i_neu-det'
+RECIPE = 'faster-rcnn_lite0_fpn_scenes-kinds_1xb4-2880i_neu-det'
 EXPERIMENT = 'from_scratch.py'
 # Processes that share the experiment, and the card.
 TOGETHER = 4
@@ -37,9 +37,10 @@ def run_full(results: Results, device: str, root: Path, work: Path) -> bool:
     logs = results.folder / 'logs'
     if device == 'cpu' or read_note(work)['what'] == STAND_IN:
         took, text = run([root / 'tools/demo.py'], logs / 'demo.log')
-        table = [x for x in text.splitlines() if x.startswith('scenes_ddpm')]
+        table = [x for x in text.splitlines() if x.startswith('scenes-kinds')]
         shown = table[-1] if table else 'no table'
-        results.add(Row(PART, 'demo: AP, AP50', shown, how=f'{took:.0f} s'))
+        what = 'demo: AP, AP50, both with flips'
+        results.add(Row(PART, what, shown, how=f'{took:.0f} s'))
         return bool(table)
     # Its figures on CPUs are known, and its weights are in a package.
     config = root / 'configs' / 'ddpm_moco' / f'{RECIPE}.py'
@@ -50,11 +51,14 @@ def run_full(results: Results, device: str, root: Path, work: Path) -> bool:
     took, _ = run(command, logs / 'full_train.log')
     results.add(Row(PART, 'recipe: teachers to detector', took, 's'))
     last = (runs / 'last_checkpoint').read_text().strip()
-    _, text = run(
-        [root / 'tools/test.py', config, last], logs / 'full_test.log'
-    )
-    for name, value in average_precision(text).items():
-        results.add(Row(PART, f'recipe: {name} of the test split', value, '%'))
+    test = [root / 'tools/test.py', config, last]
+    for how, options in (('', []), (', with flips', ['--tta'])):
+        _, text = run(
+            [*test, *options], logs / f'full_test{"".join(options)}.log'
+        )
+        for name, value in average_precision(text).items():
+            what = f'recipe: {name} of the test split{how}'
+            results.add(Row(PART, what, value, '%'))
     ablate(results, root, work, logs)
     return True
 

@@ -15,6 +15,7 @@ variants = dict(
         own_method=True,
         note="mmdet's, set as softteacher_settings.py found it best",
     ),
+    softteacher_tta=dict(tta_of='softteacher'),
     fully_supervised=dict(
         config='variants/quick_fully_supervised.py',
         seeds=[0],

@@ -3,7 +3,8 @@
 import hashlib
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -22,6 +23,9 @@ from ..utils.provenance import fingerprints
 
 Image = Mapping[str, Any]
 
+# Images between two savings: what a kill can cost.
+PART = 500
+
 
 def predictions(
     detector: tuple[Path, Path],
@@ -35,7 +39,8 @@ def predictions(
     """Detections of each view of each image, kept in a file.
 
     They are made once: the file holds a digest of the weights, the settings
-    of the detector, the images and the flips.
+    of the detector, the images and the flips. Those of every ``PART`` images
+    are saved beside it, so that a kill costs no more.
 
     Args:
         detector (tuple[Path, Path]): Its config and its weights.
@@ -67,11 +72,42 @@ def predictions(
     key = digest.hexdigest()
     found = _read_predictions(file, key)
     if found is None:
-        judge = load_judge(*detector, classes, device)
-        found = list(_predict(judge, images, prefix, flips, file))
+        load = partial(load_judge, *detector, classes, device)
+        found = _in_parts(load, images, prefix, flips, file, key)
         _write_predictions(file, key, found)
+        for part in file.parent.glob(f'{file.stem}.*{file.suffix}'):
+            part.unlink()
     step = len(flips)
     return [found[i : i + step] for i in range(0, len(found), step)]
+
+
+def _in_parts(
+    load: Callable[[], Judge],
+    images: Sequence[Image],
+    prefix: Path,
+    flips: Sequence[str],
+    file: Path,
+    key: str,
+) -> list[Detections]:
+    """Detects, and saves each part of the images that is finished."""
+    judge, found = None, []
+    label = f'teacher {file.parent.name}, {file.stem.replace("_", " ")}'
+    with tqdm(total=len(images) * len(flips), desc=label, unit='view') as bar:
+        for start in range(0, len(images), PART):
+            part = images[start : start + PART]
+            saved = file.with_name(f'{file.stem}.{start}{file.suffix}')
+            views = _read_predictions(saved, key)
+            if views is None:
+                judge = judge or load()
+                views = []
+                for view in _predict(judge, part, prefix, flips):
+                    views.append(view)
+                    bar.update()
+                _write_predictions(saved, key, views)
+            else:
+                bar.update(len(views))
+            found += views
+    return found
 
 
 def _read_predictions(file: Path, key: str) -> list[Detections] | None:
@@ -114,7 +150,6 @@ def _predict(
     images: Sequence[Image],
     prefix: Path,
     flips: Sequence[str],
-    file: Path,
 ) -> Iterator[Detections]:
     """Detections of each view, in the coordinates of the unflipped image."""
 
@@ -132,9 +167,7 @@ def _predict(
                 yield flip_image(pixels, flip)
 
     views = [(image, flip) for image in images for flip in flips]
-    label = f'teacher {file.parent.name}, {file.stem.replace("_", " ")}'
-    bar = tqdm(views, desc=label, unit='view')
-    for (image, flip), view in zip(bar, judge.detect(shown()), strict=True):
+    for (image, flip), view in zip(views, judge.detect(shown()), strict=True):
         yield Detections(
             flip_boxes(view.boxes, flip, *size_of(image)),
             view.scores,

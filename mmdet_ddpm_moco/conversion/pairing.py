@@ -2,13 +2,15 @@
 
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Callable, Container, Hashable, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
 from .folder_names import split_in, split_of
 from .layout import SourceFile
+
+Folders = tuple[str, ...]
 
 # From the closest relation to the widest. The third one repairs copies in
 # which an image and its annotation are in different splits, the others those
@@ -111,17 +113,18 @@ def pair_by_name(
         lambda file: folded(file.path.stem),
     )
     for name in names:
-        named: dict[str, list[SourceFile]] = defaultdict(list)
+        named: dict[str, _Places] = defaultdict(_Places)
         for image in images:
             if image not in pairs:
-                named[name(image)].append(image)
+                named[name(image)].add(image)
         claims: dict[SourceFile, list[SourceFile]] = defaultdict(list)
         for annotation in free:
-            fits = _closest(annotation, named.get(name(annotation), ()))
+            others = named.get(name(annotation))
+            fits = others.closest(annotation) if others else []
             if len(fits) == 1:
                 claims[fits[0]].append(annotation)
         for image, claiming in claims.items():
-            best = _closest(image, claiming)
+            best = _Places(claiming).closest(image)
             if len(best) == 1:
                 pairs[image] = best[0]
         taken = set(pairs.values())
@@ -129,24 +132,38 @@ def pair_by_name(
     return pairs
 
 
-def _closest(
-    file: SourceFile, others: Sequence[SourceFile]
-) -> list[SourceFile]:
-    """Those whose paths agree the furthest, then those of its split."""
-    if len(others) < 2:
-        return list(others)
+class _Places:
+    """Files of one name, found by the folders that they lie in.
 
-    def rank(other: SourceFile) -> tuple[int, bool]:
-        both = zip(
-            reversed(file.path.parts[:-1]), reversed(other.path.parts[:-1])
-        )
-        equal = [one == two for one, two in both]
-        depth = equal.index(False) if False in equal else len(equal)
-        splits = [item.root or split_in(item.label) for item in (file, other)]
-        return depth, splits[0] == splits[1]
+    There are thousands where each part has a folder, with the same names of
+    images in each.
+    """
 
-    best = max(map(rank, others))
-    return [other for other in others if rank(other) == best]
+    def __init__(self, files: Iterable[SourceFile] = ()) -> None:
+        self._by_folders: dict[Folders, list[SourceFile]] = defaultdict(list)
+        for file in files:
+            self.add(file)
+
+    def add(self, file: SourceFile) -> None:
+        for folders in _innermost(file):
+            self._by_folders[folders].append(file)
+
+    def closest(self, file: SourceFile) -> list[SourceFile]:
+        """Those whose paths agree the furthest, then those of its split."""
+        agreeing = map(self._by_folders.get, reversed(_innermost(file)))
+        found = next(filter(None, agreeing), [])
+        same = [other for other in found if _split(other) == _split(file)]
+        return same or list(found)
+
+
+def _innermost(file: SourceFile) -> list[Folders]:
+    """Its innermost 0, 1, ... folders."""
+    folders = file.path.parts[:-1]
+    return [folders[len(folders) - n :] for n in range(len(folders) + 1)]
+
+
+def _split(file: SourceFile) -> str:
+    return file.root or split_in(file.label)
 
 
 def drop_identical_copies(

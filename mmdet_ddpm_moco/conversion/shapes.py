@@ -137,11 +137,17 @@ def rle_mask(segmentation: Any, size: tuple[int, int]) -> Mask:
         msg = 'RLE does not cover the image'
         raise InputError(msg)
     if isinstance(counts, list):
-        from pycocotools.mask import frPyObjects
-
-        whole = dict(size=[height, width], counts=counts)
-        counts = frPyObjects(whole, height, width)['counts'].decode()
+        counts = _compressed(runs, size)
     return Mask(counts, sum(runs[1::2]), size=size)
+
+
+def _compressed(runs: list[int], size: tuple[int, int]) -> str:
+    """Compressed RLE of the runs of a mask of (width, height)."""
+    from pycocotools.mask import frPyObjects
+
+    width, height = size
+    whole = dict(size=[height, width], counts=runs)
+    return frPyObjects(whole, height, width)['counts'].decode()
 
 
 def _runs(text: str) -> list[int]:
@@ -178,6 +184,23 @@ def run_lengths(pixels: np.ndarray) -> str:
     return encode(np.asfortranarray(pixels, np.uint8))['counts'].decode()
 
 
+def _lengths_of_columns(columns: np.ndarray, left: int, width: int) -> str:
+    """As :func:`run_lengths`, of a mask that is empty left and right of them.
+
+    Runs go down column by column, so that the empty ones need not be looked
+    at: a mask may have thousands of small pieces.
+    """
+    height = columns.shape[0]
+    runs = _runs(run_lengths(columns))
+    runs[0] += left * height
+    rest = (width - left - columns.shape[1]) * height
+    if len(runs) % 2:  # the last run is empty pixels
+        runs[-1] += rest
+    elif rest:
+        runs.append(rest)
+    return _compressed(runs, (width, height))
+
+
 def pieces(marked: np.ndarray, name: str) -> tuple[AnnotatedObject, ...]:
     """Each connected piece of a bool (H, W) mask as an object of a class."""
     _, labels, stats, _ = cv2.connectedComponentsWithStats(
@@ -188,7 +211,8 @@ def pieces(marked: np.ndarray, name: str) -> tuple[AnnotatedObject, ...]:
     for label, (left, top, width, height, area) in enumerate(
         stats[1:].tolist(), start=1
     ):
-        mask = Mask(run_lengths(labels == label), area)
+        columns = labels[:, left : left + width] == label
+        mask = Mask(_lengths_of_columns(columns, left, labels.shape[1]), area)
         found.append(((top, left, top + height, left + width), mask))
     # The order of labels is OpenCV's affair, and may change.
     found.sort(key=lambda item: (item[0], item[1].counts))

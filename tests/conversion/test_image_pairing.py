@@ -1,8 +1,12 @@
 from pathlib import Path
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from helpers.voc_maker import write_image
 from mmdet_ddpm_moco.conversion.layout import SourceFile
 from mmdet_ddpm_moco.conversion.pairing import (
+    _Places,
     drop_identical_copies,
     name_images,
     pair_by_stem,
@@ -134,3 +138,34 @@ def test_images_already_in_place_keep_their_path(tmp_path):
     names, renamed = name_images(files, tmp_path / 'images')
     assert list(names.values()) == ['dent/1.png', 'rust/1.png']
     assert renamed == []
+
+
+def slow_closest(file, others):
+    """Agreeing innermost folders are counted one by one."""
+
+    def rank(other):
+        depth = 0
+        for one, two in zip(file.path.parts[-2::-1], other.path.parts[-2::-1]):
+            if one != two:
+                break
+            depth += 1
+        return depth, other.root == file.root
+
+    best = max(map(rank, others), default=None)
+    return [other for other in others if rank(other) == best]
+
+
+PATHS = st.builds(
+    lambda split, folders: '/'.join([split, 'images', *folders, 'cam.bmp']),
+    st.sampled_from(['train', 'test']),
+    st.lists(st.sampled_from(['a', 'b']), max_size=3),
+)
+
+
+@settings(deadline=None)
+@given(st.lists(PATHS, unique=True, max_size=8), PATHS)
+def test_the_closest_of_a_name_by_a_slow_comparison(labels, label):
+    others = [source(other) for other in labels]
+    file = source(label, Path('/annotations'))
+    found = _Places(others).closest(file)
+    assert found == slow_closest(file, others)

@@ -81,6 +81,7 @@ def test_pieces_make_up_the_mask(pixels):
         left, top, right, bottom = item.edges
         assert piece[top:bottom, left:right].sum() == item.mask.area
         assert piece.sum() == item.mask.area
+        assert item.mask.counts == run_lengths(piece.astype(bool))
         whole += piece
     assert np.array_equal(whole, pixels)
 

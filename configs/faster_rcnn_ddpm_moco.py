@@ -53,8 +53,9 @@ randomness = dict(seed=0)
 
 custom_hooks = [
     _base_.averaged_weights,
-    # Takes the scenes and the backbone that the stages make.
-    dict(type='mmdet_ddpm_moco.DDPMMoCoHook'),
+    # Takes the scenes and the backbone that the stages make, and trains all
+    # of its layers.
+    dict(type='mmdet_ddpm_moco.DDPMMoCoHook', unfreeze=True),
 ]
 # Three teachers, each on 80 of the labeled images, label the unlabeled ones.
 stages = dict(

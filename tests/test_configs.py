@@ -103,6 +103,7 @@ def test_teachers_are_the_detector_without_what_knows_all_labels():
         dict(
             type='mmdet_ddpm_moco.DDPMMoCoHook',
             checkpoint=f'{root}/moco/backbone.pth',
+            unfreeze=True,
         ),
     ]
     assert teacher.train_dataloader == cfg.train_dataloader

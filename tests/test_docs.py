@@ -95,6 +95,18 @@ def test_configs_of_own_images_are_read(tmp_path):
         assert Path(every.stages[stage].config).stem in configs
     assert every.stages.teacher == detector.stages.teacher
     assert len(configs['mocov2'].train_dataloader.dataset.sources) == 3
+    # The stages with kinds replace those of the detector.
+    (kinds,) = (
+        text
+        for text in re.findall(r'```python\n(.*?)```', page, re.DOTALL)
+        if 'scenes=True' in text
+    )
+    file = tmp_path / 'faster-rcnn.py'
+    pasted = kinds.replace("'../", f"'{ROOT}/configs/")
+    file.write_text(file.read_text() + pasted)
+    stages = Config.fromfile(file).stages
+    assert stages.pop('backbone').scenes is True
+    assert stages == detector.stages
 
 
 def labelme_dataset(root):

@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 
+from mmdet_ddpm_moco.utils.checks import prepare_output
 from mmdet_ddpm_moco.utils.cli import (
     add_launcher,
     one_line_errors,
@@ -132,6 +133,8 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     set_local_rank(args)
+    if args.out:
+        prepare_output(args.out, 'detections.json')
     from mmdet_ddpm_moco.engine.comparison import (
         check_comparable,
         compare_detections,
@@ -179,7 +182,6 @@ def main() -> None:
         )
         # The main process alone writes them.
         if results is not None and is_main_process():
-            Path(args.out).parent.mkdir(parents=True, exist_ok=True)
             shutil.move(results, args.out)
             print(f'detections written to {args.out}')
             if args.compare:

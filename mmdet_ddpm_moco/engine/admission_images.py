@@ -12,7 +12,12 @@ from typing import Any
 from ..conversion.groups import Groups
 from ..utils.errors import InputError
 from ..utils.fileio import atomic_write_bytes, json_bytes
-from ..utils.provenance import find_copies, fingerprints, record_images
+from ..utils.provenance import (
+    find_copies,
+    fingerprints,
+    pairs_of_copies,
+    record_images,
+)
 from .image_sets import ImageSet, unlabeled_images
 from .inputs import ann_files, images_of
 from .pipelines import config_dicts
@@ -32,11 +37,8 @@ def groups_with_copies(labeled: ImageSet) -> dict[str, int]:
         if 'group' in image:
             groups.join(index, first.setdefault(image['group'], index))
     places = {str(path): index for index, path in enumerate(labeled.paths())}
-    known = fingerprints(places)
-    for path in known:
-        # One by one: of a record, only the nearest image is told.
-        for copy in find_copies(known, record_images([path])):
-            groups.join(places[path], places[copy.path])
+    for one, other in pairs_of_copies(fingerprints(places)):
+        groups.join(places[one], places[other])
     names = [image['file_name'] for image in images]
     return dict(zip(names, groups.tolist(), strict=True))
 

@@ -55,7 +55,9 @@ def slice_test_images(cfg: Config, size: int, overlap: float = 0.2) -> Config:
     cfg.model = dict(
         type='mmdet_ddpm_moco.SlicedTTAModel',
         module=cfg.model,
-        tta_cfg=dict(nms=dict(type='nms', iou_threshold=0.5), max_per_img=100),
+        # A larger image has more defects: each slice may have as many as an
+        # image of the detector, so that there is no limit of the whole.
+        tta_cfg=dict(nms=dict(type='nms', iou_threshold=0.5)),
     )
     return cfg
 
@@ -101,17 +103,36 @@ def flip_test_images(cfg: Config) -> Config:
         pipeline[first:] = [
             dict(type='TestTimeAug', transforms=[*steps, [pack]])
         ]
-    cfg.model = dict(type='mmdet_ddpm_moco.FusedTTAModel', module=cfg.model)
+    cfg.model = dict(
+        type='mmdet_ddpm_moco.FusedTTAModel',
+        module=cfg.model,
+        **_own_limit(cfg.model),
+    )
     return cfg
 
 
+def _own_limit(model: dict) -> dict[str, int]:
+    """``max_per_img`` of a detector's test, if its config says one."""
+    for part in config_dicts(model):
+        given = part.get('test_cfg') or {}
+        # That of a first stage is of its proposals.
+        limit = (given.get('rcnn') or given).get('max_per_img', 0)
+        if limit > 0:  # -1 is no limit
+            return dict(max_per_img=limit)
+    return {}
+
+
 def _trained_flips(cfg: Config) -> list[str]:
-    """Directions of the flips in a detector's training pipelines."""
+    """Directions that a detector's training pipelines do flip in."""
     found: set[str] = set()
     for part in config_dicts(cfg.get('train_dataloader')):
         if type_name(part) == 'RandomFlip':
             given = part.get('direction', 'horizontal')
-            found |= {given} if isinstance(given, str) else {*given}
+            flips = [given] if isinstance(given, str) else given
+            prob = part.get('prob')
+            probs = prob if isinstance(prob, list) else [prob] * len(flips)
+            # A config switches a flip off with prob=0.0.
+            found |= {f for f, p in zip(flips, probs, strict=True) if p}
     return [flip for flip in FLIPS if flip in found]
 
 

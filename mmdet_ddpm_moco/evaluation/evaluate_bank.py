@@ -12,6 +12,7 @@ from ..datasets.labeled_images import LabeledImages
 from ..utils.checks import check_arguments
 from ..utils.errors import InputError
 from ..utils.fileio import atomic_write_bytes
+from ..utils.provenance import find_copies, fingerprints, record_images
 from .distributions import WindowSet, by_kind, compare_distributions
 from .features import Extractor, extract
 from .fidelity import MIN_WINDOWS
@@ -54,7 +55,8 @@ def evaluate_bank(
         bank (DefectBank): The bank.
         train (LabeledImages): The images it was made from.
         held_out (LabeledImages | None): Real images to compare with, none
-            of them a training image; None takes the training images.
+            of them a training image or a near copy of one; None takes the
+            training images.
         extractor (nn.Module): From :func:`choose_extractor`.
         out (str | Path): Folder of the report.
         judge (Judge | None): A detector trained on real data, for label
@@ -163,12 +165,15 @@ def _check_held_out(train: LabeledImages, held_out: LabeledImages) -> None:
             f'the training images {", ".join(train.classes)}'
         )
         raise InputError(msg)
-    seen = {image.path.resolve() for image in train.images}
-    both = [i for i in held_out.images if i.path.resolve() in seen]
-    if both:
+    copies = find_copies(
+        fingerprints(image.path for image in held_out.images),
+        record_images(image.path for image in train.images),
+    )
+    if copies:
         msg = (
-            f'{len(both)} of the real images, {both[0].path} for one, are '
-            'training images of the generator: give others, or none to '
+            f'{len(copies)} of the real images, {copies[0].path} for one '
+            f'(seen as {copies[0].seen}), are training images of the '
+            'generator, or near copies of them: give others, or none to '
             'compare with the training images'
         )
         raise InputError(msg)

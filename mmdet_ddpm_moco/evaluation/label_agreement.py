@@ -37,7 +37,8 @@ def measure_label_agreement(
 
     ``hosts`` are those of :func:`find_hosts`, or some of them. ``data`` are
     the images that the bank was made from, ``real`` those for the recall on
-    real boxes. ``iou``, in (0, 1], is the lowest overlap of a found box.
+    real boxes; those that detectors have labeled are left out. ``iou``, in
+    (0, 1], is the lowest overlap of a found box.
 
     Returns:
         dict: ``iou`` and ``score``; ``real``, ``add`` and ``replaces``: by
@@ -53,14 +54,16 @@ def measure_label_agreement(
     """
     limits = dict(iou=iou, score=score)
     used = sorted({image for _, image in hosts})
-    every = range(len(real.images))
+    labeled = [
+        i for i, image in enumerate(real.images) if not image.pseudo_labeled
+    ]
     found: Found = defaultdict(list)
 
     def add(kind: str, label: int, after: bool, host: bool = False) -> None:
         for name in (bank.classes[label], OVERALL):
             found[kind, name].append((after, host))
 
-    total = len(used) + len(every) + len(hosts)
+    total = len(used) + len(labeled) + len(hosts)
     with tqdm(total=total, desc='judging', unit='image') as bar:
 
         def detect(images: Iterable[np.ndarray]) -> Iterator[Detections]:
@@ -70,9 +73,9 @@ def measure_label_agreement(
 
         originals = (as_bgr(data.read(i)) for i in used)
         before = dict(zip(used, detect(originals)))
-        images = (as_bgr(real.read(i)) for i in every)
-        for image, seen in zip(real.images, detect(images)):
-            for defect in image.defects:
+        images = (as_bgr(real.read(i)) for i in labeled)
+        for index, seen in zip(labeled, detect(images)):
+            for defect in real.images[index].defects:
                 hit = seen.has(defect.box, defect.label, **limits)
                 add('real', defect.label, hit)
         pasted = (paste_on_host(bank, data, w, image) for w, image in hosts)

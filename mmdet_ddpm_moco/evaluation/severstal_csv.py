@@ -7,7 +7,9 @@ pixels, numbered from 1 down the columns, from left to right.
 
 import csv
 import io
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -86,21 +88,26 @@ def severstal_csv(
     Returns:
         str: The csv.
     """
-    masks: dict[tuple, np.ndarray] = {}
+    encoded: dict[tuple, list[Any]] = defaultdict(list)
     for found in detections:
         if found['score'] >= score_thr:
             pair = found['image_id'], found['category_id']
-            mask = mask_utils.decode(found['segmentation']).astype(bool)
-            masks[pair] = masks[pair] | mask if pair in masks else mask
+            encoded[pair].append(found['segmentation'])
     text = io.StringIO()
     writer = csv.writer(text, lineterminator='\n')
     writer.writerow(HEADER)
     for image in images:
         for category in categories:
-            mask = masks.get((image['id'], category['id']))
-            pixels = '' if mask is None else encode_pixels(mask)
+            parts = encoded.get((image['id'], category['id']))
+            # One mask at a time: those of all images are gigabytes.
+            pixels = _join(parts) if parts else ''
             writer.writerow([image['file_name'], category['id'], pixels])
     return text.getvalue()
+
+
+def _join(parts: Sequence[Any]) -> str:
+    """What some masks cover together, from COCO RLEs to EncodedPixels."""
+    return encode_pixels(reduce(np.logical_or, map(mask_utils.decode, parts)))
 
 
 def check_severstal_csv(

@@ -111,12 +111,15 @@ def real_windows(
 ) -> list[DefectWindow]:
     """Cuts one window for each labeled defect, as synthesis would.
 
+    Images that detectors have labeled are left out: boxes there may be none.
     ``max_window`` is as in :func:`window_size`; ``seed`` that of sizes and
     places.
     """
     rng = np.random.RandomState(seed)
     windows = []
     for index, image in enumerate(data.images):
+        if image.pseudo_labeled:
+            continue
         for defect in image.defects:
             size = window_size(defect.box, max_window, rng)
             place = place_window(defect.box, image.size, size, rng)

@@ -36,8 +36,9 @@ class SlicedTTAModel(BaseTTAModel):
 
     Args:
         module (dict | nn.Module): The detector; its boxes have no masks.
-        tta_cfg (Mapping): ``nms`` (of ``mmcv.ops.batched_nms``) and
-            ``max_per_img`` (int), most boxes of an image.
+        tta_cfg (Mapping): ``nms`` (of ``mmcv.ops.batched_nms``) and, if
+            wanted, ``max_per_img`` (int), most boxes of an image. Without it
+            there are as many as the detector gives in all slices.
         slices_per_step (int): Slices shown to the detector at a time, at
             least 1. Defaults to 8.
 
@@ -109,7 +110,7 @@ class SlicedTTAModel(BaseTTAModel):
             )
             kept = kept[~part]
             order = scores[kept].argsort(descending=True, stable=True)
-            kept = kept[order][: self.tta_cfg['max_per_img']]
+            kept = kept[order][: self.tta_cfg.get('max_per_img')]
         merged.pred_instances = InstanceData(
             bboxes=boxes[kept], scores=scores[kept], labels=labels[kept]
         )

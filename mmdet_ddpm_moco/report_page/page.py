@@ -8,6 +8,7 @@ from pathlib import Path
 
 import jinja2
 
+from ..utils.checks import prepare_output
 from ..utils.errors import MissingFileError
 from ..utils.fileio import atomic_write_bytes
 from ..version import __version__
@@ -77,6 +78,7 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
     Raises:
         FileNotFoundError: There is no such folder, or nothing of a run in
             it.
+        ValueError: ``out`` is a folder, or its folder cannot be written.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -90,13 +92,14 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
             'detector or the root of its stages'
         )
         raise MissingFileError(msg)
+    file = Path(out) if out is not None else folder / NAME
+    prepare_output(file, NAME)
     sections = [
         Section(
             title, anchor, [block for part in own for block in _try(part, run)]
         )
         for title, anchor, own in _SECTIONS
     ]
-    file = Path(out) if out is not None else folder / NAME
     title = folder.resolve().name
     atomic_write_bytes(file, render(title, sections).encode())
     return file

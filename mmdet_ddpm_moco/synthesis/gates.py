@@ -36,6 +36,8 @@ COPY_QUANTILE = 0.01
 # Least distance of a variation from its source, as of thumbnails: 0 is the
 # same, 1 is uncorrelated.
 MIN_VARIATION = 0.005
+# Thumbnails that are compared with all others at once, to bound memory.
+_ROWS = 64
 
 
 class QualityGates:
@@ -196,21 +198,43 @@ class SeenDefects:
                 np.float32,
             ).reshape(-1, THUMBNAIL**2)
             images = np.array([index for index, _ in found], int)
-            nearest = [
-                distance(vector, mirrored(vectors[images != image]))
-                for vector, image in zip(vectors, images)
-                if (images != image).any()
-            ]
-            self._seen.append(mirrored(vectors))
+            nearest = nearest_of_others(vectors, images)
+            known = nearest[np.isfinite(nearest)]
+            self._seen.append(vectors)
             # Nothing is known of a class with defects on one image only.
             self.limits.append(
-                float(np.quantile(nearest, COPY_QUANTILE)) if nearest else 0.0
+                float(np.quantile(known, COPY_QUANTILE)) if len(known) else 0.0
             )
 
     def is_copy(self, defect: np.ndarray, label: int) -> bool:
         """Whether a defect, uint8 (H, W, C), copies one of its class."""
-        near = distance(thumbnail(defect), self._seen[label])
+        near = min(
+            distance(turned, self._seen[label])
+            for turned in mirrored(thumbnail(defect)[None])
+        )
         return near < self.limits[label]
+
+
+def nearest_of_others(vectors: np.ndarray, images: np.ndarray) -> np.ndarray:
+    """Distance of each defect to the nearest on another image, or mirrored.
+
+    Args:
+        vectors (np.ndarray): Thumbnails, float32 (N, THUMBNAIL**2).
+        images (np.ndarray): int (N, ), number of the image of each.
+
+    Returns:
+        np.ndarray: float32 (N, ), see :func:`distance`; infinite where all
+        are on one image.
+    """
+    nearest = np.empty(len(vectors), np.float32)
+    for start in range(0, len(vectors), _ROWS):
+        rows = slice(start, start + _ROWS)
+        # One of a pair is mirrored, no matter which: a few rows, not all.
+        products = mirrored(vectors[rows]) @ vectors.T  # (4 * rows, N)
+        highest = products.reshape(4, -1, len(vectors)).max(0)
+        highest[images[rows, None] == images] = -np.inf
+        nearest[rows] = 1 - highest.max(1)
+    return nearest
 
 
 def thumbnail(defect: np.ndarray) -> np.ndarray:

@@ -12,6 +12,10 @@ from ..evaluation.judge import Detections
 from ..utils.errors import InputError
 from .fusion import flip_boxes, fuse
 
+# All that a detector gives is kept but for scores of 0: fusion divides by the
+# sum of the scores of the boxes that it merges.
+_MIN_SCORE = 1e-6
+
 
 @MODELS.register_module()
 class FusedTTAModel(BaseTTAModel):
@@ -60,7 +64,8 @@ class FusedTTAModel(BaseTTAModel):
             msg = 'flips are merged for boxes only; this detector makes masks'
             raise InputError(msg)
         size = merged.metainfo['ori_shape'][:2]
-        found = fuse([_unflipped(view) for view in views], size, min_score=0)
+        flipped_back = [_unflipped(view) for view in views]
+        found = fuse(flipped_back, size, min_score=_MIN_SCORE)
         boxes = merged.pred_instances.bboxes
         kept = slice(self.max_per_img)
         merged.pred_instances = InstanceData(

@@ -1,6 +1,7 @@
 """Checks of arguments and files, in the place where they enter."""
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,6 +42,34 @@ def check_annotations(file: str | Path, what: str = '') -> None:
             'tools/prepare_dataset.py'
         )
         raise MissingFileError(msg)
+
+
+def prepare_output(file: str | Path, example: str) -> None:
+    """Makes the folder of a file that is written after long work.
+
+    Args:
+        file (str | Path): The file.
+        example (str): A name for it, for the message.
+
+    Raises:
+        ValueError: It is a folder, or its folder cannot be made or written.
+    """
+    file = Path(file)
+    if file.is_dir():
+        msg = f'{file} is a folder; name a file in it: {file / example}'
+        raise InputError(msg)
+    cause = 'it is read-only'
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if os.access(file.parent, os.W_OK | os.X_OK):
+            return
+    except OSError as error:
+        cause = error.strerror or str(error)
+    msg = (
+        f'{file} cannot be written, because of its folder ({cause}); name a '
+        'file in a folder of yours'
+    )
+    raise InputError(msg)
 
 
 @contextmanager

@@ -6,10 +6,12 @@ plain types, sorted, and the same for the same images.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from .errors import InputError
 from .perceptual_hash import (
@@ -33,6 +35,7 @@ FORMAT_VERSION = 1
 # 0.22, 40 gray levels more in 0.19, noise of 5 in 0.15 (95 % of the images do
 # not differ in more).
 MAX_DIFFERENCE = 0.25
+_MIN_AGREEMENT = (1 - 2 * MAX_DIFFERENCE) * HASH_SIDE**2
 
 # Rows compared at a time, to bound memory.
 _BLOCK = 1024
@@ -161,13 +164,38 @@ def find_copies(images: dict[str, Fingerprint], record: Record) -> list[Copy]:
     seen = [(name, phash) for name, _, phash in record['images'] if phash]
     if hashes and seen:
         known = signs([phash for _, phash in seen])
-        limit = (1 - 2 * MAX_DIFFERENCE) * HASH_SIDE**2
         paths = list(hashes)
         for start in range(0, len(paths), _BLOCK):
             part = paths[start : start + _BLOCK]
             agree = agreement(signs([hashes[p] for p in part]), known)
             best = agree.argmax(axis=1)
             for row, path in enumerate(part):
-                if agree[row, best[row]] > limit:
+                if agree[row, best[row]] > _MIN_AGREEMENT:
                     found[path] = Copy(path, seen[best[row]][0], exact=False)
     return [found[path] for path in images if path in found]
+
+
+def pairs_of_copies(
+    images: dict[str, Fingerprint],
+) -> Iterator[tuple[str, str]]:
+    """Pairs of images, from :func:`fingerprints`, of one picture.
+
+    Of files that are equal, each is paired with the first alone, which
+    stands for all of them.
+
+    Yields:
+        tuple[str, str]: Paths of an image and of a later one.
+    """
+    first: dict[str, str] = {}
+    for path, image in images.items():
+        known = first.setdefault(image.content, path)
+        if known != path:
+            yield known, path
+    hashes = {p: images[p].phash for p in first.values() if images[p].phash}
+    if not hashes:
+        return
+    paths, bits = list(hashes), signs([h for h in hashes.values() if h])
+    for start in range(0, len(paths), _BLOCK):
+        agree = agreement(bits[start : start + _BLOCK], bits[start:])
+        for row, column in np.argwhere(np.triu(agree > _MIN_AGREEMENT, 1)):
+            yield paths[start + row], paths[start + column]

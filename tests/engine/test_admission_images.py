@@ -9,6 +9,7 @@ from helpers.tiny_admission import near_copy
 from helpers.tiny_detection import write_images
 from mmdet_ddpm_moco.engine.admission_images import groups_with_copies
 from mmdet_ddpm_moco.engine.image_sets import ImageSet
+from mmdet_ddpm_moco.utils import perceptual_hash, provenance
 
 
 def together(root):
@@ -33,6 +34,18 @@ def test_near_copies_and_given_groups_stay_together(tmp_path):
     (tmp_path / 'train.json').write_text(json.dumps(coco))
     # 0 is of one group with 4, through its copy.
     assert together(tmp_path) == [{0, 4, 5}, {1, 6}, {2, 3}]
+
+
+def test_all_images_are_compared_at_once(tmp_path, monkeypatch):
+    calls = []
+
+    def agreement(first, second):
+        calls.append((len(first), len(second)))
+        return perceptual_hash.agreement(first, second)
+
+    monkeypatch.setattr(provenance, 'agreement', agreement)
+    together(write_images(tmp_path, 9))
+    assert calls == [(9, 9)]
 
 
 def test_without_copies_each_image_is_on_its_own(tmp_path):

@@ -3,6 +3,7 @@
 import io
 import os
 import pickle
+import runpy
 import subprocess
 import sys
 import textwrap
@@ -15,7 +16,9 @@ from mmengine.config import Config
 from mmengine.registry import METRICS, MODELS
 
 from helpers import tiny_runs
+from mmdet_ddpm_moco.engine import training
 from mmdet_ddpm_moco.engine.training import test as evaluate
+from mmdet_ddpm_moco.utils.paths import shipped
 
 
 @METRICS.register_module()
@@ -178,3 +181,20 @@ def test_the_config_of_the_training_stays_as_it_is(tmp_path, config):
     tested = Config.fromfile(trained.with_name('detector_test.py'))
     assert tested.model == cfg.model
     assert cfg.filename == str(config)
+
+
+@pytest.mark.parametrize('out', ['.', 'weights.pth/found.json'])
+def test_an_out_that_cannot_be_written_is_told_before_the_test(
+    tmp_path, config, monkeypatch, capsys, out
+):
+    (tmp_path / 'weights.pth').write_bytes(b'')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(training, 'test', lambda *_: pytest.fail('it ran'))
+    tool = str(shipped('tools') / 'test.py')
+    args = [str(config), 'weights.pth', '--out', out]
+    monkeypatch.setattr(sys, 'argv', [tool, *args])
+    with pytest.raises(SystemExit) as end:
+        runpy.run_path(tool)['main']()
+    assert end.value.code == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f'error: {out} ')

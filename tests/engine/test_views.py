@@ -66,6 +66,20 @@ def test_boxes_move_with_their_slices(tmp_path, data):
     assert places == [(4 + x, 6 + y) for x in (0, half) for y in (0, half)]
 
 
+def test_each_slice_may_have_as_many_boxes_as_an_image(tmp_path, data):
+    cfg, weights = scripted_config(data, tmp_path)
+    cfg.test_dataloader.dataset.indices = [0]
+    corners = [(x, y) for x in range(2, 30, 4) for y in range(2, 30, 4)]
+    SCRIPT['0.png'] = dict(
+        boxes=[[x, y, x + 2, y + 2] for x, y in corners],
+        scores=[0.9] * len(corners),
+        labels=[0] * len(corners),
+    )
+    slice_test_images(cfg, SIZE // 2, overlap=0)
+    found = detections(cfg, weights, tmp_path, 'many')
+    assert len(found) == 4 * len(corners) > 100
+
+
 def test_a_submission_of_slices(tmp_path, data):
     cfg, weights = scripted_config(data, tmp_path)
     slice_test_images(cfg, 10 * SIZE)
@@ -99,9 +113,52 @@ def test_flips_are_those_of_the_training(tmp_path, data):
     assert sorted(places) == [[4, 6, 12, 10], [SIZE - 16, 6, 12, 10]]
 
 
-def test_a_training_without_flips(tmp_path, data):
+@pytest.mark.parametrize(
+    'test_cfg, limit',
+    [
+        (dict(max_per_img=300), dict(max_per_img=300)),
+        (
+            dict(rpn=dict(max_per_img=1000), rcnn=dict(max_per_img=50)),
+            dict(max_per_img=50),
+        ),
+        (dict(rpn=dict(max_per_img=1000), rcnn=dict(max_per_img=-1)), {}),
+        (None, {}),
+    ],
+)
+def test_flips_keep_the_limit_of_the_detector(tmp_path, data, test_cfg, limit):
     cfg, _ = scripted_config(data, tmp_path)
-    cfg.train_dataloader = dict(dataset=dict(pipeline=[]))
+    cfg.model.test_cfg = test_cfg
+    model = with_flips(cfg, *ALL).model
+    assert {k: v for k, v in model.items() if k == 'max_per_img'} == limit
+
+
+def test_flips_that_are_switched_off_are_left_out(tmp_path, data):
+    cfg, weights = scripted_config(data, tmp_path)
+    flip = dict(
+        type='RandomFlip',
+        prob=[0.5, 0.0],
+        direction=['horizontal', 'vertical'],
+    )
+    off = dict(type='RandomFlip', prob=0.0, direction='diagonal')
+    cfg.train_dataloader = dict(dataset=dict(pipeline=[flip, off]))
+    flip_test_images(cfg)
+    cfg.pop('train_dataloader')
+    found = detections(cfg, weights, tmp_path, 'flips')
+    places = [d['bbox'] for d in found if d['score'] == pytest.approx(0.45)]
+    assert sorted(places) == [[4, 6, 12, 10], [SIZE - 16, 6, 12, 10]]
+
+
+@pytest.mark.parametrize(
+    'flips',
+    [
+        [],
+        [dict(type='RandomFlip', prob=0.0)],
+        [dict(type='RandomFlip', prob=0.0, direction=['diagonal'])],
+    ],
+)
+def test_a_training_without_flips(tmp_path, data, flips):
+    cfg, _ = scripted_config(data, tmp_path)
+    cfg.train_dataloader = dict(dataset=dict(pipeline=flips))
     with pytest.raises(ValueError, match='trains without RandomFlip'):
         flip_test_images(cfg)
 
@@ -173,6 +230,19 @@ def test_what_all_views_have_found_is_as_sure_as_before(
         for detection in found:
             assert detection['bbox'] == pytest.approx([20, 3, 5, 6])
             assert detection['score'] == pytest.approx(0.8)
+
+
+def test_boxes_of_no_score_are_left_out(tmp_path, data):
+    SCRIPT['0.png'].update(
+        boxes=[[4, 6, 16, 16], [40, 40, 50, 50]],
+        scores=[1e-4, 0.0],
+        labels=[0, 0],
+    )
+    cfg, weights = scripted_config(data, tmp_path)
+    cfg.test_dataloader.dataset.indices = [0]
+    found = detections(with_flips(cfg, *ALL), weights, tmp_path, 'zero')
+    assert [d['score'] for d in found] == pytest.approx([1e-4 / 4] * 4)
+    assert np.isfinite([d['bbox'] for d in found]).all()
 
 
 def test_flips_of_a_detector_with_masks_are_refused(tmp_path, data):

@@ -3,6 +3,7 @@
 import copy
 import json
 
+import cv2
 import pytest
 import torch
 from torch import nn
@@ -208,6 +209,29 @@ def test_held_out_images_among_the_training_images(made, tmp_path):
             made['bank'], made['data'], again, extractor(), tmp_path / 'out'
         )
     assert '0.png' in str(error.value)
+
+
+@pytest.mark.parametrize('suffix', ['.png', '.jpg'])
+def test_copies_of_training_images_are_not_held_out(made, tmp_path, suffix):
+    ann, images = write_images(tmp_path / 'other', 14, 50)
+    data = json.loads(ann.read_bytes())
+    original = made['paths'][1] / '3.png'
+    copy_ = images / f'copy{suffix}'
+    if suffix == '.png':
+        copy_.write_bytes(original.read_bytes())
+    else:
+        cv2.imwrite(str(copy_), cv2.imread(str(original)))
+    data['images'][5]['file_name'] = copy_.name
+    ann.write_text(json.dumps(data))
+    with pytest.raises(ValueError, match=r'^1 of the real images') as error:
+        evaluate_bank(
+            made['bank'],
+            made['data'],
+            load((ann, images)),
+            extractor(),
+            tmp_path / 'out',
+        )
+    assert f'{copy_} for one (seen as 3.png)' in str(error.value)
 
 
 def test_the_same_each_time(made, report, tmp_path):

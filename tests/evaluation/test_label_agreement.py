@@ -1,5 +1,7 @@
 """Label agreement with a judge whose detections are known."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -26,9 +28,14 @@ def measure_with(tmp_path):
         tmp_path / 'bank', paths[1], number=4, invisible=INVISIBLE
     )
     data = load(paths)
-    real = load(write_images(tmp_path / 'real', number=3, start=90))
+    ann, images = write_images(tmp_path / 'real', number=3, start=90)
 
-    def measure(judge=None, hosts=None, **options):
+    def measure(judge=None, hosts=None, pseudo_labeled=(), **options):
+        coco = json.loads(ann.read_bytes())
+        for index in pseudo_labeled:
+            coco['images'][index]['pseudo_labeled'] = True
+        ann.write_text(json.dumps(coco))
+        real = load((ann, images))
         return measure_label_agreement(
             judge or BrightJudge(),
             bank,
@@ -81,6 +88,16 @@ class TwoThirds:
                 )
             else:
                 yield found
+
+
+def test_recall_is_that_of_boxes_that_people_drew(measure_with):
+    # It misses those of the last of three images.
+    found = measure_with(TwoThirds(), hosts=[])
+    assert found['real']['overall'] == dict(n=6, found=4, recall=4 / 6)
+    found = measure_with(TwoThirds(), hosts=[], pseudo_labeled=[2])
+    assert found['real']['overall'] == dict(n=4, found=4, recall=1)
+    found = measure_with(TwoThirds(), hosts=[], pseudo_labeled=[0, 2])
+    assert found['real']['overall'] == dict(n=2, found=2, recall=1)
 
 
 def test_relative_to_the_judges_own_recall(measure_with):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as mask_utils
 
+from mmdet_ddpm_moco.evaluation import severstal_csv as module
 from mmdet_ddpm_moco.evaluation.severstal_csv import (
     check_severstal_csv,
     decode_pixels,
@@ -92,6 +93,35 @@ def test_a_row_for_each_image_and_class():
         ['b,1.jpg', '2', ''],
     ]
     check_severstal_csv(text, IMAGES, CATEGORIES)
+
+
+def test_one_mask_at_a_time_is_decoded(monkeypatch):
+    decoded = []
+    original = mask_utils.decode
+
+    def decode(rle):
+        decoded.append(rle)
+        return original(rle)
+
+    def encode(mask):
+        assert len(decoded) == 1  # none of the next row yet
+        decoded.clear()
+        return encode_pixels(mask)
+
+    monkeypatch.setattr(module.mask_utils, 'decode', decode)
+    monkeypatch.setattr(module, 'encode_pixels', encode)
+    found = [
+        detection(image, category, 0.9, (image, category))
+        for category in (2, 1)
+        for image in (2, 1)
+    ]
+    text = severstal_csv(found, IMAGES, CATEGORIES, 0.5)
+    assert [row.rsplit(',', 1)[1] for row in text.splitlines()[1:]] == [
+        '5 1',
+        '8 1',
+        '6 1',
+        '9 1',
+    ]
 
 
 @pytest.mark.parametrize(

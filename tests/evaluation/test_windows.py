@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 
@@ -124,6 +126,16 @@ def test_real_windows_are_cut_as_synthesis_would(data):
         (a.pixels.shape != b.pixels.shape) or (a.box != b.box)
         for a, b in zip(real_windows(data, 32, seed=1), windows)
     )
+
+
+def test_windows_of_what_detectors_labeled_are_not_real(data, tmp_path):
+    root = tmp_path / 'data'
+    coco = json.loads((root / 'ann.json').read_bytes())
+    coco['images'][1]['pseudo_labeled'] = True
+    (root / 'ann.json').write_text(json.dumps(coco))
+    labeled = real_windows(load((root / 'ann.json', root / 'images')), 32)
+    assert [w.image for w in labeled] == [0] * len(REAL) + [2] * len(REAL)
+    assert {w.image for w in real_windows(data, 32)} == {0, 1, 2}
 
 
 def test_a_defect_larger_than_a_window_is_cut(data):

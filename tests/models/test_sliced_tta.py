@@ -43,9 +43,9 @@ def slices(boxes, shape):
     ]
 
 
-def merged(module, boxes, shape, **settings):
+def merged(module, boxes, shape, tta_cfg=CFG, **settings):
     samples = slices(boxes, shape)
-    model = SlicedTTAModel(module=module, tta_cfg=CFG, **settings)
+    model = SlicedTTAModel(module=module, tta_cfg=tta_cfg, **settings)
     inputs = [[torch.zeros(3, 4, 4)] for _ in boxes]
     (found,) = model.test_step(dict(inputs=inputs, data_samples=samples))
     return found
@@ -102,6 +102,17 @@ def test_the_surest_boxes_are_kept_in_order():
     boxes = [[x, 0, x + 10, 10] for x in range(0, 100, 20)]
     found = merged(Finds(boxes, [0.1, 0.5, 0.3, 0.9, 0.7]), TWO, (100, 160))
     np.testing.assert_allclose(found.pred_instances.scores, [0.9, 0.7, 0.5])
+
+
+def test_without_a_limit_all_boxes_of_all_slices_are_kept():
+    boxes = [[x, y, x + 3, y + 3] for x in range(4, 156, 5) for y in (4, 40)]
+    found = merged(
+        Finds(boxes, [0.5] * len(boxes)),
+        TWO,
+        (100, 160),
+        tta_cfg=dict(nms=CFG['nms']),
+    )
+    assert sorted(found.pred_instances.bboxes.tolist()) == sorted(boxes)
 
 
 def test_nothing_found_is_an_empty_result():

@@ -287,3 +287,8 @@ def test_what_admission_said(run):
     texts = read(run).texts
     assert 'AP50 in folds.' in texts
     assert 'bank <b>' in texts
+
+
+def test_a_folder_as_output_is_refused(run):
+    with pytest.raises(ValueError, match=r'is a folder; .*report\.html'):
+        write_report(run, run)

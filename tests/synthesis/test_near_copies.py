@@ -5,11 +5,13 @@ import pytest
 from helpers.tiny_banks import write_images
 from mmdet_ddpm_moco.bank.compositing import crop
 from mmdet_ddpm_moco.datasets.labeled_images import LabeledImages
+from mmdet_ddpm_moco.synthesis import gates
 from mmdet_ddpm_moco.synthesis.gates import (
     THUMBNAIL,
     SeenDefects,
     distance,
     mirrored,
+    nearest_of_others,
     thumbnail,
 )
 
@@ -78,6 +80,35 @@ def test_limits_are_the_nearest_of_other_images(data):
     assert seen.limits[0] == pytest.approx(np.quantile(nearest, 0.01))
     # A single pit, and no scratch: there are no distances.
     assert seen.limits[1:] == [0, 0]
+
+
+@pytest.mark.parametrize('images', [1, 2, 5])
+@pytest.mark.parametrize('number', [1, 6, 7, 20])
+def test_nearest_against_each_by_itself(monkeypatch, number, images):
+    monkeypatch.setattr(gates, '_ROWS', 7)
+    side = (THUMBNAIL, THUMBNAIL)
+    vectors = np.stack([thumbnail(texture(i, side)) for i in range(number)])
+    # Some are a mirrored copy of another; the last may be of one tone.
+    vectors[::4] = mirrored(vectors[:1])[1]
+    vectors[number // 2 + 3 :] = 0
+    of = np.arange(number) * 3 % images
+    slow = [
+        distance(vector, mirrored(vectors[of != image]))
+        for vector, image in zip(vectors, of)
+    ]
+    found = nearest_of_others(vectors, of)
+    np.testing.assert_allclose(found, slow, atol=1e-6)
+
+
+def test_few_thumbnails_are_mirrored_at_a_time(monkeypatch):
+    rows = []
+    monkeypatch.setattr(
+        gates, 'mirrored', lambda v: rows.append(len(v)) or mirrored(v)
+    )
+    vectors = np.zeros((1000, THUMBNAIL**2), np.float32)
+    nearest_of_others(vectors, np.arange(1000))
+    # Each once: not all of the others for each.
+    assert sum(rows) == 1000 and max(rows) <= 64
 
 
 def test_copies_are_found_and_other_defects_are_not(data):

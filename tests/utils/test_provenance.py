@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from mmdet_ddpm_moco.utils import provenance
 from mmdet_ddpm_moco.utils.perceptual_hash import fingerprint, perceptual_hash
 from mmdet_ddpm_moco.utils.provenance import (
     FILE,
@@ -11,6 +12,7 @@ from mmdet_ddpm_moco.utils.provenance import (
     find_copies,
     fingerprints,
     merge_records,
+    pairs_of_copies,
     read_record,
     record_bytes,
     record_images,
@@ -176,3 +178,43 @@ def test_a_newer_record_is_refused(seen):
     record = dict(record_images(seen[:1]), format_version=2)
     with pytest.raises(ValueError, match=r'format 2.*upgrade'):
         checked_record(record, 'x')
+
+
+@pytest.mark.parametrize('block', [1, 3, 1024])
+def test_pairs_are_those_of_one_image_by_itself(
+    seen, tmp_path, monkeypatch, block
+):
+    monkeypatch.setattr(provenance, '_BLOCK', block)
+    flat = np.full((200, 200), 80, np.uint8)
+    paths = [
+        *seen,
+        write(tmp_path / 'brighter.png', np.clip(strip(7) + 40.0, 0, 255)),
+        write(tmp_path / 'turned.png', np.rot90(strip(7))),
+        write(tmp_path / 'equal.png', strip(3)),
+        # Without a perceptual hash.
+        write(tmp_path / 'flat.png', flat),
+        write(tmp_path / 'flat_too.png', flat),
+        write(tmp_path / 'other_flat.png', flat + 9),
+    ]
+    known = fingerprints(paths)
+    slow = {
+        frozenset((path, copy.path))
+        for path in known
+        for copy in find_copies(known, record_images([path]))
+        if copy.path != path
+    }
+    found = [frozenset(pair) for pair in pairs_of_copies(known)]
+    assert len(found) == len(set(found)) == 5
+    assert set(found) == slow
+
+
+def test_equal_files_are_joined_through_the_first(seen, tmp_path):
+    for name in 'ab':
+        write(tmp_path / f'{name}.png', strip(3))
+    paths = [tmp_path / 'a.png', tmp_path / 'b.png', seen[3]]
+    first, *others = known = fingerprints(paths)
+    assert [*pairs_of_copies(known)] == [(first, other) for other in others]
+
+
+def test_no_images_have_no_pairs():
+    assert [*pairs_of_copies({})] == []

@@ -35,6 +35,7 @@ class AnnotatedObject:
     # Width and height where the format gives them: a difference of edges
     # has an error of rounding.
     extent: tuple[float, float] | None = None
+    difficult: bool = False  # hard to see, as those say who annotated it
 
 
 @dataclass(frozen=True)
@@ -115,22 +116,49 @@ def clean_boxes(
         if left >= right or top >= bottom:
             findings.append(('box_outside_image', shown))
             continue
-        clipped = (left, top, right, bottom) != item.edges
+        edges = left, top, right, bottom
+        if _is_sliver(item.edges, edges):
+            findings.append(('sliver', f'{shown} in {width}x{height}'))
+            continue
+        clipped = edges != item.edges
         if clipped:
             findings.append(('clipped_box', f'{shown} in {width}x{height}'))
         extent = right - left, bottom - top
         if item.extent is not None and not clipped:
             extent = item.extent
+        if min(extent) < 1:
+            findings.append(('thin_box', shown))
+            left, wide = _widened(left, extent[0], width)
+            top, high = _widened(top, extent[1], height)
+            extent = wide, high
         if mask and not (mask := usable_mask(mask, width, height)):
             findings.append(('unusable_mask', shown))
         box = Box(name, (left, top, *extent), mask, item.crowd)
         if box in boxes:
             findings.append(('duplicate_box', shown))
             continue
+        if item.difficult:
+            findings.append(('difficult_object', shown))
         if box.crowd:
             findings.append(('crowd_region', shown))
         boxes.append(box)
     return boxes, findings
+
+
+def _is_sliver(given: Edges, clipped: Edges) -> bool:
+    """Whether clipping has left less than a pixel in x or in y."""
+    return any(
+        clipped[end] - clipped[start] < 1
+        and (given[start], given[end]) != (clipped[start], clipped[end])
+        for start, end in ((0, 2), (1, 3))
+    )
+
+
+def _widened(start: float, length: float, side: int) -> tuple[float, float]:
+    """Start and length of at least 1 pixel inside an image's side."""
+    if length >= 1:
+        return start, length
+    return min(max(start + (length - 1) / 2, 0.0), side - 1.0), 1.0
 
 
 def usable_mask(mask: Mask, width: int, height: int) -> Mask | None:

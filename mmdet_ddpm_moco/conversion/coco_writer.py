@@ -1,7 +1,7 @@
 """Writes a conversion to disk: images, json files, lists and the report.
 
 Files are replaced atomically, and only files of a conversion are ever
-replaced or removed.
+replaced or removed: :func:`refuse_foreign_files` comes before.
 """
 
 import os
@@ -15,6 +15,7 @@ from ..utils.errors import FileAccessError, FileConflictError
 from ..utils.fileio import atomic_write_bytes, write_json
 from .boxes import Box
 from .collect import Sample
+from .own_files import is_own
 
 CocoEntry = tuple[dict[str, Any], list[dict[str, Any]]]
 """Image and annotations of a sample, as in a COCO json."""
@@ -111,8 +112,9 @@ def write_conversion(
                 (dst / 'images' / name).unlink()
         for key, coco in contents.items():
             text = ''.join(f'{i["file_name"]}\n' for i in coco['images'])
-            atomic_write_bytes(dst / 'lists' / f'{key}.txt', text.encode())
+            # The json first: it marks the list as ours, if we are killed.
             write_json(dst / 'annotations' / f'{key}.json', coco)
+            atomic_write_bytes(dst / 'lists' / f'{key}.txt', text.encode())
         _remove_subsets(dst, keep=set(contents))
         write_json(dst / 'report.json', report, indent=1)
     except OSError as error:
@@ -174,8 +176,9 @@ def _listed_before(dst: Path) -> set[str]:
 
 def _remove_subsets(dst: Path, keep: set[str]) -> None:
     """Removes few-shot subsets of an earlier conversion."""
+    # Lists first: their json says whose they are.
     for folder in ('lists', 'annotations'):
         for path in (dst / folder).iterdir():
             subset = re.fullmatch(r'(train_\d+)\.(json|txt)', path.name)
-            if subset and subset[1] not in keep:
+            if subset and subset[1] not in keep and is_own(path):
                 path.unlink()

@@ -16,8 +16,10 @@ from .given_splits import given_splits
 from .group_keys import group_keys
 from .group_report import report_groups, report_large_groups
 from .near_duplicates import group_near_duplicates as find_groups
+from .own_files import DESCRIPTION, refuse_foreign_files
 from .report import FindingsError, Report
 from .splits import (
+    SPLITS,
     check_few_shot,
     check_ratio,
     check_share,
@@ -98,6 +100,9 @@ def convert_dataset(
         Report: Findings and counts.
 
     Raises:
+        FileExistsError: If ``dst`` holds files of these names that are not of
+            an earlier conversion. Nothing is written then, unless such a file
+            is an image.
         FileNotFoundError: If ``src`` holds no data set in a known layout, or
             ``lists`` no ``train.txt``.
         ValueError: If an option is out of range, ``lists`` is given together
@@ -135,6 +140,8 @@ def convert_dataset(
     samples, names = collect_samples(
         src, dst, fmt, classes, thumbnails, report, min_area, rename
     )
+    subsets = [f'train_{shot}' for shot in shots]
+    refuse_foreign_files(dst, (*SPLITS, *subsets, 'unlabeled'))
     origin: dict[str, Any] = dict(ratio=list(shares))
     members = None
     if given is not None:
@@ -208,7 +215,7 @@ def convert_dataset(
         raise FindingsError(report)
     entries = coco_entries(samples, groups, names)
     info = dict(
-        description=f'{fmt.NAME} annotations converted to COCO',
+        description=f'{fmt.NAME} {DESCRIPTION}',
         version='1.0',
         seed=seed,
         **origin,

@@ -15,14 +15,17 @@ def count_list(
     classes: Sequence[str],
     group_of: Mapping[str, int],
 ) -> dict[str, Any]:
-    """Images, boxes and groups of one list, by class and in all."""
+    """Images, boxes and groups of one list, by class and in all.
+
+    Crowd regions are no boxes, but their images are not defect-free.
+    """
     images: Counter[str] = Counter()
     boxes: Counter[str] = Counter()
     groups: dict[str, set[int]] = defaultdict(set)
     for sample in samples:
         names = [box.name for box in sample.boxes or ()]
         images.update(set(names))
-        boxes.update(names)
+        boxes.update(box.name for box in sample.boxes or () if not box.crowd)
         for name in names or [NO_CLASS]:
             groups[name].add(group_of[sample.name])
     return dict(

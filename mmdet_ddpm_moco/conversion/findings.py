@@ -57,8 +57,18 @@ KINDS = dict(
     duplicate_box='box repeated with the same class; dropped',
     unusable_mask='mask is broken, empty or of another size than the image; '
     'box kept without it',
-    crowd_region='region of many objects (iscrowd); kept as such',
+    crowd_region='region of many objects (iscrowd); kept as such and counted '
+    'as no box; if it is an object drawn with the brush of CVAT, whose COCO '
+    'export says so of all of these, export "CVAT for images 1.1" instead',
+    crowds_are_objects='all objects of the file are masks with iscrowd, as '
+    'CVAT exports those drawn with its brush; read as objects',
+    difficult_object='marked as difficult in the annotation; kept like any '
+    'other object, to train on and to test with',
     clipped_box='box extends beyond the image; clipped',
+    sliver='less than 1 pixel of the width or height of the box is inside '
+    'the image; dropped',
+    thin_box='box is narrower or lower than 1 pixel, and MMDetection would '
+    'leave it out; widened to 1 pixel around its center',
     box_outside_image='box is outside the image; dropped',
     empty_box='box has no or negative extent; dropped',
     unusable_coordinates='coordinates missing or not numbers; box dropped',
@@ -80,6 +90,8 @@ KINDS = dict(
     'through others, with images of another split; kept there, as listed',
     given_split_unusable='the data set has a split, but none to train and '
     'test with; new splits drawn',
+    split_list_without_image='list of a split that names no image of the '
+    'data set, one a line; ignored',
     image_without_split='labeled image that is in none of the given splits; '
     'left out of them',
 )

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..utils.cli import progress_bar
 from ..utils.errors import InputError
+from ..utils.image_files import decode_image
 from .formats.files import error_reason
 from .layout import SourceFile
 from .overlap import thumbnail
@@ -46,29 +47,21 @@ def read_images(
 def size_before_rotation(path: Path) -> tuple[int, int]:
     """Width and height of an image as it is stored, whatever EXIF says."""
     flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
-    gray = cv2.imdecode(np.fromfile(path, np.uint8), flags)
-    assert gray is not None, 'it was read before'
+    gray = decode_image(np.fromfile(path, np.uint8), flags)
     return gray.shape[1], gray.shape[0]
 
 
 def _decode(image: SourceFile, report: Report) -> np.ndarray:
     """Gray pixels, uint8 (H, W)."""
     data = np.fromfile(image.path, np.uint8)
-    if not data.size:
-        msg = 'the file is empty'
-        raise InputError(msg)
     _check_end(data.tobytes())
     # Rotated as EXIF says, as mmdet's loader does, so that sizes agree.
-    whole = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH)
-    gray = whole
-    if whole is not None and whole.dtype != np.uint8:
-        brightest = f'{whole.dtype}, up to {whole.max():g}'
-        report.add('deep_image', image.label, brightest)
-        gray = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
-    if gray is None:
-        msg = 'cannot be decoded'
-        raise InputError(msg)
-    return gray
+    whole = decode_image(data, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH)
+    if whole.dtype == np.uint8:
+        return whole
+    brightest = f'{whole.dtype}, up to {whole.max():g}'
+    report.add('deep_image', image.label, brightest)
+    return decode_image(data, cv2.IMREAD_GRAYSCALE)
 
 
 def _check_end(data: bytes) -> None:

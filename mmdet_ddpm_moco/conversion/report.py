@@ -18,9 +18,9 @@ class Report:
 
     # Options that decide the outcome.
     options: dict[str, Any] = field(default_factory=dict)
-    # For each list `classes` (images with the class, its boxes, and the groups
-    # the images are from), `without_boxes`, `groups_without_boxes`, `images`,
-    # `boxes` and `groups`.
+    # For each list `classes` (images with the class, its boxes without crowd
+    # regions, and the groups the images are from), `without_boxes`,
+    # `groups_without_boxes`, `images`, `boxes` and `groups`.
     counts: dict[str, Any] = field(default_factory=dict)
     # Groups of two and more near duplicates, or images that `group_by` says
     # belong together: how many `groups`, how many `images` they hold, the five

@@ -16,13 +16,20 @@ from .fileio import IMAGE_SUFFIXES
 def files_below(folder: Path) -> list[Path]:
     """All files in a folder and those below it, links to folders followed.
 
-    A link that is broken is a file, so that it is not skipped silently.
+    A link that is broken is a file, so that it is not skipped silently. One
+    to a folder that it is in itself is skipped: it would repeat all files.
     """
-    return [
-        Path(parent, name)
-        for parent, _, names in os.walk(folder, followlinks=True)
-        for name in names
-    ]
+    found = []
+    # Real paths of each folder to visit and of those that lead to it.
+    lines = {Path(folder): frozenset((Path(folder).resolve(),))}
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        place = Path(parent)
+        found += [place / name for name in names]
+        line = lines.pop(place)
+        real = {name: (place / name).resolve() for name in folders}
+        folders[:] = [name for name in folders if real[name] not in line]
+        lines.update((place / name, line | {real[name]}) for name in folders)
+    return found
 
 
 def image_files(folder: Path) -> list[Path]:
@@ -62,6 +69,32 @@ def image_size(path: Path) -> dict[str, int]:
     return dict(zip(('width', 'height'), size))
 
 
+def decode_image(data: bytes | np.ndarray, flags: int) -> np.ndarray:
+    """Pixels of an image file, as ``cv2.imdecode`` with ``flags`` gives them.
+
+    Args:
+        data (bytes | np.ndarray): The file, as bytes or uint8 (N,).
+        flags (int): Those of ``cv2.imread``.
+
+    Raises:
+        ValueError: It is empty, or OpenCV cannot decode it.
+    """
+    if isinstance(data, bytes):
+        data = np.frombuffer(data, np.uint8)
+    if not data.size:
+        msg = 'the file is empty'
+        raise InputError(msg)
+    try:
+        pixels = cv2.imdecode(data, flags)
+    except cv2.error as error:  # more pixels than OpenCV takes, as a rule
+        reason = ' '.join(error.err.split())
+        raise InputError(f'cannot be decoded ({reason})') from error
+    if pixels is None:
+        msg = 'cannot be decoded'
+        raise InputError(msg)
+    return pixels
+
+
 @lru_cache(maxsize=2**17)
 def _decoded_size(
     path: str, changed: int, size: int
@@ -70,10 +103,10 @@ def _decoded_size(
     try:
         # It rotates as EXIF says and fails on a file that is cut short: the
         # header alone tells neither.
-        pixels = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    except cv2.error:  # more pixels than OpenCV takes
+        pixels = decode_image(data, cv2.IMREAD_COLOR)
+    except InputError:
         return None
-    return None if pixels is None else (pixels.shape[1], pixels.shape[0])
+    return pixels.shape[1], pixels.shape[0]
 
 
 def listing_digest(listing: str | Path) -> str:

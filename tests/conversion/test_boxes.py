@@ -2,7 +2,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmdet_ddpm_moco.conversion.boxes import Box, clean_boxes, main_class
+from mmdet_ddpm_moco.conversion.boxes import (
+    AnnotatedObject,
+    Box,
+    clean_boxes,
+    main_class,
+)
 from mmdet_ddpm_moco.conversion.formats.voc import annotated_object
 
 CLASSES = {'dent', 'rolled-in_scale'}
@@ -41,12 +46,40 @@ def test_corners_are_one_based_and_inclusive():
         ((9, 14, 22, 5), 'empty_box', None),
         (None, 'unusable_coordinates', None),
         ((3.5, 5.25, 22, 14), None, (2.5, 4.25, 19.5, 9.75)),
+        # Less than a pixel is left by clipping.
+        ((40.5, 5, 60, 14), 'sliver', None),
+        ((3, -20, 22, 0.25), 'sliver', None),
     ],
 )
 def test_each_odd_box_has_its_kind(corners, kind, kept):
     boxes, findings = clean(('dent', corners))
     assert [box.xywh for box in boxes] == ([kept] if kept else [])
     assert [name for name, _ in findings] == ([kind] if kind else [])
+
+
+@pytest.mark.parametrize(
+    ('edges', 'kept'),
+    [
+        ((10, 4, 10.5, 14), (9.75, 4, 1, 10)),
+        ((10, 4, 20, 4.25), (10, 3.625, 10, 1)),
+        ((0, 4, 0.5, 14), (0, 4, 1, 10)),
+        ((39.75, 29.5, 40, 30), (39, 29, 1, 1)),
+        ((10, 4, 11, 14), (10, 4, 1, 10)),
+    ],
+)
+def test_thin_boxes_are_widened_to_what_mmdet_keeps(edges, kept):
+    item = AnnotatedObject('dent', edges, 'as drawn')
+    boxes, findings = clean_boxes([item], 40, 30, 'x', CLASSES)
+    assert [box.xywh for box in boxes] == [kept]
+    thin = edges != (10, 4, 11, 14)
+    assert findings == [('thin_box', 'dent as drawn')] * thin
+
+
+def test_a_thin_box_that_is_clipped_lengthwise_is_widened():
+    item = AnnotatedObject('dent', (10, 20, 10.5, 50), 'as drawn')
+    boxes, findings = clean_boxes([item], 40, 30, 'x', CLASSES)
+    assert [box.xywh for box in boxes] == [(9.75, 20, 1, 10)]
+    assert [kind for kind, _ in findings] == ['clipped_box', 'thin_box']
 
 
 def test_duplicates_need_the_same_class_and_place():
@@ -86,13 +119,14 @@ def test_boxes_are_inside_the_image_and_each_loss_is_reported(places):
     boxes, findings = clean(*(('dent', place) for place in places))
     for box in boxes:
         x, y, width, height = box.xywh
-        assert width > 0
-        assert height > 0
+        assert width >= 1
+        assert height >= 1
         assert x >= 0
         assert y >= 0
         assert x + width <= 40 + 1e-9
         assert y + height <= 30 + 1e-9
-    dropped = [kind for kind, _ in findings if kind != 'clipped_box']
+    kept = ('clipped_box', 'thin_box')
+    dropped = [kind for kind, _ in findings if kind not in kept]
     assert len(boxes) + len(dropped) == len(places)
 
 

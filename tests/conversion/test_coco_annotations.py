@@ -25,7 +25,7 @@ from helpers.voc_maker import (
 from mmdet_ddpm_moco.conversion.convert import convert_dataset
 from mmdet_ddpm_moco.conversion.formats.coco import read
 from mmdet_ddpm_moco.conversion.layout import SourceFile, SourceTree
-from mmdet_ddpm_moco.conversion.report import Report
+from mmdet_ddpm_moco.conversion.report import KINDS, Report
 
 # Everything in train, so that a test reads one file.
 WHOLE = dict(ratio=(1, 0, 0), group_near_duplicates=False)
@@ -85,8 +85,42 @@ def test_masks_are_kept(tmp_path, dst):
     assert 'segmentation' not in entries[4]
 
 
+RLE = dict(size=[40, 40], counts=[84, 10, 1506])
+
+
+def test_brush_masks_of_cvat_are_objects(tmp_path, dst):
+    brushed = dict(segmentation=RLE, bbox=[2, 4, 1, 10], iscrowd=1)
+    files = {'a.png': [brushed], 'b.png': [dict(brushed, category_id=7)]}
+    report = convert(single_coco(tmp_path / 'src', files), dst)
+    assert kinds(report) == dict(crowds_are_objects=['annotations.json'])
+    assert 'CVAT' in KINDS['crowds_are_objects']
+    found = load(dst, 'train')['annotations']
+    assert [(a['iscrowd'], a['area']) for a in found] == [(0, 10), (0, 10)]
+    assert report.counts['train']['boxes'] == 2
+
+
+@pytest.mark.parametrize(
+    'other', [{}, dict(segmentation=[[5, 5, 25, 5, 5.5, 25.25]])]
+)
+def test_crowds_beside_objects_stay_crowds(tmp_path, dst, other):
+    """As in COCO, where all RLE are crowds and all others polygons."""
+    crowd = dict(segmentation=RLE, bbox=[2, 4, 1, 10], iscrowd=1)
+    files = {'a.png': [crowd, crowd | dict(category_id=7)], 'b.png': [other]}
+    report = convert(single_coco(tmp_path / 'src', files), dst)
+    assert kinds(report) == dict(
+        crowd_region=['a.png in annotations.json'] * 2
+    )
+    assert 'CVAT' in KINDS['crowd_region']
+    found = load(dst, 'train')['annotations']
+    assert [a['iscrowd'] for a in found] == [1, 1, 0]
+    # They are no boxes, but neither is their image defect-free.
+    counts = report.counts['train']
+    assert (counts['boxes'], counts['without_boxes']) == (1, 0)
+    assert counts['classes']['rust'] == dict(images=1, boxes=0, groups=1)
+
+
 def test_boxes_keep_their_decimals(tmp_path, dst):
-    box = [10.3, 0.1, 5.2, 0.2]
+    box = [10.3, 0.1, 5.2, 1.2]
     src = single_coco(tmp_path / 'src', {'a.png': [dict(bbox=box)]})
     convert(src, dst)
     assert by_name(dst, 'train')['a.png']['boxes'] == [('dent', box)]
@@ -112,6 +146,40 @@ def test_ids_that_are_not_unique(tmp_path, dst):
     assert report.findings['broken_json'] == [
         ('annotations.json', 'category id 7 is rust and worn')
     ]
+
+
+@pytest.mark.parametrize('other', [str, float])
+@pytest.mark.parametrize('place', ['images', 'annotations', 'categories'])
+def test_ids_of_another_type_are_the_same_ids(tmp_path, dst, place, other):
+    src = single_coco(
+        tmp_path / 'src', {'a.png': [{}, dict(category_id=7)], 'b.png': []}
+    )
+    convert(src, tmp_path / 'plain')
+    content = json.loads((src / 'annotations.json').read_text())
+    for entry in content[place]:
+        for key in ('id', 'image_id', 'category_id'):
+            if key in entry:
+                entry[key] = other(entry[key])
+    write_json(src / 'annotations.json', content)
+    convert(src, dst)
+    assert by_name(dst, 'train') == by_name(tmp_path / 'plain', 'train')
+
+
+def test_objects_of_no_image_make_no_image_defect_free(tmp_path, dst):
+    src = single_coco(tmp_path / 'src', {'a.png': [{}], 'b.png': [{}, {}]})
+    content = json.loads((src / 'annotations.json').read_text())
+    for entry in content['annotations']:
+        entry['image_id'] = f'image {entry["image_id"]}'
+    write_json(src / 'annotations.json', content)
+    report = convert(src, dst)
+    assert report.findings['broken_json'] == [
+        (
+            'annotations.json',
+            'none of 3 objects is of an image that it lists; make each '
+            'image_id the id of an image',
+        )
+    ]
+    assert set(by_name(dst, 'unlabeled')) == {'a.png', 'b.png'}
 
 
 def corners_of(boxes, area=False):

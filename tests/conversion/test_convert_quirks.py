@@ -1,5 +1,9 @@
+import struct
+import zlib
+
 import numpy as np
 
+from helpers.mask_maker import png, tile_dataset
 from helpers.voc_maker import (
     by_name,
     flat_dataset,
@@ -157,3 +161,28 @@ def test_sizes_are_those_after_exif_rotation(tmp_path, dst):
     assert seen == (60, 30, 3)
     entry = by_name(dst, 'train')['a.jpg']
     assert (entry['height'], entry['width']) == (60, 30)
+
+
+def huge_png():
+    """A PNG whose header says 70000 x 70000."""
+    data = bytearray(png(np.zeros((4, 4), np.uint8)))
+    data[16:24] = struct.pack('>II', 70000, 70000)
+    data[29:33] = struct.pack('>I', zlib.crc32(bytes(data[12:29])))
+    return bytes(data)
+
+
+def test_more_pixels_than_opencv_takes_are_one_finding(src, tmp_path, dst):
+    (src / 'IMAGES/dent_1.png').write_bytes(huge_png())
+    report = convert_dataset(src, dst)
+    assert report.findings['unreadable_image'] == [
+        (
+            'IMAGES/dent_1.png',
+            'cannot be decoded (pixels <= CV_IO_MAX_IMAGE_PIXELS)',
+        )
+    ]
+    assert sum(report.counts[split]['images'] for split in SPLITS) == 19
+    tiles = tile_dataset(tmp_path / 'tiles', count=2)
+    mask = 'MT_Crack/Imgs/exp1_num_1.png'
+    (tiles / mask).write_bytes(huge_png())
+    report = convert_dataset(tiles, tmp_path / 'other', 'masks')
+    assert kinds(report) == dict(broken_mask=[mask])

@@ -55,6 +55,7 @@ def test_pieces_equal_a_naive_search(shape, share):
 
 
 SQUARE = mask_of((5, 6, 10, 8))
+EVERYWHERE = mask_of((5, 6, 10, 8), (20, 20, 9, 9))
 
 
 def in_palette(color):
@@ -73,10 +74,34 @@ def in_palette(color):
         np.dstack([SQUARE, SQUARE, SQUARE, np.full_like(SQUARE, 255)]),
         in_palette((0, 0, 128)),
         in_palette((0, 64, 0)),
+        # Visible in alpha alone, whatever the color.
+        *(
+            np.dstack([np.full_like(SQUARE, level)] * 3 + [SQUARE])
+            for level in (0, 90, 255)
+        ),
+        np.dstack(
+            [
+                np.zeros((*SQUARE.shape, 3), np.uint16),
+                SQUARE.astype(np.uint16) * 257,
+            ]
+        ),
+        # Marks that cannot be seen, white and in color.
+        np.dstack([EVERYWHERE] * 3 + [SQUARE]),
+        np.dstack([EVERYWHERE, 0 * SQUARE, 0 * SQUARE, SQUARE]),
+        # Alpha that says nothing.
+        np.dstack([SQUARE, SQUARE, SQUARE, 0 * SQUARE]),
     ],
 )
 def test_all_ways_to_mark_are_read(mask):
     assert np.array_equal(marked_pixels(png(mask)), SQUARE > 0)
+
+
+def test_soft_alpha_is_cut_in_the_middle():
+    ramp = np.zeros((1, 256, 4), np.uint8)
+    ramp[0, :, 3] = np.arange(256)
+    assert np.flatnonzero(marked_pixels(png(ramp))).tolist() == [
+        *range(128, 256)
+    ]
 
 
 def test_a_palette_of_a_file_is_read(tmp_path):

@@ -80,6 +80,50 @@ def test_the_lists_of_a_voc_devkit_are_its_split(src, dst):
     assert report.findings == {}
 
 
+@pytest.mark.parametrize('suffix', ['', '.png', '.PNG'])
+@pytest.mark.parametrize(
+    'names',
+    [
+        ('Train', 'Validation', 'Test'),
+        ('training', 'valid', 'TEST'),
+        ('trainval', 'val', 'test'),
+    ],
+)
+def test_lists_of_other_names_are_the_split_too(src, dst, names, suffix):
+    folder = src / 'ImageSets/Main'
+    folder.mkdir(parents=True)
+    numbers = [(1, 2, 3), (4, 5), (6,)]
+    for name, chosen in zip(names, numbers):
+        if name == 'trainval':
+            chosen = (*chosen, 4, 5)
+        lines = [f'dent_{n}{suffix}' for n in chosen]
+        write_list(folder, name, *lines, f'JPEGImages/rust_{chosen[0]}.png')
+    # Those of one class are none.
+    write_list(folder, 'dent_train', 'dent_7 1', 'dent_8 -1')
+    report = convert_dataset(src, dst)
+    assert set(kinds(report)) == {'image_without_split'}
+    for split, chosen in zip(('train', 'val', 'test'), numbers):
+        assert list(by_name(dst, split)) == [
+            *(f'dent_{n}.png' for n in chosen), f'rust_{chosen[0]}.png'
+        ]  # fmt: skip
+
+
+def test_a_list_that_names_no_image_is_reported(tmp_path, dst):
+    for split, number in (('train', 1), ('train', 2), ('val', 3)):
+        write_image(tmp_path / f'src/{split}/images/{number}.png', number)
+        path = tmp_path / f'src/{split}/annotations/{number}.xml'
+        write_xml(path, objects=[DENT])
+    folder = tmp_path / 'src/ImageSets/Main'
+    folder.mkdir(parents=True)
+    write_list(folder, 'test', 'p_1', 'p_2')
+    report = convert_dataset(tmp_path / 'src', dst)
+    assert kinds(report) == dict(
+        split_list_without_image=['ImageSets/Main/test.txt']
+    )
+    # The split of the folders counts, as if there were no list.
+    assert list(by_name(dst, 'val')) == ['3.png']
+
+
 def test_images_and_xml_side_by_side(tmp_path, dst):
     for split, number in (('train', 1), ('train', 2), ('valid', 3)):
         write_image(tmp_path / f'src/{split}/{number}.png', number)

@@ -1,6 +1,7 @@
 import pytest
 
 from helpers.voc_maker import voc_xml
+from mmdet_ddpm_moco.conversion.boxes import clean_boxes
 from mmdet_ddpm_moco.conversion.formats.voc import parse
 
 
@@ -21,6 +22,20 @@ def test_everything_is_read():
 def test_coordinates_that_are_no_numbers_are_none(bad):
     voc = parse(voc_xml('a', [('dent', 1, 2, bad, 4)]).encode())
     assert voc.objects[0].edges is None
+
+
+@pytest.mark.parametrize(
+    ('text', 'difficult'), [('1', True), ('0', False), ('', False)]
+)
+def test_difficult_objects_are_kept_and_counted(text, difficult):
+    data = voc_xml('a', [('dent', 1, 2, 30, 40)]).replace(
+        '<bndbox>', f'<difficult>{text}</difficult><bndbox>'
+    )
+    objects = parse(data.encode()).objects
+    boxes, findings = clean_boxes(objects, 40, 40, 'a', {'dent'})
+    assert [box.xywh for box in boxes] == [(0, 1, 30, 39)]
+    found = [('difficult_object', 'dent 1,2,30,40')]
+    assert findings == (found if difficult else [])
 
 
 def test_missing_parts_are_empty_not_errors():

@@ -4,6 +4,7 @@ import json
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,9 @@ SRC holds images and COCO json files, in whatever folders:
   SRC/images/ and SRC/annotations.json                       without a split
 The split of a json is in its name or that of its folder. Images are found by
 their file_name, with or without its folders. Polygons, RLE masks and iscrowd
-are kept. An image that is listed without objects is free of defects, one that
-is not listed is unlabeled.
+are kept; only where all objects of a json are RLE masks with iscrowd, as CVAT
+exports those drawn with its brush, they are read as objects. An image that is
+listed without objects is free of defects, one that is not listed is unlabeled.
 """
 
 NAME = 'COCO'
@@ -36,6 +38,9 @@ MIN_AREA = 0  # a mask is an object, however small
 # Boxes that must extend beyond their images, if they were width and height,
 # before all are taken for corners without an area that says so.
 _MIN_BEYOND = 10
+
+# More make no id; Python refuses to read thousands as a number.
+_MAX_DIGITS = 100
 
 
 def find(src: Path, dst: Path | None = None) -> SourceTree:
@@ -95,14 +100,14 @@ def _images(
     try:
         names: dict[Any, str] = {}
         for entry in content['categories']:
-            number_of, name = entry['id'], str(entry['name'])
+            number_of, name = _plain_id(entry['id']), str(entry['name'])
             if names.setdefault(number_of, name) != name:
                 raise InputError(
                     f'category id {number_of} is {names[number_of]} and {name}'
                 )
         images = [
             (
-                entry['id'],
+                _plain_id(entry['id']),
                 entry['file_name'].replace('\\', '/'),
                 image_size(entry.get('width'), entry.get('height')),
             )
@@ -111,7 +116,7 @@ def _images(
         sizes = {image: size for image, _, size in images}
         annotations = defaultdict(list)
         for entry in content['annotations']:
-            annotations[entry['image_id']].append(entry)
+            annotations[_plain_id(entry['image_id'])].append(entry)
     except (AttributeError, KeyError, TypeError) as error:
         raise InputError(
             f'an entry lacks {error}, or has it in another form'
@@ -119,7 +124,16 @@ def _images(
     lost = annotations.keys() - sizes.keys()
     if lost:
         count = sum(len(annotations[image]) for image in lost)
+        if len(lost) == len(annotations) and images:
+            # Its images would be free of defects.
+            raise InputError(
+                f'none of {count} objects is of an image that it lists; make '
+                'each image_id the id of an image'
+            )
         report.add('object_without_image', file.label, f'{count} objects')
+    brushed = _are_brushed(content['annotations'])
+    if brushed:
+        report.add('crowds_are_objects', file.label)
     corners = _are_corners(content['annotations'], sizes)
     if corners:
         report.add('boxes_are_corners', file.label)
@@ -140,11 +154,22 @@ def _images(
         objects = []
         for entry in annotations.get(image, ()):
             item, problem = _object(entry, names, size, corners)
+            if brushed and _is_rle(entry):
+                item = replace(item, crowd=False)
             objects.append(item)
             if problem:
                 report.add('unusable_mask', record.label, problem)
         found.append((record, AnnotationFile(None, size, tuple(objects))))
     return found
+
+
+def _plain_id(given: Any) -> Any:
+    """An id as an integer, if it is one in another form: 7.0 or '7'."""
+    if isinstance(given, str) and given.isascii() and given.isdigit():
+        return int(given) if len(given) <= _MAX_DIGITS else given
+    if isinstance(given, float) and given.is_integer():
+        return int(given)
+    return given
 
 
 def _bbox(entry: Mapping[str, Any]) -> list[float]:
@@ -154,6 +179,24 @@ def _bbox(entry: Mapping[str, Any]) -> list[float]:
         given if isinstance(given, list) and len(given) == 4 else [None] * 4
     )
     return list(map(number, given))
+
+
+def _are_brushed(annotations: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether crowd regions are objects, drawn with the brush of CVAT.
+
+    It exports those as RLE with iscrowd. So are crowds of COCO, but where
+    there are crowds there are objects, too.
+    """
+    entries = list(annotations)
+    return all(map(_is_crowd, entries)) and any(map(_is_rle, entries))
+
+
+def _is_crowd(entry: Mapping[str, Any]) -> bool:
+    return number(entry.get('iscrowd', 0)) == 1
+
+
+def _is_rle(entry: Mapping[str, Any]) -> bool:
+    return isinstance(entry.get('segmentation'), dict)
 
 
 def _are_corners(
@@ -169,7 +212,7 @@ def _are_corners(
     count = beyond = agree = 0
     for entry in annotations:
         x, y, third, fourth = _bbox(entry)
-        size = sizes.get(entry['image_id'])
+        size = sizes.get(_plain_id(entry['image_id']))
         if x != x or size is None:
             continue
         if not (x < third <= size[0] and y < fourth <= size[1]):
@@ -201,9 +244,9 @@ def _object(
         (x, y, third, fourth) if corners else (x, y, x + third, y + fourth)
     )
     extent = (third - x, fourth - y) if corners else (third, fourth)
-    category = entry.get('category_id')
+    category = _plain_id(entry.get('category_id'))
     name = names.get(category, '') if isinstance(category, int | str) else ''
-    crowd = number(entry.get('iscrowd', 0)) == 1
+    crowd = _is_crowd(entry)
     segmentation = entry.get('segmentation')
     outline = polygon_object(name, _polygons(segmentation), crowd=crowd)
     if any(value != value for value in bbox):

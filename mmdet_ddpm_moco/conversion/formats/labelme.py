@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from ...utils.errors import InputError
+from ...utils.image_files import decode_image
 from ..boxes import AnnotatedObject, AnnotationFile, Mask
 from ..folder_names import is_defect_free, split_in
 from ..layout import Records, SourceTree, find_all
@@ -174,11 +175,10 @@ def _with_mask(
     item = replace(item, edges=edges, extent=(edges[2] - left, edges[3] - top))
     whole = np.zeros((size[1], size[0]) if size else (1, 1), bool)
     try:
-        data = np.frombuffer(base64.b64decode(str(encoded)), np.uint8)
-        piece = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
-        if piece is not None:
-            whole[top : bottom + 1, left : right + 1] = piece > 0
-    except (binascii.Error, cv2.error, TypeError, ValueError):
+        data = base64.b64decode(str(encoded))
+        piece = decode_image(data, cv2.IMREAD_GRAYSCALE)
+        whole[top : bottom + 1, left : right + 1] = piece > 0
+    except (binascii.Error, TypeError, ValueError):
         whole[:] = False
     mask = Mask(run_lengths(whole), int(whole.sum()), size=size)
     return replace(item, mask=mask)

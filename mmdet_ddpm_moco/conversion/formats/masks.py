@@ -16,6 +16,7 @@ import numpy as np
 
 from ...utils.errors import InputError, MissingFileError
 from ...utils.fileio import IMAGE_SUFFIXES
+from ...utils.image_files import decode_image
 from ..boxes import AnnotationFile
 from ..folder_names import is_defect_free, split_of
 from ..layout import Records, SourceFile, SourceTree, natural_key, walk
@@ -45,8 +46,9 @@ layouts are known:
       of the folder without a mask in the list are free of defects)
 
 Each connected piece of a mask becomes an object. Marked is what is white; in
-colors, or where there is one gray level, all that is not black. An empty mask
-among defects leaves its image unlabeled.
+colors, or where there is one gray level, all that is not black. What alpha
+makes invisible is not marked; in one color alpha itself is the mask. An empty
+mask among defects leaves its image unlabeled.
 """
 
 NAME = 'mask'
@@ -146,20 +148,16 @@ def marked_pixels(data: bytes) -> np.ndarray:
 
     In a gray mask those of the lighter half, since edges may be gray, or all
     that are not black if they have one gray level. In colors (of a palette,
-    say) all that are not black.
+    say) all that are not black. Where alpha says what is visible, the rest
+    marks nothing, and in one color alpha is the mask.
 
     Raises:
         ValueError: If it is no image, or gray without being light anywhere.
     """
-    if not data:
-        msg = 'the file is empty'
-        raise InputError(msg)
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if pixels is None:
-        msg = 'cannot be decoded'
-        raise InputError(msg)
+    pixels = decode_image(data, cv2.IMREAD_UNCHANGED)
     if pixels.ndim == 3:
-        pixels = pixels[:, :, :3]  # without alpha
+        pixels = _without_alpha(pixels)
+    if pixels.ndim == 3:
         if (pixels != pixels[:, :, :1]).any():
             return (pixels > 0).max(axis=2)
         pixels = pixels[:, :, 0]
@@ -173,6 +171,20 @@ def marked_pixels(data: bytes) -> np.ndarray:
             'none of them light; mark defects in white'
         )
     return pixels > half
+
+
+def _without_alpha(pixels: np.ndarray) -> np.ndarray:
+    """Colors (H, W, 3) with black where nothing is visible.
+
+    Of colors that are constant, alpha (H, W). Alpha that is constant says
+    nothing: files of 32 bits may leave it at 0.
+    """
+    colors, alpha = pixels[:, :, :3], pixels[:, :, 3:]
+    if not alpha.size or (alpha == alpha[0, 0]).all():
+        return colors
+    if (colors == colors[0, 0]).all():
+        return alpha[:, :, 0]
+    return np.where(alpha > 0, colors, 0)
 
 
 def _folders(src: Path, dst: Path | None) -> list[Path]:

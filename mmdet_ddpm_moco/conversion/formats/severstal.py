@@ -14,6 +14,7 @@ import numpy as np
 
 from ...utils.errors import InputError, MissingFileError
 from ...utils.fileio import IMAGE_SUFFIXES
+from ...utils.image_files import decode_image
 from ..boxes import AnnotationFile
 from ..layout import Records, SourceFile, SourceTree, walk
 from ..report import Report
@@ -137,8 +138,11 @@ def _rows(path: Path) -> list[tuple[str, str, str]]:
 def _shape(tree: SourceTree) -> tuple[int, int]:
     """Height and width of the first image that can be read."""
     for image in tree.images:
-        gray = cv2.imread(str(image.path), cv2.IMREAD_GRAYSCALE)
-        if gray is not None:
-            return gray.shape
+        try:
+            data = image.path.read_bytes()
+            gray = decode_image(data, cv2.IMREAD_GRAYSCALE)
+        except (OSError, ValueError):
+            continue
+        return gray.shape[0], gray.shape[1]
     msg = f'no image in {IMAGES} can be read; unpack the data set again'
     raise InputError(msg)

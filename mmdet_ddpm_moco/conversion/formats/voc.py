@@ -2,12 +2,14 @@
 
 import math
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Container
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ...utils.errors import InputError, MissingFileError, UserError
+from ...utils.fileio import IMAGE_SUFFIXES
 from ..boxes import AnnotatedObject, AnnotationFile, Edges
-from ..folder_names import split_in
+from ..folder_names import split_in, split_of
 from ..layout import Records, SourceTree, find_all, find_files
 from ..pairing import pair_by_stem
 from ..report import Report
@@ -23,9 +25,9 @@ sub-folders (one per class, say) below the folders of images and XML files:
   SRC/{train,validation,valid,val,test}/{images,annotations}/
 If there is neither, images and XML files may be in any folders (side by side,
 or SRC/1/ to SRC/10/ and SRC/lable/). A split is that of the folders, or of
-ImageSets/Main/{train,val,test}.txt. Image and XML are paired by the stems of
-their names, also across splits. An XML without objects marks its image as
-free of defects.
+ImageSets/Main/{train,val,test}.txt (or Validation.txt and the like). Image and
+XML are paired by the stems of their names, also across splits. An XML without
+objects marks its image as free of defects.
 """
 
 NAME = 'VOC'
@@ -53,26 +55,67 @@ def find(src: Path, dst: Path | None = None) -> SourceTree:
             [replace(f, root=split_in(f.label)) for f in tree.annotations],
             tree.strays,
         )
-    listed = _image_sets(src)
+    listed, unused = _image_sets(src, {image.stem for image in tree.images})
     for files in (tree.images, tree.annotations) if listed else ():
         files[:] = [replace(f, root=listed.get(f.stem, '')) for f in files]
-    return tree
+    return replace(tree, settings=unused)
 
 
-def _image_sets(src: Path) -> dict[str, str]:
-    """Split of each stem that the lists of ImageSets/Main name."""
+def _image_sets(
+    src: Path, stems: Container[str]
+) -> tuple[dict[str, str], list[str]]:
+    """Split of each stem that a list names, and lists that name none."""
     found: dict[str, str] = {}
-    for split in SPLITS:
-        for folder in ('', '*/'):
-            for path in src.glob(f'{folder}ImageSets/Main/{split}.txt'):
-                for line in read_text(path).splitlines():
-                    found.setdefault(line.strip(), split)
-    found.pop('', None)
+    unused = []
+    for split, path in _split_lists(src):
+        lines = list(map(str.strip, read_text(path).splitlines()))
+        known = [stem for line in lines if (stem := _stem_in(line, stems))]
+        for stem in known:
+            found.setdefault(stem, split)
+        if any(lines) and not known:
+            unused.append(path.relative_to(src).as_posix())
+    return found, unused
+
+
+def _split_lists(src: Path) -> list[tuple[str, Path]]:
+    """Split and path of each list in ImageSets/Main, in order of splits.
+
+    Where none is of train, ``trainval.txt`` is, for what no other list names.
+    """
+    paths = sorted(
+        path
+        for folder in ('', '*/')
+        for path in src.glob(f'{folder}[Ii]mage[Ss]ets/[Mm]ain/*')
+        if path.suffix.lower() == '.txt' and path.is_file()
+    )
+    # Not those of one class, as `dent_train.txt`, whose lines have a sign.
+    named = [(split_of(path.stem), path) for path in paths]
+    found = [entry for split in SPLITS for entry in named if entry[0] == split]
+    if all(split != 'train' for split, _ in found):
+        both = [path for path in paths if path.stem.lower() == 'trainval']
+        found.extend(('train', path) for path in both)
     return found
 
 
+def _stem_in(line: str, stems: Container[str]) -> str:
+    """The one of the stems that a line names, '' if it names none.
+
+    Lines may have folders and the suffix of an image.
+    """
+    path = PurePosixPath(line.replace('\\', '/'))
+    names = [line, path.name]
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        names.append(path.stem)
+    return next((name for name in names if name in stems), '')
+
+
 def read(tree: SourceTree, report: Report) -> Records:
-    """Reads the XML files; see :func:`read_files`."""
+    """Reads the XML files; see :func:`read_files`.
+
+    Lists of splits that name no image are added to the report.
+    """
+    for label in tree.settings or ():
+        report.add('split_list_without_image', label)
     return read_files(tree.annotations, parse, NOUN, report)
 
 
@@ -89,12 +132,15 @@ def parse(data: bytes, kind: str | None = None) -> AnnotationFile:
         filename=_text(root, 'filename'),
         size=_size(root),
         objects=tuple(
-            annotated_object(
-                _text(item, 'name'),
-                *(
-                    _number(item, f'bndbox/{tag}')
-                    for tag in ('xmin', 'ymin', 'xmax', 'ymax')
+            replace(
+                annotated_object(
+                    _text(item, 'name'),
+                    *(
+                        _number(item, f'bndbox/{tag}')
+                        for tag in ('xmin', 'ymin', 'xmax', 'ymax')
+                    ),
                 ),
+                difficult=_text(item, 'difficult').lower() in ('1', 'true'),
             )
             for item in root.findall('object')
         ),

@@ -324,9 +324,11 @@ def test_the_full_part_on_a_gpu(monkeypatch, tmp_path):
     results = Results(tmp_path)
     assert full.run_full(results, 'cuda', root, work)
     tools = [command[0].rsplit('/', 1)[1] for command in called]
-    assert tools == ['train.py', 'test.py', *['ablation.py'] * 4]
+    tests = ['test.py'] * 2  # with one view, and with flips
+    assert tools == ['train.py', *tests, *['ablation.py'] * 4]
     assert Path(called[0][1]).is_file()  # the config
-    assert called[1][1:] == [called[0][1], str(runs / 'iter_2880.pth')]
+    tested = [called[0][1], str(runs / 'iter_2880.pth')]
+    assert [called[1][1:], called[2][1:]] == [tested, [*tested, '--tta']]
     assert (work / 'benchmarks/neu_det/from_scratch.py').is_file()
     variants = (work / 'benchmarks/neu_det/variants').glob('scratch_*.py')
     assert all('model' in Config.fromfile(file) for file in variants)
@@ -335,7 +337,9 @@ def test_the_full_part_on_a_gpu(monkeypatch, tmp_path):
         str(work / 'data/NEU-DET-benchmark'),
     ]
     values = {row['name']: row['value'] for row in results.rows('full')}
-    assert values['recipe: AP of the test split'] == pytest.approx(42.1)
+    for view in ('', ', with flips'):
+        found = values[f'recipe: AP of the test split{view}']
+        assert found == pytest.approx(42.1)
 
 
 @pytest.mark.parametrize('device', ['cpu', 'cuda'])

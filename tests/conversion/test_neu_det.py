@@ -22,7 +22,9 @@ SHARES = dict(train=168, val=24, test=48)
 def test_neu_det(neu_det_root, tmp_path):
     report = convert_dataset(neu_det_root, tmp_path, few_shot=[10, 20, 40])
     counts = {kind: len(found) for kind, found in report.findings.items()}
-    assert counts == dict(filename_differs=174, duplicate_box=3)
+    assert counts == dict(
+        filename_differs=174, duplicate_box=3, difficult_object=57
+    )
     assert len({file for file, _ in report.findings['duplicate_box']}) == 3
     home, boxes = {}, 0
     for split, share in SHARES.items():

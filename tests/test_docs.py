@@ -86,7 +86,7 @@ def test_configs_of_own_images_are_read(tmp_path):
         name: Config.fromfile(tmp_path / f'{name}.py') for name, _ in found
     }
     every = configs.pop('faster-rcnn_ddpm-moco')
-    assert configs.keys() == {'faster-rcnn', 'ddpm', 'mocov2'}
+    assert configs.keys() == {'faster-rcnn', 'baseline', 'ddpm', 'mocov2'}
     detector = configs['faster-rcnn']
     classes = detector.train_dataloader.dataset.metainfo.classes
     assert detector.model.roi_head.bbox_head.num_classes == len(classes)
@@ -94,6 +94,7 @@ def test_configs_of_own_images_are_read(tmp_path):
     for stage in ('generator', 'backbone'):
         assert Path(every.stages[stage].config).stem in configs
     assert every.stages.teacher == detector.stages.teacher
+    assert configs['baseline'].stages.teacher is None
     assert len(configs['mocov2'].train_dataloader.dataset.sources) == 3
     # The stages with kinds replace those of the detector.
     (kinds,) = (

@@ -42,6 +42,7 @@ del loader
 train_cfg = dict(max_iters=2, val_interval=2)
 stages['teacher']['options'] = {{'train_cfg.max_iters': 2}}
 """,
+    'baseline': '',
     'faster-rcnn_ddpm-moco': '',
 }
 
@@ -94,7 +95,7 @@ def test_from_a_folder_to_a_tested_detector(folder, monkeypatch, capfd):
         commands(PAGE.split(f'\n## {head}\n')[1].split('\n## ')[0])
         for head in ('Train', 'Bank and contrastive weights')
     )
-    assert (len(train), len(parts)) == (2, 4)
+    assert (len(train), len(parts)) == (5, 4)
     monkeypatch.chdir(folder)
     # Teachers of two iterations are sure of nothing.
     monkeypatch.setattr(
@@ -122,6 +123,8 @@ def test_from_a_folder_to_a_tested_detector(folder, monkeypatch, capfd):
     assert 'all equal' in log
     bank = COCO('work_dirs/mine_ddpm-moco/bank/annotations.json')
     assert len(bank.imgs) == 320
+    compared = logs['tools/test.py', 'configs/mine/faster-rcnn.py']
+    assert 'see scenes.compared.png' in compared
     found = json.loads(Path('detections.json').read_text())
     truth = COCO('data/mine/annotations/test.json')
     assert {d['image_id'] for d in found} <= set(truth.imgs)

@@ -1,0 +1,61 @@
+"""The table and the picture of the demo; nothing is trained."""
+
+import json
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+from mmdet_ddpm_moco.engine import detector_runs
+from mmdet_ddpm_moco.utils.paths import shipped
+
+
+@pytest.mark.slow
+def test_the_demo_compares_its_variants_with_and_without_flips(
+    tmp_path, monkeypatch, capsys
+):
+    """Fake detectors: the baseline finds every other defect."""
+    tested = []
+
+    def detect(file, checkpoint, detections, *, tta=False):
+        variant = file.stem.removeprefix('faster-rcnn_')
+        tested.append((variant, tta))
+        truth = json.loads(
+            Path('data/demo/annotations/test.json').read_bytes()
+        )
+        step = 2 if variant == 'baseline' else 1
+        detections.parent.mkdir(parents=True, exist_ok=True)
+        found = [
+            dict(
+                image_id=a['image_id'],
+                category_id=a['category_id'],
+                bbox=a['bbox'],
+                score=0.9,
+            )
+            for a in truth['annotations'][::step]
+        ]
+        detections.write_text(json.dumps(found))
+        log = f'coco/bbox_mAP: 0.{4 + tta}21  coco/bbox_mAP_50: 0.{7 + tta}77'
+        detections.with_name('test.log').write_text(log)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(detector_runs, 'detect', detect)
+    monkeypatch.setattr(
+        detector_runs,
+        'train_to_end',
+        lambda config, **_: Path(Config.fromfile(config).work_dir),
+    )
+    monkeypatch.setattr(sys, 'argv', ['tools/demo.py'])
+    runpy.run_path(str(shipped('tools') / 'demo.py'), run_name='__main__')
+    shown = capsys.readouterr().out
+    names = ('baseline', 'scenes-kinds', 'scenes-kinds_ddpm')
+    assert tested == [(n, tta) for n in names for tta in (False, True)]
+    rows = [line.split() for line in shown.splitlines()]
+    assert ['AP', 'AP50', 'AP', 'flips', 'AP50', 'flips'] in rows
+    for name in names:
+        assert [name, '42.1', '77.7', '52.1', '87.7'] in rows
+    results = json.loads(Path('work_dirs/demo/results.json').read_bytes())
+    assert results['baseline']['AP flips'] == 52.1
+    assert Path('work_dirs/demo/gains.png').is_file()

@@ -47,16 +47,24 @@ def _experiment(
         part: str(fold.relative_to(data_root) / f'{part}.json')
         for part in ('labeled', 'unlabeled', 'both', 'test')
     }
-    data = {
-        'train_dataloader.dataset.dataset.data_root': f'{data_root}/',
-        TRAINED: ann['labeled'],
+    work_dir = WORK_DIR / f'{fold.name}_{seed}'
+    tested = {
         'test_dataloader.dataset.data_root': f'{data_root}/',
         'test_dataloader.dataset.ann_file': ann['test'],
         'test_evaluator.ann_file': str(data_root / ann['test']),
     }
+    trained_on = {
+        'train_dataloader.dataset.dataset.data_root': f'{data_root}/',
+        TRAINED: ann['labeled'],
+    }
 
-    def variant(name: str, note: str = '', **changed: Any) -> Variant:
-        options = {**data, **changed.pop('options', {})}
+    def variant(
+        name: str,
+        note: str = '',
+        data: dict[str, str] = trained_on,
+        **changed: Any,
+    ) -> Variant:
+        options = {**data, **tested, **changed.pop('options', {})}
         trained = changed.get('tta_of', name)
         file = here / 'variants' / f'{trained}.py'
         return Variant(
@@ -70,6 +78,23 @@ def _experiment(
         'train_dataloader.dataset.img_prefix': f'{data_root}/images/',
     }
     bank = {'stages.generator.options': generator}
+    # Two datasets and, as a start, the baseline's weights.
+    first, second = (f'train_dataloader.dataset.datasets.{n}.' for n in (0, 1))
+    softteacher = dict(
+        data={
+            f'{first}dataset.data_root': f'{data_root}/',
+            f'{first}dataset.ann_file': ann['labeled'],
+            f'{second}data_root': f'{data_root}/',
+            f'{second}ann_file': ann['unlabeled'],
+            'load_from': str(
+                work_dir
+                / 'runs'
+                / (REFERENCE + '_{shots}_{seed}')
+                / 'iter_1080.pth'
+            ),
+        },
+        own_method=True,
+    )
     return Experiment(
         file=here / f'fold_{fold.name}.py',
         variants=(
@@ -77,7 +102,10 @@ def _experiment(
             variant('scenes', options=scenes),
             variant('kinds', options=scenes),
             variant('baseline_tta', tta_of=REFERENCE),
+            variant('scenes_tta', tta_of='scenes', options=scenes),
             variant('kinds_tta', tta_of='kinds', options=scenes),
+            variant('softteacher', **softteacher),
+            variant('softteacher_tta', tta_of='softteacher', **softteacher),
             variant('bank', options=bank),
             variant('scenes_bank', options={**scenes, **bank}),
             variant(
@@ -90,7 +118,7 @@ def _experiment(
         reference=REFERENCE,
         shots=(ALL,),
         data_root=data_root,
-        work_dir=WORK_DIR / f'{fold.name}_{seed}',
+        work_dir=work_dir,
         pool_ann_file=ann['labeled'],
         test_ann_file=ann['test'],
         shots_ann_file=ann['labeled'],

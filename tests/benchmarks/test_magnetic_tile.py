@@ -17,6 +17,7 @@ from mmdet_ddpm_moco.ablation.records import read_records
 from mmdet_ddpm_moco.evaluation.detection_matches import match_detections
 
 KINDS = ('Blowhole', 'Break')
+PARTS = ('labeled', 'unlabeled')
 
 
 @pytest.fixture
@@ -153,6 +154,13 @@ optim_wrapper = dict(type='OptimWrapper')
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=720)
 """
 
+TWO_DATASETS = """
+empty = dict(data, pipeline=[dict(type='LoadEmptyAnnotations')])
+train_dataloader = dict(
+    batch_size=4, dataset=dict(datasets=[dict(dataset=data), empty])
+)
+"""
+
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
@@ -170,6 +178,7 @@ def here(tmp_path, monkeypatch):
         'bank=dict(num=4))'
     )
     (folder / 'bank.py').write_text(VARIANT + bank)
+    (folder / 'softteacher.py').write_text(VARIANT + TWO_DATASETS)
     more = "_base_ = './bank.py'\nstages = dict(teacher=dict(unlabeled='x'))"
     (folder / 'scenes_bank.py').write_text(more)
     return folder.parent
@@ -198,6 +207,26 @@ def test_the_generator_learns_from_the_labeled_third_of_its_fold(
         (labeled,) = read(data / f'annotations/folds_0/{number}', 'labeled')
         assert learned['images'] == labeled['images']
         assert Path(source.img_prefix) == data / 'images'
+
+
+def test_softteacher_has_the_thirds_and_the_baseline_of_its_fold(data, here):
+    write_images(data / 'images', [f'{i:02}.png' for i in range(1, 61)])
+    for number, fold in enumerate(fold_experiments(here, data, 0)):
+        (cfg,) = [
+            configs.detector
+            for run, configs in prepare_runs(fold)
+            if run.variant.name == 'softteacher'
+        ]
+        labeled, unlabeled = cfg.train_dataloader.dataset.datasets
+        shown = json.loads((data / unlabeled.ann_file).read_bytes())
+        labels = json.loads((data / labeled.dataset.ann_file).read_bytes())
+        parts = read(data / f'annotations/folds_0/{number}', *PARTS)
+        assert [labels['images'], shown['images']] == [
+            part['images'] for part in parts
+        ]
+        runs = {run.variant.name: run for run, _ in prepare_runs(fold)}
+        trained = fold.work_dir / 'runs' / runs['baseline'].name
+        assert Path(cfg.load_from) == trained / 'iter_1080.pth'
 
 
 def test_variants_are_scored_when_all_folds_are_finished(data, here):

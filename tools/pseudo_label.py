@@ -48,7 +48,8 @@ def parse_args() -> argparse.Namespace:
         '--flips',
         nargs='+',
         choices=FLIPS,
-        help='views of an image that each teacher is shown (default: all)',
+        help='views of an image that each teacher is shown (default: the '
+        'image as it is, and the flips of its training)',
     )
     parser.add_argument(
         '--seed', type=int, help='draws the folds (default: %(default)s)'
@@ -67,7 +68,7 @@ def parse_args() -> argparse.Namespace:
         help="override settings of the teachers' config, such as "
         'train_cfg.max_iters=100',
     )
-    parser.set_defaults(**vars(TeacherOptions()))
+    parser.set_defaults(**dict(vars(TeacherOptions()), flips=None))
     return parser.parse_args()
 
 
@@ -84,15 +85,17 @@ def main() -> None:
         labeled_images,
         unlabeled_images,
     )
+    from mmdet_ddpm_moco.engine.pipelines import trained_views
     from mmdet_ddpm_moco.engine.teacher_config import teacher_config
     from mmdet_ddpm_moco.engine.teachers import make_pseudo_labels
     from mmdet_ddpm_moco.utils.paths import find_config
 
     given = {f.name: getattr(args, f.name) for f in fields(TeacherOptions)}
-    options = TeacherOptions(**dict(given, flips=tuple(args.flips)))
     cfg = Config.fromfile(find_config(args.config))
     merge_options(cfg, args.cfg_options)
     cfg = teacher_config(cfg)
+    flips = tuple(args.flips or trained_views(cfg))
+    options = TeacherOptions(**dict(given, flips=flips))
     labeled = labeled_images(cfg)
     unlabeled = unlabeled_images(
         args.unlabeled, args.unlabeled_prefix, labeled

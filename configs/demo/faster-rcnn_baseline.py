@@ -49,7 +49,7 @@ test_dataloader = val_dataloader
 val_evaluator = dict(ann_file=data_root + test_annotations)
 test_evaluator = val_evaluator
 
-max_iters = 1000
+max_iters = 900
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
 # Averages over half as many iterations: the run is shorter.
 averaged_weights = dict(_base_.averaged_weights, momentum=0.004, gamma=100)

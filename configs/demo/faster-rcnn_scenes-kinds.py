@@ -11,15 +11,15 @@ stages = dict(
     root='work_dirs/demo',
     teacher=dict(
         unlabeled='data/demo/annotations/unlabeled.json',
-        options={'train_cfg.max_iters': 400},
+        options={'train_cfg.max_iters': 350},
     ),
     backbone=dict(
         config='mocov2/mocov2_lite0_1xb64-coslr-530i_neu-det.py',
         scenes=True,
         options={
             'model.head.loss.instance_weight': 0.0,
-            'train_cfg.max_iters': 200,
-            'param_scheduler.0.T_max': 200,
+            'train_cfg.max_iters': 160,
+            'param_scheduler.0.T_max': 160,
         },
     ),
 )

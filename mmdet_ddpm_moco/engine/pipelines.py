@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from mmcv.transforms import LoadAnnotations
+from mmengine.config import Config
+
+from ..teacher.settings import FLIPS
 
 TRANSFORM = 'DiffusionDefectAugment'
 KEYS = ('pipeline', 'switch_pipeline')
@@ -52,6 +55,25 @@ def config_pipelines(part: Any) -> Iterator[list[dict]]:
         for key in KEYS:
             if isinstance(found.get(key), list):
                 yield found[key]
+
+
+def trained_views(cfg: Config) -> tuple[str, ...]:
+    """Views of an image that a detector's training shows it.
+
+    Returns:
+        tuple[str, ...]: Of ``FLIPS``: ``'none'``, and the directions that a
+        ``RandomFlip`` of its training pipelines does flip in.
+    """
+    found = {'none'}
+    for part in config_dicts(cfg.get('train_dataloader')):
+        if type_name(part) == 'RandomFlip':
+            given = part.get('direction', 'horizontal')
+            flips = [given] if isinstance(given, str) else given
+            prob = part.get('prob')
+            probs = prob if isinstance(prob, list) else [prob] * len(flips)
+            # A config switches a flip off with prob=0.0.
+            found |= {f for f, p in zip(flips, probs, strict=True) if p}
+    return tuple(flip for flip in FLIPS if flip in found)
 
 
 def innermost_datasets(dataset: Any) -> Iterator[Any]:

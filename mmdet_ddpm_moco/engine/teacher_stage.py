@@ -22,6 +22,7 @@ from ..utils.requirements import check_module
 from ..utils.run_logged import run_logged
 from .image_sets import ImageSet, labeled_images, unlabeled_images
 from .inputs import drop_checkpoint, own_hooks, reads, stages_root
+from .pipelines import trained_views
 from .scenes_state import scenes_state
 from .stage import Stage, clear_away, flags
 from .teacher_config import teacher_config
@@ -95,7 +96,7 @@ def teacher_stage(detector: Config, teacher: Config, out: Path) -> Stage:
         StackError: ensemble-boxes is missing.
     """
     recipe = detector.stages.teacher
-    options = _options(detector)
+    options = _options(detector, teacher)
     if not (out / MANIFEST).is_file():
         # Not after the stages before it, which may take days.
         check_module('ensemble_boxes')
@@ -144,7 +145,7 @@ def teacher_stage(detector: Config, teacher: Config, out: Path) -> Stage:
     return Stage('teacher', out, fresh, make, command, all_images)
 
 
-def _options(detector: Config) -> TeacherOptions:
+def _options(detector: Config, teacher: Config) -> TeacherOptions:
     given = dict(detector.stages.teacher)
     known = [field.name for field in fields(TeacherOptions)]
     unknown = sorted(set(given) - {*known, *_OWN})
@@ -162,9 +163,8 @@ def _options(detector: Config) -> TeacherOptions:
         )
         raise MissingFileError(msg)
     chosen = {k: given[k] for k in known if given.get(k) is not None}
-    if 'flips' in chosen:
-        chosen['flips'] = tuple(chosen['flips'])
-    return TeacherOptions(**chosen)
+    flips = tuple(chosen.pop('flips', trained_views(teacher)))
+    return TeacherOptions(flips=flips, **chosen)
 
 
 def _command(detector: Config, out: Path) -> str:

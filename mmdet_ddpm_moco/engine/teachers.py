@@ -33,16 +33,17 @@ from ..teacher.report import (
 )
 from ..teacher.settings import TeacherOptions
 from ..utils.fileio import atomic_write_bytes, json_bytes, write_json
-from ..utils.provenance import record_images
+from ..utils.provenance import merge_records, record_images
 from ..utils.run_logged import run_logged
 from ..visualization.scene_grid import draw_scene_grid
 from .detector_runs import Command, train_to_end
 from .image_sets import ImageSet, check_for_teachers, labeled_dataset
-from .pipelines import config_dicts
+from .pipelines import config_dicts, trained_views
 from .scenes_state import scenes_state
 from .teacher_costs import TimeLeft, cost_line
 from .teacher_predictions import predictions, size_of
 from .training import STAGE_FILE
+from .training_images import images_seen_before
 
 
 def make_pseudo_labels(
@@ -69,7 +70,8 @@ def make_pseudo_labels(
         labeled (ImageSet): The labeled images.
         unlabeled (ImageSet): The others; their annotations are not read.
         out (str | Path): Folder for scenes, report and teachers.
-        options (TeacherOptions, optional): Defaults to None, its defaults.
+        options (TeacherOptions, optional): Defaults to None, its defaults
+            with the flips that the teachers are trained with.
         truth (str | Path, optional): COCO json with the true boxes of the
             unlabeled images, for the report alone. Defaults to None.
         device (str): Where teachers predict. Defaults to 'cpu'.
@@ -84,7 +86,7 @@ def make_pseudo_labels(
             an image, a label or the truth cannot be used.
         ChildProcessError: A training failed.
     """
-    options = options or TeacherOptions()
+    options = options or TeacherOptions(flips=trained_views(teacher))
     out = Path(out)
     # Not after days of training.
     check_for_teachers(labeled)
@@ -161,7 +163,10 @@ def make_pseudo_labels(
     measured = None if true_boxes is None else measure(coco, true_boxes)
     rows = report_rows(coco, matches, calibrations, measured)
     text = report_text(rows, coco, options.folds)
-    seen = record_images([*labeled.paths(), *unlabeled.paths()])
+    seen = merge_records(
+        record_images([*labeled.paths(), *unlabeled.paths()]),
+        images_seen_before(teacher),
+    )
     scenes = write_scenes(
         out,
         coco,

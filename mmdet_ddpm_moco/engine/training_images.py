@@ -9,8 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 
+from ..checkpoints.backbone_file import images_seen_by
+from ..checkpoints.weights_only import load_weights_only
 from ..datasets.defect_window_dataset import DefectWindowDataset
 from ..utils.provenance import (
     Record,
@@ -18,7 +21,8 @@ from ..utils.provenance import (
     read_record,
     record_images,
 )
-from .pipelines import innermost_datasets
+from .inputs import own_hooks
+from .pipelines import config_dicts, innermost_datasets, type_name
 
 
 def annotation_hashes(dataset: Any) -> dict[str, str | None]:
@@ -84,3 +88,28 @@ def images_trained_on(dataset: Any) -> Record | None:
         if not banks.keys() & set(Path(path).resolve().parents)
     ]
     return merge_records(record_images(own) if own else None, *banks.values())
+
+
+def images_seen_before(cfg: Config) -> Record | None:
+    """The provenance record of the weights that a training starts from.
+
+    They are those of ``load_from``, of an ``init_cfg`` in the model and of
+    this package's hooks.
+
+    Returns:
+        dict | None: None where no file has a record, as those of others.
+    """
+    named = [
+        cfg.get('load_from'),
+        *(
+            part.get('checkpoint')
+            for part in config_dicts(cfg.get('model'))
+            if type_name(part) == 'Pretrained'
+        ),
+        *(hook.get('checkpoint') for hook in own_hooks(cfg)),
+    ]
+    # Others, such as torchvision://, have no record.
+    files = [Path(file) for file in named if file and Path(file).is_file()]
+    return merge_records(
+        *(images_seen_by(load_weights_only(file), file) for file in files)
+    )

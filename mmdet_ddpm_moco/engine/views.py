@@ -4,10 +4,14 @@ from collections.abc import Iterator
 
 from mmengine.config import Config
 
-from ..teacher.settings import FLIPS
 from ..utils.errors import InputError
 from ..utils.requirements import check_module
-from .pipelines import config_dicts, config_pipelines, type_name
+from .pipelines import (
+    config_dicts,
+    config_pipelines,
+    trained_views,
+    type_name,
+)
 
 # Those of mmdet's PackDetInputs, which has them as defaults.
 _META_KEYS = (
@@ -79,7 +83,7 @@ def flip_test_images(cfg: Config) -> Config:
         StackError: ensemble-boxes is missing.
     """
     check_module('ensemble_boxes')
-    directions = _trained_flips(cfg)
+    _, *directions = trained_views(cfg)
     if not directions:
         msg = (
             f'{cfg.filename} trains without RandomFlip, so flips of test '
@@ -120,20 +124,6 @@ def _own_limit(model: dict) -> dict[str, int]:
         if limit > 0:  # -1 is no limit
             return dict(max_per_img=limit)
     return {}
-
-
-def _trained_flips(cfg: Config) -> list[str]:
-    """Directions that a detector's training pipelines do flip in."""
-    found: set[str] = set()
-    for part in config_dicts(cfg.get('train_dataloader')):
-        if type_name(part) == 'RandomFlip':
-            given = part.get('direction', 'horizontal')
-            flips = [given] if isinstance(given, str) else given
-            prob = part.get('prob')
-            probs = prob if isinstance(prob, list) else [prob] * len(flips)
-            # A config switches a flip off with prob=0.0.
-            found |= {f for f, p in zip(flips, probs, strict=True) if p}
-    return [flip for flip in FLIPS if flip in found]
 
 
 def _loaded(cfg: Config) -> Iterator[tuple[list[dict], int]]:

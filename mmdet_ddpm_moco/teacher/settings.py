@@ -19,7 +19,8 @@ class TeacherOptions:
     Attributes:
         folds (int): Teachers, each trained without one fold, at least 2.
         flips (tuple[str, ...]): Of ``FLIPS``; views of each image that a
-            teacher is shown. Leave out those the surface does not have.
+            teacher is shown. Tools and stages take those of its training
+            where none are given: others would be new to it.
         seed (int): Draws the folds.
     """
 

@@ -72,6 +72,19 @@ def test_the_generator_carries_its_provenance_record(config, tmp_path):
     assert without.fingerprint == generator.fingerprint
 
 
+def test_images_of_the_weights_it_starts_from_are_kept(config, tmp_path):
+    """Else a detector would be tested on them without a word."""
+    first = run(config)
+    start = f'{first.work_dir}/iter_2.pth'
+    other = tmp_path / 'other'
+    write_images(other / 'data', 6)
+    write_configs(other, other / 'data', other / 'root')
+    run(other / 'ddpm.py', load_from=start)
+    seen = load_generator(other / 'work' / 'generator').provenance
+    folders = (tmp_path / 'data' / 'images', other / 'data' / 'images')
+    assert seen == record_images(p for f in folders for p in f.iterdir())
+
+
 @pytest.mark.parametrize('hooks', [(EMA, EXPORT), (EXPORT, EMA)])
 def test_averaged_weights_are_taken(config, tmp_path, hooks):
     runner = run(config, hooks)

@@ -20,6 +20,7 @@ from mmdet_ddpm_moco.engine.pipelines import (
     innermost_datasets,
     insert_config,
     loads_annotations,
+    trained_views,
 )
 
 TRANSFORM = dict(type=AUGMENT, bank='bank')
@@ -168,3 +169,35 @@ def test_to_change_one_changes_the_config():
 def test_what_holds_no_dict_holds_none():
     for part in (None, 'text', 3, [1, 'a'], ()):
         assert list(config_dicts(part)) == []
+
+
+@pytest.mark.parametrize(
+    ('flips', 'views'),
+    [
+        ([], ('none',)),
+        ([dict(type='RandomFlip', prob=0.5)], ('none', 'horizontal')),
+        ([dict(type='mmdet.RandomFlip', prob=0.0)], ('none',)),
+        (
+            [
+                dict(
+                    type='RandomFlip',
+                    prob=[0.2, 0.0],
+                    direction=['vertical', 'diagonal'],
+                )
+            ],
+            ('none', 'vertical'),
+        ),
+        (
+            [
+                dict(type='RandomFlip', prob=0.5, direction='vertical'),
+                dict(type='RandomFlip', prob=0.5),
+            ],
+            ('none', 'horizontal', 'vertical'),
+        ),
+    ],
+)
+def test_views_are_those_that_a_training_shows(flips, views):
+    inner = dict(type='CocoDataset', pipeline=[*LOAD, *flips, PACK])
+    wrapped = dict(type='RepeatDataset', dataset=inner)
+    cfg = Config(dict(train_dataloader=dict(dataset=wrapped)))
+    assert trained_views(cfg) == views

@@ -89,10 +89,12 @@ def run_tool(command, monkeypatch, tools):
         runpy.run_path(tool)['main']()
 
 
-@pytest.mark.parametrize('way', ['own', 'root', 'other'])
+@pytest.mark.parametrize('way', ['own', 'root', 'flips', 'other'])
 def test_the_command_does_what_the_stage_does(new, tools, monkeypatch, way):
-    """Also for another root, and for a config of their own."""
+    """Also for another root, no flips of its own, and another config."""
     root, options = new.parent / 'root', {}
+    if way == 'flips':
+        options['stages.teacher.flips'] = None
     if way == 'root':
         root = new.parent / 'elsewhere'
         options['stages.root'] = str(root)

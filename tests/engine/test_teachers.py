@@ -6,6 +6,7 @@ import shutil
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from helpers.tiny_detection import CLASSES, SIZE
 from helpers.tiny_teachers import Tools, detector_of, write_data
@@ -17,7 +18,7 @@ from mmdet_ddpm_moco.evaluation.detection_matches import match_detections
 from mmdet_ddpm_moco.evaluation.judge import Detections
 from mmdet_ddpm_moco.teacher.fusion import fuse
 from mmdet_ddpm_moco.teacher.settings import TeacherOptions
-from mmdet_ddpm_moco.utils.provenance import fingerprints, read_record
+from mmdet_ddpm_moco.utils.provenance import KEY, fingerprints, read_record
 
 OPTIONS = TeacherOptions(folds=2, flips=('none', 'horizontal'))
 
@@ -118,6 +119,24 @@ def test_every_teacher_leaves_its_fold_out_and_all_label(config, data):
     tools.trained.clear()
     make_pseudo_labels(config, labeled, unlabeled, out, OPTIONS, command=tools)
     assert tools.trained == ['1']
+
+
+def test_images_of_the_weights_they_start_from_are_kept(config, data):
+    """Else a detector would be tested on them without a word."""
+    row = ['test_1.png', '0' * 16, None]
+    start = data / 'start.pth'
+    seen = dict(format_version=1, images=[row])
+    torch.save(dict(state_dict={}, meta={KEY: seen}), start)
+    config.load_from = str(start)
+    labeled, unlabeled = sets(config, data)
+    out = data / 'scenes'
+    options = TeacherOptions(folds=2, flips=('none',))
+    make_pseudo_labels(
+        config, labeled, unlabeled, out, options, command=Tools()
+    )
+    rows = read_record(out)['images']
+    assert row in rows
+    assert len(rows) == 1 + len([*labeled.paths(), *unlabeled.paths()])
 
 
 def test_out_of_fold_detections_meet_their_labels(config):

@@ -8,19 +8,17 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
-from ...checkpoints.backbone_file import (
-    RECORD,
-    backbone_file,
-    images_seen_by,
-    plain,
-)
-from ...checkpoints.weights_only import load_weights_only
+from ...checkpoints.backbone_file import RECORD, backbone_file, plain
 from ...utils.checks import check_arguments
 from ...utils.dist import unwrap_model
 from ...utils.fileio import atomic_torch_save
 from ...utils.provenance import KEY, Record, merge_records
 from ...version import __version__
-from ..training_images import annotation_hashes, images_trained_on
+from ..training_images import (
+    annotation_hashes,
+    images_seen_before,
+    images_trained_on,
+)
 
 
 @HOOKS.register_module()
@@ -54,25 +52,8 @@ class ExportBackboneHook(Hook):
             dataset = runner.train_dataloader.dataset
             self._ann_files = annotation_hashes(dataset)
             self._images_seen = merge_records(
-                images_trained_on(dataset), self._images_seen_before(runner)
+                images_trained_on(dataset), images_seen_before(runner.cfg)
             )
-
-    def _images_seen_before(self, runner: Runner) -> Record | None:
-        """The record of the weights that the run starts from."""
-        model = runner.cfg.get('model') or {}
-        files = [Path(runner.cfg.get('load_from') or '')]
-        for part in (model, model.get('backbone') or {}):
-            given = part.get('init_cfg') or {}
-            inits = given if isinstance(given, list) else [given]
-            files += [Path(init.get('checkpoint') or '') for init in inits]
-        # Others, such as torchvision://, have no record.
-        return merge_records(
-            *(
-                images_seen_by(load_weights_only(file), file)
-                for file in files
-                if file.is_file()
-            )
-        )
 
     def before_save_checkpoint(
         self, runner: Runner, checkpoint: dict[str, Any]

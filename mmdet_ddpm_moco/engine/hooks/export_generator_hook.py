@@ -1,6 +1,8 @@
 """Exports the trained generator."""
 
-from mmengine.dist import master_only
+from typing import Any
+
+from mmengine.dist import is_main_process, master_only
 from mmengine.hooks import EMAHook, Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
@@ -9,7 +11,8 @@ from torch import nn
 from ...synthesis.generator import save_generator
 from ...utils.dist import unwrap_model
 from ...utils.errors import InputError
-from ..training_images import images_trained_on
+from ...utils.provenance import KEY, Record, merge_records
+from ..training_images import images_seen_before, images_trained_on
 
 
 def averaged_unet(runner: Runner) -> nn.Module:
@@ -28,13 +31,18 @@ class ExportGeneratorHook(Hook):
     """Exports the generator after training, as a diffusers folder.
 
     The folder is ``<work_dir>/generator``, which ``tools/synthesize.py``
-    reads. With an ``EMAHook`` the averaged weights are exported.
+    reads. With an ``EMAHook`` the averaged weights are exported. Its record
+    is of the training images and of those that the weights were made from
+    that the run starts from; training checkpoints have it in ``meta``.
     """
 
     priority = 'LOWEST'
 
+    def __init__(self) -> None:
+        self._images_seen: Record | None = None
+
     def before_train(self, runner: Runner) -> None:
-        """Checks that the model has the classes and channels of its data."""
+        """Checks classes and channels, and records the images."""
         dataset = runner.train_dataloader.dataset
         model = unwrap_model(runner.model)
         if model.num_classes != len(dataset.data.classes):
@@ -50,6 +58,16 @@ class ExportGeneratorHook(Hook):
                 f'windows channels={dataset.data.channels}; set both the same'
             )
             raise InputError(msg)
+        if is_main_process():
+            self._images_seen = merge_records(
+                images_trained_on(dataset), images_seen_before(runner.cfg)
+            )
+
+    def before_save_checkpoint(
+        self, runner: Runner, checkpoint: dict[str, Any]
+    ) -> None:
+        """Adds the record to a training checkpoint."""
+        checkpoint['meta'][KEY] = self._images_seen
 
     @master_only
     def after_train(self, runner: Runner) -> None:
@@ -61,6 +79,6 @@ class ExportGeneratorHook(Hook):
             unwrap_model(runner.model).scheduler,
             classes=dataset.data.classes,
             window=dataset.window,
-            provenance=images_trained_on(dataset),
+            provenance=self._images_seen,
         )
         runner.logger.info(f'Generator written to {folder}')

@@ -7,8 +7,8 @@ right; what all of them find on the unlabeled images is merged.
 
 import copy
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import cv2
@@ -32,7 +32,7 @@ from ..teacher.report import (
     report_text,
 )
 from ..teacher.settings import TeacherOptions
-from ..utils.fileio import atomic_write_bytes, json_bytes, write_json
+from ..utils.fileio import atomic_write_bytes, write_json
 from ..utils.provenance import merge_records, record_images
 from ..utils.run_logged import run_logged
 from ..visualization.scene_grid import draw_scene_grid
@@ -41,7 +41,7 @@ from .image_sets import ImageSet, check_for_teachers, labeled_dataset
 from .pipelines import config_dicts, trained_views
 from .scenes_state import scenes_state
 from .teacher_costs import TimeLeft, cost_line
-from .teacher_predictions import predictions, size_of
+from .teacher_predictions import Image, predictions, size_of
 from .training import STAGE_FILE
 from .training_images import images_seen_before
 
@@ -110,63 +110,25 @@ def make_pseudo_labels(
     begun = scenes_state(teacher, unlabeled, options, finished=False)
     write_json(out / STAGE_FILE, begun)
     print(cost_line(teacher, labeled, unlabeled, options), flush=True)
-    clock = TimeLeft(len(folds))
-    held_out: dict[int, FusedDetections] = {}
-    views: dict[int, list[Detections]] = {}
-    singles: list[list[FusedDetections]] = []
-    for number, names in enumerate(folds):
-        folder = out / 'teachers' / str(number)
-        clock.begin()
-        file, checkpoint = _train(
-            teacher, labeled, set(names), folder, command, clock.hear
-        )
-        own = labeled.subset(set(names))['images']
-        for images, prefix, name in (
-            (own, labeled.prefix, 'held_out'),
-            (unlabeled.coco['images'], unlabeled.prefix, 'unlabeled'),
-        ):
-            found = predictions(
-                (file, checkpoint),
-                [c['name'] for c in categories],
-                images,
-                prefix,
-                options.flips,
-                folder / f'{name}.npz',
-                device,
-            )
-            fused = [
-                fuse(here, size_of(image))
-                for image, here in zip(images, found, strict=True)
-            ]
-            if images is own:
-                held_out |= zip((i['id'] for i in images), fused, strict=True)
-                continue
-            singles.append(fused)
-            for image, here in zip(images, found, strict=True):
-                views.setdefault(image['id'], []).extend(here)
-    results = out_of_fold(labeled, held_out)
+    found = _ask(
+        teacher, labeled, unlabeled, folds, out, options, device, command
+    )
+    results = out_of_fold(labeled, found.held_out)
     matches = match_detections(labeled.ann_file, results)
     in_order = calibrate(matches)
     by_name = {known.name: known for known in in_order}
     calibrations = [by_name[category['name']] for category in categories]
-    merged = [
-        fuse(views[i['id']], size_of(i)) for i in unlabeled.coco['images']
-    ]
     ids = [image['id'] for image in unlabeled.coco['images']]
-    likely = merged_probabilities(merged, singles, calibrations)
+    likely = merged_probabilities(found.merged, found.singles, calibrations)
     coco = pseudo_coco(
         unlabeled.coco['images'],
         categories,
-        dict(zip(ids, merged, strict=True)),
+        dict(zip(ids, found.merged, strict=True)),
         dict(zip(ids, likely, strict=True)),
     )
     measured = None if true_boxes is None else measure(coco, true_boxes)
     rows = report_rows(coco, matches, calibrations, measured)
     text = report_text(rows, coco, options.folds)
-    seen = merge_records(
-        record_images([*labeled.paths(), *unlabeled.paths()]),
-        images_seen_before(teacher),
-    )
     scenes = write_scenes(
         out,
         coco,
@@ -175,7 +137,10 @@ def make_pseudo_labels(
             options=asdict(options),
             calibrations=[*map(asdict, calibrations)],
         ),
-        seen,
+        merge_records(
+            record_images([*labeled.paths(), *unlabeled.paths()]),
+            images_seen_before(teacher),
+        ),
     )
     # A generator learns all categories, with scenes as without.
     known = known_defects(
@@ -185,15 +150,86 @@ def make_pseudo_labels(
         unlabeled.prefix,
         chances_found(labeled.ann_file, results, in_order),
     )
-    atomic_write_bytes(out / DEFECTS, json_bytes(known))
+    write_json(out / DEFECTS, known)
     png = cv2.imencode('.png', draw_scene_grid(scenes))[1].tobytes()
     atomic_write_bytes(out / 'samples.png', png)
     atomic_write_bytes(out / 'report.md', text.encode())
-    atomic_write_bytes(
-        out / 'report.json', (json.dumps(rows, indent=1) + '\n').encode()
-    )
+    write_json(out / 'report.json', rows, indent=1)
     write_json(out / STAGE_FILE, dict(begun, finished=True))
     return text
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What teachers found; images are in the order of their annotations."""
+
+    # By id of a labeled image, of the teacher that did not see it.
+    held_out: dict[int, FusedDetections]
+    # Of each teacher and unlabeled image.
+    singles: list[list[FusedDetections]]
+    # Of each unlabeled image, all teachers together.
+    merged: list[FusedDetections]
+
+
+def _ask(
+    teacher: Config,
+    labeled: ImageSet,
+    unlabeled: ImageSet,
+    folds: Sequence[Sequence[str]],
+    out: Path,
+    options: TeacherOptions,
+    device: str,
+    command: Command,
+) -> _Found:
+    """Trains the teachers and shows each its fold and the unlabeled images.
+
+    What is finished is not done again.
+    """
+    classes = [category['name'] for category in labeled.coco['categories']]
+    others = unlabeled.coco['images']
+    clock = TimeLeft(len(folds))
+    held_out: dict[int, FusedDetections] = {}
+    views: list[list[Detections]] = [[] for _ in others]
+    singles: list[list[FusedDetections]] = []
+    for number, names in enumerate(folds):
+        folder = out / 'teachers' / str(number)
+        clock.begin()
+        detector = _train(
+            teacher, labeled, set(names), folder, command, clock.hear
+        )
+
+        own = labeled.subset(set(names))['images']
+        of_own, of_others = (
+            predictions(
+                detector,
+                classes,
+                images,
+                prefix,
+                options.flips,
+                folder / f'{name}.npz',
+                device,
+            )
+            for images, prefix, name in (
+                (own, labeled.prefix, 'held_out'),
+                (others, unlabeled.prefix, 'unlabeled'),
+            )
+        )
+        ids = (image['id'] for image in own)
+        held_out |= zip(ids, _fused(own, of_own), strict=True)
+        singles.append(_fused(others, of_others))
+        for all_views, here in zip(views, of_others, strict=True):
+            all_views.extend(here)
+    return _Found(held_out, singles, _fused(others, views))
+
+
+def _fused(
+    images: Sequence[Image], views: Sequence[Sequence[Detections]]
+) -> list[FusedDetections]:
+    """Detections of all views of each image, merged."""
+    return [
+        fuse(here, size_of(image))
+        for image, here in zip(images, views, strict=True)
+    ]
 
 
 def out_of_fold(

@@ -22,6 +22,9 @@ def contrast(stage, note, **options):
     )
 
 
+_kinds = contrast(
+    'teacher_kinds', 'scenes, and the dataset-level loss by their kinds'
+)
 _moco = contrast('moco', 'scenes, and MoCo v2')
 variants = dict(
     baseline=dict(config='variants/quick_stable.py', options=_short),
@@ -34,9 +37,12 @@ variants = dict(
             'stages.teacher.config': 'quick_stable.py',
         },
     },
-    kinds=contrast(
-        'teacher_kinds', 'scenes, and the dataset-level loss by their kinds'
-    ),
+    kinds=_kinds,
+    kinds_end={
+        **_kinds,
+        'options': {**_kinds['options'], 'custom_hooks.1.scene_end': 0.6},
+        'note': 'kinds, and true labels alone in the last two fifths',
+    },
     classification=contrast(
         'teacher_classification', 'kinds, classified, not contrasted'
     ),
@@ -44,6 +50,7 @@ variants = dict(
     scenes_tta=dict(tta_of='scenes'),
     moco_tta=dict(tta_of='moco'),
     kinds_tta=dict(tta_of='kinds'),
+    kinds_end_tta=dict(tta_of='kinds_end'),
     classification_tta=dict(tta_of='classification'),
     kinds_windows=contrast(
         'teacher_kinds',

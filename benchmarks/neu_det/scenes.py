@@ -26,8 +26,10 @@ variants = dict(
 reference = 'baseline'
 shots = [20]
 seeds = [0, 1, 2, 3, 4]
+_recipe = ['baseline', 'kinds', 'baseline_tta', 'kinds_tta']
 more_shots = [
-    dict(shots=[10, 60], variants=['baseline', 'scenes'], seeds=[0, 1, 2])
+    dict(shots=[10, 60], variants=[*_recipe, 'scenes'], seeds=[0, 1, 2]),
+    dict(shots=[40], variants=_recipe, seeds=[0, 1, 2]),
 ]
 data_root = 'data/NEU-DET-benchmark'
 work_dir = 'work_dirs/benchmarks/neu_det_scenes'

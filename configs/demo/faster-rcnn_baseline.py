@@ -42,15 +42,16 @@ train_dataloader = dict(
         filter_cfg=dict(filter_empty_gt=False),
     )
 )
-val_dataloader = dict(
+test_dataloader = dict(
     dataset=dict(**plates, ann_file=test_annotations, pipeline=test_pipeline)
 )
-test_dataloader = val_dataloader
-val_evaluator = dict(ann_file=data_root + test_annotations)
-test_evaluator = val_evaluator
+test_evaluator = dict(ann_file=data_root + test_annotations)
+# The last weights are tested; there is nothing to choose.
+val_dataloader = None
+val_evaluator = None
+val_cfg = None
 
-max_iters = 900
-train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
+train_cfg = dict(max_iters=850)
 # Averages over half as many iterations: the run is shorter.
 averaged_weights = dict(_base_.averaged_weights, momentum=0.004, gamma=100)
 custom_hooks = [averaged_weights]

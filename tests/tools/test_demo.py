@@ -50,12 +50,14 @@ def test_the_demo_compares_its_variants_with_and_without_flips(
     shown = capsys.readouterr().out
     names = ('baseline', 'scenes-kinds', 'scenes-kinds_ddpm')
     rows = [line.split() for line in shown.splitlines()]
-    head = rows.index(['AP', 'AP50', 'AP', 'flips', 'AP50', 'flips'])
-    # A first table as soon as there is something to compare.
-    for name in names[:2]:
-        head += 1
-        assert rows[head] == [name, '42.1', '77.7', '52.1', '87.7']
-    assert rows.index([names[2], *rows[head][1:]]) > head
+    head = ['AP', 'AP50', 'AP', 'flips', 'AP50', 'flips']
+    starts = [i + 1 for i, row in enumerate(rows) if row == head]
+    # A table after each of them: the first comparison comes early.
+    for number, start in enumerate(starts, 1):
+        assert rows[start : start + number] == [
+            [name, '42.1', '77.7', '52.1', '87.7'] for name in names[:number]
+        ]
+    assert number == len(names)
     demo = Path('work_dirs/demo')
     results = json.loads((demo / 'results.json').read_bytes())
     assert results['baseline']['AP flips'] == 52.1

@@ -168,14 +168,12 @@ def quick_options():
     """The demo's baseline, short, with a bank by the command line."""
     options = {
         'train_cfg.max_iters': 2,
-        'train_cfg.val_interval': 10,
-        'val_evaluator.ann_file': 'data/train.json',
         'test_evaluator.ann_file': 'data/train.json',
         'default_hooks.ddpm_moco.type': HOOK,
         'default_hooks.ddpm_moco.bank': 'bank',
         'default_hooks.ddpm_moco.allow_leakage': True,
     }
-    for part in ('train', 'val', 'test'):
+    for part in ('train', 'test'):
         loader = f'{part}_dataloader'
         options[f'{loader}.dataset.data_root'] = 'data'
         options[f'{loader}.dataset.ann_file'] = 'train.json'

@@ -4,7 +4,8 @@ Trains a detector from ImageNet on few labeled aluminium plates, which the
 package draws; the same with unlabeled plates that teachers label, and a
 backbone that learned the kinds of their defects; and that with synthesized
 defects. Tests all three, with one view of each plate and with its flips, and
-prints their AP. What is up to date is reused, what was killed is resumed.
+prints the AP so far after each. What is up to date is reused, what was killed
+is resumed.
 """
 
 import argparse
@@ -73,13 +74,12 @@ def print_table(results: dict[str, dict[str, float]]) -> None:
 
 
 def draw_gains(variant: str) -> Path:
-    """Draws what a variant finds that the baseline misses, and vice versa.
+    """Draws what a variant with flips finds that the baseline misses.
 
-    Both are tested with flips.
+    And the other way round.
     """
-    before, after = (
-        folder_of(name) / DETECTIONS[FLIPS] for name in (VARIANTS[0], variant)
-    )
+    before = folder_of(VARIANTS[0]) / DETECTIONS['']
+    after = folder_of(variant) / DETECTIONS[FLIPS]
     picture = folder_of(variant) / 'gains.png'
     cfg = Config.fromfile(config_of(variant))
     compare_detections(cfg, before, after, picture)
@@ -97,8 +97,9 @@ def main() -> None:
         print_table(results)
         if name != VARIANTS[0]:
             print(
-                f'Defects that {name} finds and the baseline misses, and the '
-                f'other way round: {draw_gains(name)}. A report of the run: '
+                f'Defects that {name} with flips finds and the baseline with '
+                f'one view misses, and the other way round: '
+                f'{draw_gains(name)}. A report of the run: '
                 f'{folder_of(name) / "report.html"}.'
             )
     print(f'\nWritten to {ROOT / "results.json"}.')

@@ -197,7 +197,6 @@ def _ask(
         detector = _train(
             teacher, labeled, set(names), folder, command, clock.hear
         )
-
         own = labeled.subset(set(names))['images']
         of_own, of_others = (
             predictions(

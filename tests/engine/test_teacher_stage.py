@@ -21,13 +21,14 @@ from helpers.tiny_teachers import (
     write_detector,
 )
 from mmdet_ddpm_moco.bank import scenes as bank_scenes
-from mmdet_ddpm_moco.bank.scenes import Scenes
+from mmdet_ddpm_moco.bank.scenes import MANIFEST, Scenes
 from mmdet_ddpm_moco.checkpoints.weights_only import load_weights_only
 from mmdet_ddpm_moco.engine import teacher_stage
 from mmdet_ddpm_moco.engine.stages import prepare, stages_of
 from mmdet_ddpm_moco.engine.teachers import make_pseudo_labels
 from mmdet_ddpm_moco.engine.training import stage_state, train
 from mmdet_ddpm_moco.teacher import pseudo_labels
+from mmdet_ddpm_moco.utils.fileio import read_json
 from mmdet_ddpm_moco.utils.paths import shipped
 
 
@@ -109,6 +110,9 @@ def test_the_command_does_what_the_stage_does(new, tools, monkeypatch, way):
     run_tool(command, monkeypatch, tools)
     assert tools.trained == ['0', '1']
     assert fresh(new, **options)
+    # Where none are given, those of a training that has none.
+    made = read_json(root / 'scenes' / MANIFEST)['options']
+    assert made['flips'] == ['none']
     teacher = Config.fromfile(root / 'scenes/teachers/0/detector.py')
     lr, epochs = (3e-4, 2) if way == 'other' else (1e-4, 1)
     assert teacher.optim_wrapper.optimizer.lr == lr

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 
 from helpers.tiny_detection import CLASSES, SIZE
 from helpers.tiny_teachers import Tools, detector_of, write_data
@@ -14,6 +15,7 @@ from mmdet_ddpm_moco.bank.scenes import Scenes
 from mmdet_ddpm_moco.engine import teacher_predictions
 from mmdet_ddpm_moco.engine.image_sets import labeled_images, unlabeled_images
 from mmdet_ddpm_moco.engine.teachers import make_pseudo_labels, out_of_fold
+from mmdet_ddpm_moco.engine.training_images import images_seen_before
 from mmdet_ddpm_moco.evaluation.detection_matches import match_detections
 from mmdet_ddpm_moco.evaluation.judge import Detections
 from mmdet_ddpm_moco.teacher.fusion import fuse
@@ -119,6 +121,17 @@ def test_every_teacher_leaves_its_fold_out_and_all_label(config, data):
     tools.trained.clear()
     make_pseudo_labels(config, labeled, unlabeled, out, OPTIONS, command=tools)
     assert tools.trained == ['1']
+
+
+@pytest.mark.parametrize('hook', ['DDPMMoCoHook', 'ContrastiveInitHook'])
+def test_weights_of_the_hooks_are_weights_that_it_starts_from(tmp_path, hook):
+    file = tmp_path / 'backbone.pth'
+    row = ['test_1.png', '0' * 16, None]
+    seen = dict(format_version=1, images=[row])
+    torch.save(dict(state_dict={}, meta={KEY: seen}), file)
+    given = dict(type=f'mmdet_ddpm_moco.{hook}', checkpoint=str(file))
+    cfg = Config(dict(custom_hooks=[given]))
+    assert images_seen_before(cfg) == seen
 
 
 def test_images_of_the_weights_they_start_from_are_kept(config, data):

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from mmdet_ddpm_moco.engine import detector_runs
+from mmdet_ddpm_moco.engine import comparison, detector_runs
+from mmdet_ddpm_moco.engine.comparison import compare_detections
 from mmdet_ddpm_moco.utils.paths import shipped
 
 
@@ -38,7 +39,14 @@ def test_the_demo_compares_its_variants_with_and_without_flips(
         log = f'coco/bbox_mAP: 0.{4 + tta}21  coco/bbox_mAP_50: 0.{7 + tta}77'
         detections.with_name('test.log').write_text(log)
 
+    compared = []
+
+    def compare(cfg, before, after, picture):
+        compared.append((str(before), str(after)))
+        return compare_detections(cfg, before, after, picture)
+
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(comparison, 'compare_detections', compare)
     monkeypatch.setattr(detector_runs, 'detect', detect)
     monkeypatch.setattr(
         detector_runs,
@@ -64,3 +72,9 @@ def test_the_demo_compares_its_variants_with_and_without_flips(
     for name in names[1:]:
         folder = demo / f'faster-rcnn_{name}'
         assert (folder / 'gains.png').is_file()
+    # The whole recipe, flips among it, against nothing of it.
+    before = f'{demo}/faster-rcnn_baseline/detections.bbox.json'
+    assert compared == [
+        (before, f'{demo}/faster-rcnn_{name}/detections_tta.bbox.json')
+        for name in names[1:]
+    ]

@@ -64,7 +64,8 @@ class ContrastiveDataset(BaseDataset):
     of an epoch.
 
     Each sample is a dict: ``img_path`` (str), ``crop`` (tuple ``(x, y, w,
-    h)`` in pixels, or None), ``dataset_id`` (int), ``image_id`` (int) and
+    h)`` in pixels, or None), ``defect`` (the same, the box that tells its
+    class, or None), ``dataset_id`` (int), ``image_id`` (int) and
     ``sample_idx`` (int). Classes of all sources are joined by *name* and
     come first in the dataset ids, in alphabetical order; ``metainfo``'s
     ``classes`` lists them. The images that are their own datasets follow.
@@ -131,6 +132,7 @@ class ContrastiveDataset(BaseDataset):
                 dict(
                     img_path=str(sample.path),
                     crop=sample.crop,
+                    defect=sample.defect,
                     dataset_id=dataset_id,
                     image_id=image_id,
                 )

@@ -35,6 +35,7 @@ class Sample:
     path: Path
     crop: Box | None = None  # None is the whole image
     dataset: str | None = None  # its name; None is the image itself
+    defect: Box | None = None  # that it has its name from
 
 
 # Samples, and names of their classes.
@@ -85,7 +86,12 @@ def _by_class(
         return enlarged_box(box, image.size, context, min_size)
 
     samples = [
-        Sample(image.path, enlarge(defect.box, image), classes[defect.label])
+        Sample(
+            image.path,
+            enlarge(defect.box, image),
+            classes[defect.label],
+            defect.box,
+        )
         for image in labeled.images
         for defect in image.defects
     ]
@@ -115,7 +121,9 @@ def _whole_image(image: LabeledImage, classes: tuple[str, ...]) -> Sample:
         known = not (image.crowds or image.pseudo_labeled)
         return Sample(image.path, dataset=BACKGROUND if known else None)
     largest = max(image.defects, key=lambda d: d.box[2] * d.box[3])
-    return Sample(image.path, dataset=classes[largest.label])
+    return Sample(
+        image.path, dataset=classes[largest.label], defect=largest.box
+    )
 
 
 def enlarged_box(

@@ -52,6 +52,20 @@ class TestSources:
             (16, 18, 16, 8),
             (0, 0, 18, 18),
         ]
+        assert column(rows, 'defect') == [
+            (0, 0, 9, 9),
+            (20, 20, 8, 4),
+            (1, 1, 9, 9),
+        ]
+
+    def test_the_largest_defect_names_an_image(self, steel):
+        classes, rows = read(dict(steel['shots'], crop=False))
+        assert classes == ('dent', 'scratch')
+        assert names(rows) == ['a.png', 'c.png']
+        assert column(rows, 'dataset_id') == [1, 0]
+        assert column(rows, 'defect') == [(0, 0, 9, 9), (1, 1, 9, 9)]
+        _, rows = read(steel['bank'])
+        assert column(rows, 'defect')[1] is None
 
     def test_bank(self, steel):
         classes, rows = read(steel['bank'])

@@ -32,12 +32,19 @@ def settings(**changes):
     return view_settings([views])
 
 
-def run(kind, path, seed, crop=None, **changes):
+def run(kind, path, seed, crop=None, defect=None, **changes):
     """The packed views of one sample, by 'ours' or 'theirs'."""
     make = dict(ours=our_pipeline, theirs=mmpretrain_pipeline)[kind]
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         pipeline = Compose(make(settings(**changes)))
     np.random.seed(seed)
     return pipeline(
-        dict(img_path=path, crop=crop, sample_idx=5, dataset_id=7, image_id=3)
+        dict(
+            img_path=path,
+            crop=crop,
+            defect=defect,
+            sample_idx=5,
+            dataset_id=7,
+            image_id=3,
+        )
     )

@@ -18,8 +18,10 @@ def sample_box(
             the whole image.
         size (tuple[int, int]): ``(width, height)`` of the image, in pixels.
         window (int, optional): Longer sides are cropped to this many pixels,
-            at random by numpy's global generator. Defaults to None, whole
-            sides.
+            at random by numpy's global generator. Where ``results`` have the
+            ``defect`` that the sample is named after, a box in pixels of the
+            image, the center of the window lies in it, as far as the borders
+            of the sample let it. Defaults to None, whole sides.
 
     Returns:
         tuple[int, int, int, int]: ``(x, y, w, h)`` in pixels.
@@ -37,15 +39,23 @@ def sample_box(
         )
         raise InputError(msg)
     if window is not None:
-        x, w = _random_part(x, w, window)
-        y, h = _random_part(y, h, window)
+        left, top, wide, high = results.get('defect') or (0, 0, 0, 0)
+        x, w = _random_part(x, w, window, left, wide)
+        y, h = _random_part(y, h, window, top, high)
     return x, y, w, h
 
 
-def _random_part(start: int, length: int, window: int) -> tuple[int, int]:
+def _random_part(
+    start: int, length: int, window: int, first: int, number: int
+) -> tuple[int, int]:
+    """A window along an axis, with its center in the given pixels, if any."""
     if length <= window:
         return start, length
-    return start + np.random.randint(length - window + 1), window
+    last = start + length - window
+    if not number:
+        return np.random.randint(start, last + 1), window
+    center = first + np.random.randint(number)
+    return min(max(center - window // 2, start), last), window
 
 
 @TRANSFORMS.register_module()
@@ -56,6 +66,8 @@ class CropToSample(BaseTransform):
 
     - img (np.uint8 | np.float32, (H, W, ...))
     - crop (tuple[int, int, int, int] | None): ``(x, y, w, h)`` in pixels.
+    - defect (tuple[int, int, int, int] | None, optional): Where a window has
+      its center, see :func:`sample_box`.
 
     **Modified Keys:**
 

@@ -47,6 +47,8 @@ class TwoViews(BaseTransform):
     - img_path (str)
     - crop (tuple[int, int, int, int] | None, optional): ``(x, y, w, h)`` of
       the sample in pixels; None for the whole image.
+    - defect (tuple[int, int, int, int] | None, optional): Where a window has
+      its center, see :func:`~.crop_to_sample.sample_box`.
 
     **Added Keys:**
 
@@ -59,8 +61,9 @@ class TwoViews(BaseTransform):
         scale (int | tuple[int, int]): Side of the views in pixels, or
             ``(height, width)``.
         window (int, optional): Longer sides of the sample are first cropped
-            to this many pixels, at random and once for both views. Samples
-            then keep the scale that a detector is trained at, whereas whole
+            to this many pixels, at random and once for both views, around
+            the defect that the sample is named after, if any. Samples then
+            keep the scale that a detector is trained at, whereas whole
             images are shrunk to the size of a view. Defaults to None, whole
             samples.
         crop_ratio_range (Sequence[float]): Least and largest area of a view,

@@ -65,6 +65,32 @@ def test_a_window_is_any_part_of_its_size(crop):
     }
 
 
+@pytest.mark.parametrize('crop', [(2, 1, 6, 5), None])
+@pytest.mark.parametrize(
+    'defect', [(4, 2, 1, 1), (3, 1, 4, 3), (0, 0, 9, 6), (8, 5, 1, 1)]
+)
+def test_a_window_has_its_center_in_the_defect(crop, defect):
+    """All windows that have, moved into the sample where they reach out."""
+    x, y, w, h = crop or (0, 0, 9, 6)
+    left, top, wide, high = defect
+    corners = set()
+    np.random.seed(0)
+    for _ in range(600):
+        results = dict(sample(crop), defect=defect)
+        results = CropToSample(window=3)(results)
+        assert results['img'].shape == (3, 3, 3)
+        row, col = divmod(int(results['img'][0, 0, 0]) // 3, 9)
+        corners.add((col, row))
+    assert corners == {
+        (
+            sorted([x, center_x - 1, x + w - 3])[1],
+            sorted([y, center_y - 1, y + h - 3])[1],
+        )
+        for center_x in range(left, left + wide)
+        for center_y in range(top, top + high)
+    }
+
+
 def test_a_window_enlarges_nothing():
     results = CropToSample(window=5)(sample((2, 1, 7, 4)))
     assert results['img'].shape == (4, 5, 3)

@@ -37,6 +37,22 @@ def test_a_seed_gives_the_views_that_mmpretrain_gives(
     assert ours.shape == (40, 2, 3, 24, 24)
 
 
+def test_views_show_the_defect_that_a_sample_is_named_after(tmp_path):
+    """A white spot of 4 pixels, which any window would mostly miss."""
+    pixels = np.zeros((200, 300), np.uint8)
+    pixels[150:154, 220:224] = 255
+    path = str(tmp_path / 'spot.png')
+    assert cv2.imwrite(path, pixels)
+    same = dict(window=40, blur_prob=0, jitter_prob=0)
+
+    def shown(**changes):
+        found = views('ours', path, range(60), **same, **changes)
+        return (found.amax((1, 2, 3, 4)) > 0).float().mean()
+
+    assert shown(defect=(220, 150, 4, 4)) > 0.95
+    assert shown() < 0.2
+
+
 def test_the_blur_is_that_of_mmpretrain_but_for_rounding(tmp_path):
     path = write_picture(tmp_path / 'a.png', smooth=0.5)
     same = dict(blur_prob=1.0, sigma_range=(0.5, 2.0))

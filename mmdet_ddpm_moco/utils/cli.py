@@ -22,7 +22,7 @@ _LOOK_UP = 'Failed to get '
 
 
 def one_line_errors(main: Callable[[], None]) -> Callable[[], None]:
-    """Turns an error that the user can fix into one line.
+    """Turns an error that the user can fix into one line, and ends ranks.
 
     A :class:`UserError` is printed in one line on stderr, with exit code 1;
     a KeyboardInterrupt that has a message likewise, with exit code 130. So
@@ -35,6 +35,7 @@ def one_line_errors(main: Callable[[], None]) -> Callable[[], None]:
     def wrapped() -> None:
         try:
             main()
+            _end_ranks()
         except KeyboardInterrupt as stop:
             if not str(stop):
                 raise
@@ -53,6 +54,14 @@ def one_line_errors(main: Callable[[], None]) -> Callable[[], None]:
             raise SystemExit(1) from None
 
     return wrapped
+
+
+def _end_ranks() -> None:
+    """Ends the ranks of a tool that has started some, see ``utils.dist``."""
+    if f'{__package__}.dist' in sys.modules:
+        from .dist import end_ranks
+
+        end_ranks()
 
 
 def _nobody_reads() -> bool:

@@ -165,18 +165,9 @@ def convert_dataset(
         report.options['few_shot_groups'] = few_shot_groups
     if min_area:
         report.options['min_area'] = min_area
-    keys = [sample.name for sample in samples]
-    if group_by is not None:
-        keys = group_keys([sample.path.stem for sample in samples], group_by)
-    if group_near_duplicates:
-        groups = find_groups(
-            Chosen(thumbnails, [sample.thumbnail for sample in samples]),
-            keys,
-            [(sample.width, sample.height) for sample in samples],
-        )
-    else:
-        first: dict[str, int] = {}
-        groups = [first.setdefault(key, i) for i, key in enumerate(keys)]
+    groups = _group(
+        samples, group_by, thumbnails if group_near_duplicates else None
+    )
     thumbnails.close()
     strata = {
         sample.name: main_class(sample.boxes) or NO_CLASS
@@ -232,6 +223,26 @@ def convert_dataset(
         copy=copy,
     )
     return report
+
+
+def _group(
+    samples: Sequence[Sample],
+    group_by: str | None,
+    thumbnails: ThumbnailFile | None,
+) -> list[int]:
+    """The group of each sample; without thumbnails by names alone."""
+    if group_by is None:
+        keys = [sample.name for sample in samples]
+    else:
+        keys = group_keys([sample.path.stem for sample in samples], group_by)
+    if thumbnails is None:
+        first: dict[str, int] = {}
+        return [first.setdefault(key, i) for i, key in enumerate(keys)]
+    return find_groups(
+        Chosen(thumbnails, [sample.thumbnail for sample in samples]),
+        keys,
+        [(sample.width, sample.height) for sample in samples],
+    )
 
 
 def _to_place(

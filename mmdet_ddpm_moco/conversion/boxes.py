@@ -49,6 +49,8 @@ class AnnotationFile:
     objects: tuple[AnnotatedObject, ...]  # in the order of the file
     # Coordinates are shares of the width and height of the image.
     relative: bool = False
+    # Class names may be wrong: the text has an encoding that was guessed.
+    guessed_encoding: bool = False
 
 
 @dataclass(frozen=True)

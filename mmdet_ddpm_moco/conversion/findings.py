@@ -32,6 +32,8 @@ KINDS = dict(
     json_without_objects='no objects in the annotation; kept as defect-free',
     broken_json='annotation cannot be read; its images are listed as '
     'unlabeled',
+    not_utf8='text is not UTF-8; read as that of a Chinese Windows (GB18030). '
+    'If a class has a wrong name, save the file as UTF-8',
     image_without_txt='no annotation of the image; listed as unlabeled',
     txt_without_image='no image of the annotation; left out',
     txt_without_objects='no objects in the annotation; kept as defect-free',

@@ -249,8 +249,23 @@ def test_gbk_of_windows_is_read():
     )
     text = json.dumps(content, ensure_ascii=False)
     for encoding in ('utf-8', 'utf-8-sig', 'gbk'):
-        (item,) = parse(text.encode(encoding)).objects
-        assert item.name == '擦花'
+        file = parse(text.encode(encoding))
+        assert file.objects[0].name == '擦花'
+        assert file.guessed_encoding == (encoding == 'gbk')
+
+
+def test_a_guessed_encoding_is_told(tmp_path, dst):
+    """GB18030 also reads, wrongly, what other machines wrote."""
+    src = tmp_path / 'src'
+    write_image(src / 'a.png')
+    content = labelme_json(
+        'a.png', [shape('Lunkerähnlich', 'rectangle', (1, 1), (9, 9))]
+    )
+    text = json.dumps(content, ensure_ascii=False)
+    for encoding, told in (('utf-8', {}), ('cp1252', {'not_utf8'})):
+        (src / 'a.json').write_bytes(text.encode(encoding))
+        report = convert_dataset(src, dst, 'labelme', ratio=(1, 0, 0))
+        assert set(report.findings) & {'not_utf8'} == set(told)
 
 
 def test_another_format_is_one_line(tmp_path, dst):

@@ -81,6 +81,9 @@ def read(tree: SourceTree, report: Report) -> Records:
             f'none of {len(records)} json files is of labelme, '
             f'{tree.annotations[0].label} for one; it needs a list of shapes'
         )
+    for file, record in records.items():
+        if record is not None and record.guessed_encoding:
+            report.add('not_utf8', file.label)
     return records
 
 
@@ -95,11 +98,13 @@ def parse(data: bytes, kind: str | None = None) -> AnnotationFile:
     if not data.strip():
         msg = 'the file is empty'
         raise InputError(msg)
+    guessed = False
     try:
         text = data.decode('utf-8-sig')
     except UnicodeDecodeError:
-        # What labelme wrote on a Chinese Windows.
-        text = data.decode('gb18030')
+        # What labelme wrote on a Chinese Windows. Other encodings may pass,
+        # with other letters.
+        text, guessed = data.decode('gb18030'), True
     try:
         content = json.loads(text)
     except RecursionError as error:
@@ -115,7 +120,7 @@ def parse(data: bytes, kind: str | None = None) -> AnnotationFile:
     objects = tuple(
         _object(shape, size) for shape in shapes if isinstance(shape, dict)
     )
-    return AnnotationFile(named or None, size, objects)
+    return AnnotationFile(named or None, size, objects, False, guessed)
 
 
 def _object(

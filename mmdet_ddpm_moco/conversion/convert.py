@@ -112,31 +112,16 @@ def convert_dataset(
             written then.
     """
     src, dst = Path(src), Path(dst)
-    if dataset_format not in FORMATS:
-        raise InputError(
-            f'unknown format {dataset_format!r}; use one of '
-            f'{", ".join(FORMATS)}'
-        )
-    if lists is not None and (ratio is not None or resplit):
-        other = 'resplit' if ratio is None else 'ratio'
-        raise InputError(
-            f'{other} and lists exclude each other; leave out one of them: '
-            'lists say which image is in which split'
-        )
+    _check_options(dataset_format, lists, ratio, resplit, classes)
+    fmt = FORMATS[dataset_format]
     given = None if lists is None else read_lists(Path(lists))
     shares = check_ratio(DEFAULT_RATIO if ratio is None else ratio)
     shots = check_few_shot(few_shot)
     check_share(few_shot_groups)
-    if classes is not None and len(set(classes)) < len(classes):
-        raise InputError(
-            f'classes {" ".join(classes)} must all be different; name each '
-            'one once'
-        )
-    report = Report()
-    fmt = FORMATS[dataset_format]
     if min_area is None:
         min_area = fmt.MIN_AREA
-    thumbnails = ThumbnailFile()
+
+    report, thumbnails = Report(), ThumbnailFile()
     samples, names = collect_samples(
         src, dst, fmt, classes, thumbnails, report, min_area, rename
     )
@@ -165,28 +150,27 @@ def convert_dataset(
         report.options['few_shot_groups'] = few_shot_groups
     if min_area:
         report.options['min_area'] = min_area
+
     groups = _group(
         samples, group_by, thumbnails if group_near_duplicates else None
     )
     thumbnails.close()
+    group_of = {sample.name: group for sample, group in zip(samples, groups)}
     strata = {
         sample.name: main_class(sample.boxes) or NO_CLASS
         for sample in samples
         if sample.boxes is not None
     }
-    group_of = {sample.name: group for sample, group in zip(samples, groups)}
+
     if members is None:
         members = split_groups(strata, group_of, shares, seed)
         report_large_groups(group_of, strata, report)
     train = {name: strata[name] for name in members['train']}
     if shots and few_shot_groups < 1:
-        totals = Counter(
-            kind for kind, _ in {(strata[n], group_of[n]) for n in strata}
-        )
         train = from_few_groups(
             train,
             group_of,
-            {name: totals[name] for name in names},
+            _groups_of_classes(names, strata, group_of),
             few_shot_groups,
             max(shots),
             seed,
@@ -196,6 +180,7 @@ def convert_dataset(
     members['unlabeled'] = [
         sample.name for sample in samples if sample.boxes is None
     ]
+
     by_name = {sample.name: sample for sample in samples}
     for key, chosen in members.items():
         report.counts[key] = count_list(
@@ -204,7 +189,6 @@ def convert_dataset(
     report_groups(samples, group_of, members, report)
     if strict and report.findings:
         raise FindingsError(report)
-    entries = coco_entries(samples, groups, names)
     info = dict(
         description=f'{fmt.NAME} {DESCRIPTION}',
         version='1.0',
@@ -212,6 +196,7 @@ def convert_dataset(
         **origin,
         **grouping,
     )
+    entries = coco_entries(samples, groups, names)
     write_conversion(
         dst,
         images=_to_place(samples, members, dst),
@@ -223,6 +208,43 @@ def convert_dataset(
         copy=copy,
     )
     return report
+
+
+def _check_options(
+    dataset_format: str,
+    lists: Path | None,
+    ratio: Sequence[float] | None,
+    resplit: bool,
+    classes: Sequence[str] | None,
+) -> None:
+    if dataset_format not in FORMATS:
+        raise InputError(
+            f'unknown format {dataset_format!r}; use one of '
+            f'{", ".join(FORMATS)}'
+        )
+    if lists is not None and (ratio is not None or resplit):
+        other = 'resplit' if ratio is None else 'ratio'
+        raise InputError(
+            f'{other} and lists exclude each other; leave out one of them: '
+            'lists say which image is in which split'
+        )
+    if classes is not None and len(set(classes)) < len(classes):
+        raise InputError(
+            f'classes {" ".join(classes)} must all be different; name each '
+            'one once'
+        )
+
+
+def _groups_of_classes(
+    names: Sequence[str],
+    strata: Mapping[str, str],
+    group_of: Mapping[str, int],
+) -> dict[str, int]:
+    """How many groups have images of each class."""
+    found = Counter(
+        kind for kind, _ in {(strata[n], group_of[n]) for n in strata}
+    )
+    return {name: found[name] for name in names}
 
 
 def _group(

@@ -8,7 +8,8 @@ from mmdet_ddpm_moco.utils.cli import one_line_errors
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=f'{__doc__} For each: the balanced accuracy on labeled '
-        'windows, with neighbors from other images only.'
+        'windows, with neighbors from other images only, near duplicates '
+        '(group in the annotations of tools/prepare_dataset.py) being one.'
     )
     parser.add_argument(
         'config', help='config of contrastive training (configs/mocov2)'

@@ -1,6 +1,7 @@
 """k-NN accuracy of a contrastive backbone on labeled windows."""
 
 import copy
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,9 @@ START = 'initial weights'
 class LabeledProbe:
     """Labeled windows that a backbone is evaluated on.
 
+    Images of one ``group`` in the annotations, near duplicates, count as one
+    image: they would be found by the part that they show.
+
     Args:
         labeled (dict): ``ann_file``, ``img_prefix`` and perhaps
             ``context``, ``min_size`` and ``background`` of a source of
@@ -49,10 +53,12 @@ class LabeledProbe:
         self.windows = windows
         classes = [str(window.dataset) for window in windows]
         names = sorted(set(classes))
+        groups = _groups(labeled)
         files = [window.path.resolve() for window in windows]
-        numbers = {file: number for number, file in enumerate(files)}
+        parts = [groups.get(file, file) for file in files]
+        numbers = {part: number for number, part in enumerate(parts)}
         self._labels = torch.tensor([names.index(c) for c in classes])
-        self._images = torch.tensor([numbers[file] for file in files])
+        self._images = torch.tensor([numbers[part] for part in parts])
         self._evaluated = found_elsewhere(self._labels, self._images)
         # Number of evaluated classes: those in two images.
         self.classes = len(self._labels[self._evaluated].unique())
@@ -88,6 +94,18 @@ class LabeledProbe:
         return balanced_accuracy(
             predicted[self._evaluated], self._labels[self._evaluated]
         )
+
+
+def _groups(labeled: Mapping[str, str]) -> dict[Path, int]:
+    """The group of each image that has one, by resolved file."""
+    coco = json.loads(Path(labeled['ann_file']).read_text(encoding='utf-8'))
+    return {
+        (Path(labeled['img_prefix']) / image['file_name']).resolve(): image[
+            'group'
+        ]
+        for image in coco['images']
+        if 'group' in image
+    }
 
 
 def fixed_views(

@@ -1,5 +1,8 @@
 """Contrastive backbones, side by side."""
 
+import json
+from pathlib import Path
+
 import pytest
 import torch
 from mmengine.config import Config
@@ -8,6 +11,7 @@ from helpers.contrastive_images import write_dark_and_bright
 from helpers.tiny_moco import CONFIG, build
 from mmdet_ddpm_moco.evaluation.knn_probe import (
     START,
+    LabeledProbe,
     backbone_accuracies,
     view_size,
 )
@@ -66,6 +70,26 @@ def test_what_a_file_lacks_is_not_that_of_the_file_before(tmp_path, labeled):
     found, _ = backbone_accuracies(config(scale=32), files[1:], labeled, k=3)
     alone, _ = backbone_accuracies(config(scale=32), files[:1], labeled, k=3)
     assert found[str(part)] == alone[str(part)] != found[str(other)]
+
+
+def test_images_of_a_group_are_no_neighbors(tmp_path, labeled):
+    """Near duplicates: as if all of their windows were in one image."""
+    file = Path(labeled['ann_file'])
+    coco = json.loads(file.read_text())
+    for image in coco['images'][:4]:
+        image['group'] = image['id'] % 2
+    file.write_text(json.dumps(coco))
+    probe = LabeledProbe(labeled, (32, 32))
+    one, two, three, four, *others = probe._images.tolist()
+    assert one == three and two == four
+    assert len({one, two, *others}) == 4
+    assert probe.classes == 2
+    # The dents are now of one part: there is none of another to find.
+    for image in coco['images'][4:5]:
+        image['group'] = 0
+    file.write_text(json.dumps(coco))
+    with pytest.raises(ValueError, match='two images each'):
+        LabeledProbe(labeled, (32, 32))
 
 
 def test_the_initial_weights_are_the_same_each_time(labeled):

@@ -26,7 +26,8 @@ class ContrastiveProgressHook(Hook):
 
     - ``contrast/knn_accuracy``: accuracy of k-NN classification of labeled
       windows by the backbone's pooled features, neighbors from *other
-      images* alone, averaged over the classes that several images show.
+      images* alone (near duplicates, a ``group`` of the annotations, being
+      one), averaged over the classes that several images show.
     - ``contrast/alignment`` and ``contrast/uniformity`` (Wang and Isola,
       arXiv 2005.10242): of the projected embeddings of fixed training images
       in two fixed views. Both fall where training works; uniformity near 0

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 from mmcv.transforms import Compose, LoadImageFromFile, Resize
 from mmengine.config import Config
+from mmengine.logging import print_log
 from mmengine.registry import DefaultScope
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
@@ -33,7 +35,8 @@ class LabeledProbe:
     """Labeled windows that a backbone is evaluated on.
 
     Images of one ``group`` in the annotations, near duplicates, count as one
-    image: they would be found by the part that they show.
+    image: they would be found by the part that they show. Where that leaves
+    fewer than two classes, they count as several, and the log says so.
 
     Args:
         labeled (dict): ``ann_file``, ``img_prefix`` and perhaps
@@ -53,15 +56,18 @@ class LabeledProbe:
         self.windows = windows
         classes = [str(window.dataset) for window in windows]
         names = sorted(set(classes))
-        groups = _groups(labeled)
-        files = [window.path.resolve() for window in windows]
-        parts = [groups.get(file, file) for file in files]
-        numbers = {part: number for number, part in enumerate(parts)}
         self._labels = torch.tensor([names.index(c) for c in classes])
-        self._images = torch.tensor([numbers[part] for part in parts])
-        self._evaluated = found_elsewhere(self._labels, self._images)
-        # Number of evaluated classes: those in two images.
-        self.classes = len(self._labels[self._evaluated].unique())
+        files = [window.path.resolve() for window in windows]
+        groups = _groups(labeled)
+        self._set_images([groups.get(file, file) for file in files])
+        if self.classes < 2 and groups:
+            self._set_images(files)
+            print_log(
+                f'{labeled["ann_file"]} shows too few different parts: k-NN '
+                'accuracy counts near duplicates as neighbors, and is high',
+                'current',
+                logging.WARNING,
+            )
         if self.classes < 2:
             msg = (
                 f'fewer than two classes of {labeled["ann_file"]} are in '
@@ -79,6 +85,14 @@ class LabeledProbe:
         )
         # BGR, uint8 (N, 3, height, width).
         self._pixels = torch.from_numpy(pixels).permute(0, 3, 1, 2)
+
+    def _set_images(self, images: Sequence[Any]) -> None:
+        """Says which windows are of one image, and so no neighbors."""
+        numbers = {image: number for number, image in enumerate(images)}
+        self._images = torch.tensor([numbers[image] for image in images])
+        self._evaluated = found_elsewhere(self._labels, self._images)
+        # Number of evaluated classes: those in two images.
+        self.classes = len(self._labels[self._evaluated].unique())
 
     def accuracy(
         self, model: DatasetMoCo, k: int, temperature: float = 0.07

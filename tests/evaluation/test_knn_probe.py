@@ -9,6 +9,7 @@ from mmengine.config import Config
 
 from helpers.contrastive_images import write_dark_and_bright
 from helpers.tiny_moco import CONFIG, build
+from mmdet_ddpm_moco.evaluation import knn_probe
 from mmdet_ddpm_moco.evaluation.knn_probe import (
     START,
     LabeledProbe,
@@ -72,8 +73,12 @@ def test_what_a_file_lacks_is_not_that_of_the_file_before(tmp_path, labeled):
     assert found[str(part)] == alone[str(part)] != found[str(other)]
 
 
-def test_images_of_a_group_are_no_neighbors(tmp_path, labeled):
+def test_images_of_a_group_are_no_neighbors(labeled, monkeypatch):
     """Near duplicates: as if all of their windows were in one image."""
+    told = []
+    monkeypatch.setattr(
+        knn_probe, 'print_log', lambda text, *_: told.append(text)
+    )
     file = Path(labeled['ann_file'])
     coco = json.loads(file.read_text())
     for image in coco['images'][:4]:
@@ -84,12 +89,14 @@ def test_images_of_a_group_are_no_neighbors(tmp_path, labeled):
     assert one == three and two == four
     assert len({one, two, *others}) == 4
     assert probe.classes == 2
-    # The dents are now of one part: there is none of another to find.
-    for image in coco['images'][4:5]:
-        image['group'] = 0
+    # Dents of one part: there is none of another to find, and one class is
+    # too few.
+    coco['images'][4]['group'] = 0
     file.write_text(json.dumps(coco))
-    with pytest.raises(ValueError, match='two images each'):
-        LabeledProbe(labeled, (32, 32))
+    assert not told
+    probe = LabeledProbe(labeled, (32, 32))
+    assert len(set(probe._images.tolist())) == 6 and probe.classes == 2
+    assert 'too few different parts' in told[0]
 
 
 def test_the_initial_weights_are_the_same_each_time(labeled):

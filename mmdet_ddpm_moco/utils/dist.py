@@ -63,7 +63,7 @@ def end_ranks() -> None:
     """Ends the groups of this process, which has nothing more to send.
 
     Without it the threads of gloo live until the interpreter ends, and abort
-    about one process in sixty there, after all its work. Does nothing without
+    a process there now and then, after all its work. Does nothing without
     ranks, and before torch 2.8, where it could hang.
     """
     if _GROUPS_CAN_END and is_distributed():

@@ -262,10 +262,10 @@ def test_a_guessed_encoding_is_told(tmp_path, dst):
         'a.png', [shape('Lunkerähnlich', 'rectangle', (1, 1), (9, 9))]
     )
     text = json.dumps(content, ensure_ascii=False)
-    for encoding, told in (('utf-8', {}), ('cp1252', {'not_utf8'})):
+    for encoding in ('utf-8', 'cp1252'):
         (src / 'a.json').write_bytes(text.encode(encoding))
         report = convert_dataset(src, dst, 'labelme', ratio=(1, 0, 0))
-        assert set(report.findings) & {'not_utf8'} == set(told)
+        assert ('not_utf8' in report.findings) == (encoding == 'cp1252')
 
 
 def test_another_format_is_one_line(tmp_path, dst):

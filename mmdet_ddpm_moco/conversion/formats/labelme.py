@@ -120,7 +120,9 @@ def parse(data: bytes, kind: str | None = None) -> AnnotationFile:
     objects = tuple(
         _object(shape, size) for shape in shapes if isinstance(shape, dict)
     )
-    return AnnotationFile(named or None, size, objects, False, guessed)
+    return AnnotationFile(
+        named or None, size, objects, guessed_encoding=guessed
+    )
 
 
 def _object(

@@ -1,7 +1,8 @@
 """Checks that a comparison is fair, before anything is trained."""
 
 import hashlib
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from ..engine.inputs import ann_files, images_of
 from ..engine.pipelines import TRANSFORM, type_name
 from ..engine.teacher_stage import teacher_images
 from ..utils.errors import InputError
+from ..utils.provenance import find_copies, fingerprints, record_images
 from .experiment import Variant
 from .run_configs import RunConfigs
 
@@ -148,24 +150,23 @@ def _labels(part: Any) -> Iterator[str]:
 def check_no_leak(name: str, configs: RunConfigs, test_set: Path) -> None:
     """Checks that no stage sees a test image, with or without its labels.
 
-    Images are compared by name and by content.
+    Images are compared by content; those of one name also as pictures, as
+    one may be the other, recompressed.
 
     Raises:
         ValueError: Names an image and the config that reads it.
     """
-    tested = list(images_of(configs.detector.test_dataloader.to_dict()))
-    names = {path.name for path in tested}
-    contents = {_content(path) for path in tested} - {None}
+    tested = _TestImages(images_of(configs.detector.test_dataloader.to_dict()))
     for cfg in (configs.detector, *configs.stages.values()):
         for path in images_of(cfg.train_dataloader.to_dict()):
-            if path.name in names or _content(path) in contents:
+            if path in tested:
                 msg = (
                     f'variant {name} leaks: {cfg.filename} trains on {path}, '
                     f'which is one of the images of {test_set}'
                 )
                 raise InputError(msg)
     for path in _labeled_by_teachers(configs):
-        if path.name in names or _content(path) in contents:
+        if path in tested:
             msg = (
                 f'variant {name} leaks: its teachers label {path}, which is '
                 f'one of the images of {test_set}'
@@ -178,6 +179,29 @@ def _labeled_by_teachers(configs: RunConfigs) -> Iterator[Path]:
     if teacher is not None:
         recipe = configs.detector.stages.teacher
         yield from teacher_images(recipe, teacher)[1].paths()
+
+
+class _TestImages:
+    """Tells whether an image is one of the test images."""
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        self._contents: set[str] = set()
+        self._by_name: dict[str, list[Path]] = defaultdict(list)
+        for path in paths:
+            self._by_name[path.name].append(path)
+            content = _content(path)
+            if content is not None:
+                self._contents.add(content)
+
+    def __contains__(self, path: Path) -> bool:
+        # Cameras number the images of each folder from 0: a name alone says
+        # nothing.
+        named = self._by_name.get(path.name, [])
+        return (
+            path in named
+            or _content(path) in self._contents
+            or bool(find_copies(fingerprints([path]), record_images(named)))
+        )
 
 
 def _content(path: Path) -> str | None:

@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -193,5 +194,12 @@ def _fingerprint(settings: list[dict], files: list[Path]) -> str:
     )
     for file in files:
         check_annotations(file)
-        digest.update(hashlib.sha256(file.read_bytes()).digest())
+        stat = file.stat()
+        digest.update(_content(file, stat.st_mtime_ns, stat.st_size))
     return digest.hexdigest()[:16]
+
+
+@cache
+def _content(file: Path, mtime_ns: int, size: int) -> bytes:
+    """SHA-256 of a file, read once for all runs while it is the same."""
+    return hashlib.sha256(file.read_bytes()).digest()

@@ -36,7 +36,9 @@ class DefectWindowDataset(Dataset):
     the same probability, then one of its defects, then a window over it. The
     class ``background``, as probable as any other, has defect-free windows
     under the mask of some defect, from which the generator learns to
-    synthesize *no* defect.
+    synthesize *no* defect. They are of all images, also of those that
+    teachers labeled: there, a defect of which no teacher was even unsure
+    counts as background.
 
     Windows are flipped but not rotated: in rolled or brushed metal the
     direction of a texture is significant.

@@ -4,6 +4,7 @@ What is wrong with either would else end a run in a worker, in the middle of
 an epoch, or not at all.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from mmdet.datasets import CocoDataset
 from mmengine.runner import Runner
 
 from ..bank.format import BankWindow
+from ..bank.reader import OtherImageError
 from ..datasets.transforms.diffusion_defect_augment import (
     DiffusionDefectAugment,
 )
@@ -79,6 +81,9 @@ def check_windows(runner: Runner, datasets: Sequence[Any]) -> None:
     """
     hosts: list[tuple[Any, int, BankWindow]] = []
     windows: dict[int, BankWindow] = {}
+    # Of each window, by number: more than one where folders have images of
+    # one name.
+    paths: dict[int, set[str]] = defaultdict(set)
     for dataset in datasets:
         augment = augment_of(dataset)
         assert augment is not None
@@ -87,6 +92,7 @@ def check_windows(runner: Runner, datasets: Sequence[Any]) -> None:
             windows.update((window.number, window) for window in found)
             if found:
                 hosts.append((dataset, index, found[0]))
+                paths[found[0].number].add(info['img_path'])
     bank = augment.bank  # type: ignore[union-attr]
     assert bank is not None
     if not windows:
@@ -111,7 +117,18 @@ def check_windows(runner: Runner, datasets: Sequence[Any]) -> None:
     bank.check_pictures(windows.values())
     step = max(1, len(hosts) // COMPARED)
     for dataset, index, window in hosts[::step][:COMPARED]:
-        _check_pixels(dataset, index, window)
+        try:
+            _check_pixels(dataset, index, window)
+        except OtherImageError as error:
+            if len(paths[window.number]) < 2:
+                raise
+            msg = (
+                f'{error}. That window is on {len(paths[window.number])} '
+                f'images, {" and ".join(sorted(paths[window.number])[:2])}: '
+                'name their folders in the file names of the COCO json that '
+                'the bank is made from'
+            )
+            raise OtherImageError(msg) from None
 
 
 def _check_pixels(dataset: Any, index: int, window: BankWindow) -> None:

@@ -64,12 +64,17 @@ def _write(bank: DefectBank, data: LabeledImages, folder: Path) -> dict:
         defects = [(d.label, d.box) for d in data.images[host].defects]
         pixels = as_bgr(data.read(host)).copy()
         found: list[tuple[int, Box, int]] = []  # label, box, iscrowd
+        replaced: set[tuple[int, Box]] = set()
         for window in windows:
             bank.paste(window, pixels)
+            defect = window.label, window.box
             if window.kind == REPLACES:
+                if defect in replaced:
+                    continue  # another part of one larger than a window
+                replaced.add(defect)
                 _remove(defects, bank, window)
             if window.kind != NULL:
-                found.append((window.label, window.box, 0))
+                found.append((*defect, 0))
         found += [(*defect, 1) for defect in defects]
         # COCO requires a class for crowds, too.
         found += [(0, box, 1) for box in data.images[host].crowds]

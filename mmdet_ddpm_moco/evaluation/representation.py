@@ -6,15 +6,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+# Windows compared with all others at a time, to bound memory.
+_BLOCK = 1024
+
 
 def found_elsewhere(labels: Tensor, images: Tensor) -> Tensor:
     """Whether each window has one of its class in another image, bool (N, ).
 
     ``labels`` and ``images`` are of each window, int64 (N, ).
     """
-    same_class = labels[:, None] == labels
-    other_image = images[:, None] != images
-    return (same_class & other_image).any(1)
+    # Each image of a class once: a class of one image has none elsewhere.
+    pairs = torch.stack((labels, images), 1).unique(dim=0)
+    return pairs[:, 0].bincount()[labels] > 1
 
 
 def knn_predictions(
@@ -43,15 +46,19 @@ def knn_predictions(
         Tensor: int64 (N, ).
     """
     unit = F.normalize(features.double(), dim=1)
-    similar = unit @ unit.T  # (N, N)
-    similar[images[:, None] == images] = -torch.inf
-    values, neighbors = similar.topk(min(k, len(unit)), dim=1)  # (N, k)
-    # Relative to the nearest, for exp not to overflow; exp(-inf) = 0 drops
-    # windows of the same image.
-    weights = ((values - values[:, :1]) / temperature).exp()
-    votes = weights.new_zeros(len(unit), int(labels.max()) + 1)
-    votes.scatter_add_(1, labels[neighbors], weights)
-    return votes.argmax(1)
+    classes = int(labels.max()) + 1
+    predicted = []
+    for rows, own in zip(unit.split(_BLOCK), images.split(_BLOCK)):
+        similar = rows @ unit.T  # (block, N)
+        similar[own[:, None] == images] = -torch.inf
+        values, neighbors = similar.topk(min(k, len(unit)), dim=1)
+        # Relative to the nearest, for exp not to overflow; exp(-inf) = 0
+        # drops windows of the same image.
+        weights = ((values - values[:, :1]) / temperature).exp()
+        votes = weights.new_zeros(len(rows), classes)
+        votes.scatter_add_(1, labels[neighbors], weights)
+        predicted.append(votes.argmax(1))
+    return torch.cat(predicted)
 
 
 def balanced_accuracy(predicted: Tensor, labels: Tensor) -> float:

@@ -8,7 +8,7 @@ from ..utils.checks import check_arguments
 from ..utils.errors import InputError
 from .background_norm import background_statistics, normalize
 from .conditioning import CONDITIONINGS, MASK, NONE, masked_image
-from .denoiser import build_denoiser
+from .denoiser import build_denoiser, side_multiple
 from .losses.denoising_loss import denoising_loss, min_snr_weight
 from .noise_schedule import build_schedule
 
@@ -98,6 +98,7 @@ class DefectDDPM(BaseModel):
             out_channels=channels,
             num_class_embeds=None if conditioning == NONE else num_labels,
         )
+        self._multiple = side_multiple(self.unet)
         self.scheduler = build_schedule(scheduler)
 
     def forward(
@@ -124,10 +125,11 @@ class DefectDDPM(BaseModel):
             (N, C, H, W).
 
         Raises:
-            ValueError: Another ``mode``.
+            ValueError: Another ``mode``, or sides that do not fit the U-Net.
         """
         modes = ('loss', 'tensor')
         check_arguments(locals(), mode=(mode in modes, f'one of {modes}'))
+        self._check_sides(*image.shape[2:])
         if self.conditioning == MASK:
             image = normalize(image, *background_statistics(image, mask))
         noise = torch.randn_like(image)
@@ -164,6 +166,16 @@ class DefectDDPM(BaseModel):
             prediction, target, mask, self.background_weight, weight
         )
         return dict(loss=loss)
+
+    def _check_sides(self, height: int, width: int) -> None:
+        multiple = self._multiple
+        if height % multiple or width % multiple:
+            msg = (
+                f'windows of {width}x{height} pixels do not fit the U-Net, '
+                f'which halves them: choose a window whose sides are '
+                f'multiples of {multiple}, or fewer levels'
+            )
+            raise InputError(msg)
 
     def _target(
         self, image: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..bank.compositing import Box, alpha_box, crop
+from ..bank.compositing import Box, alpha_box, crop, overlaps
 from ..bank.format import KINDS, NULL, REPLACES
 from ..datasets.labeled_images import Defect, LabeledImage, LabeledImages
 from ..datasets.window_geometry import (
@@ -270,6 +270,6 @@ def _own_pixels(image: LabeledImage, defect: Defect) -> np.ndarray:
     for other in image.defects:
         # Where two overlap, the pixels are those of the smaller one.
         smaller = other.box[2] * other.box[3] < defect.box[2] * defect.box[3]
-        if other is not defect and smaller:
+        if smaller and overlaps(other.box, defect.box):
             crop(own, other.box)[_shape(image, other)] = False
     return own

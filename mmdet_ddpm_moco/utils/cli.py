@@ -89,8 +89,12 @@ def _user_error(error: BaseException | None) -> str | None:
     while error is not None:
         cause, context = error.__cause__, error.__context__
         inner = cause or context
-        if isinstance(error, UserError) and not (
-            isinstance(inner, UserError) and str(inner) in str(error)
+        # Raised `from None`, it says more than the one in its place.
+        replaced = cause is None and error.__suppress_context__
+        if isinstance(error, UserError) and (
+            replaced
+            or not isinstance(inner, UserError)
+            or str(inner) not in str(error)
         ):
             text = str(error)
             if _IN_WORKER in text:

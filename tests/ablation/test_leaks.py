@@ -2,6 +2,7 @@
 
 import shutil
 
+import cv2
 import pytest
 
 from helpers.tiny_experiment import change_variant, declare, write_coco
@@ -61,6 +62,23 @@ def test_a_test_image_under_another_name_is_found(file):
         {'renamed.png': 0, 'train_1.png': 1},
     )
     with pytest.raises(ValueError, match=r'leaks.*renamed\.png'):
+        prepare_runs(read_experiment(file))
+
+
+def test_folders_may_number_their_images_alike(file):
+    """The name says nothing, unless it is that image, recompressed."""
+    images = file.parent / 'data/images'
+    (images / 'line_b').mkdir()
+    other = images / 'line_b/test_0.png'
+    shutil.copy(images / 'train_0.png', other)
+    write_coco(
+        file.parent / 'data/annotations/train.json',
+        {'line_b/test_0.png': 0, 'train_1.png': 1},
+    )
+    prepare_runs(read_experiment(file))
+    pixels = cv2.imread(str(images / 'test_0.png'))
+    cv2.imwrite(str(other), pixels // 2 + 60)
+    with pytest.raises(ValueError, match=r'leaks.*line_b/test_0\.png'):
         prepare_runs(read_experiment(file))
 
 

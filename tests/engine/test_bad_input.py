@@ -3,6 +3,7 @@
 By tools/train.py, with workers; before the first step where it can be known.
 """
 
+import copy
 import pickle
 import shutil
 
@@ -10,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.config import ConfigDict
 from safetensors.torch import save_file
 
 from helpers.tiny_detection import (
@@ -72,6 +74,20 @@ def other_names(job):
 def other_pixels(job):
     for file in (job.data / 'images').iterdir():
         cv2.imwrite(str(file), 255 - cv2.imread(str(file)))
+
+
+def one_name_in_two_folders(job):
+    other = job.root / 'other'
+    shutil.copytree(job.data, other)
+    for file in (other / 'images').iterdir():
+        cv2.imwrite(str(file), 255 - cv2.imread(str(file)))
+    both = [copy.deepcopy(job.dataset) for _ in range(2)]
+    for part, data in zip(both, (job.data, other)):
+        part.update(data_root=str(data), ann_file='train.json')
+        part.data_prefix = dict(img='images/')
+    job.cfg.train_dataloader.dataset = ConfigDict(
+        type='ConcatDataset', datasets=both
+    )
 
 
 def no_bank(job):
@@ -167,6 +183,7 @@ BEFORE_THE_FIRST_STEP = [
     (oddly_newer, 'has format 2.0, this version reads up to 1; upgrade'),
     (other_names, 'no window of the defect bank'),
     (other_pixels, 'does not belong to the image'),
+    (one_name_in_two_folders, 'name their folders in the file names'),
     (no_bank, 'does not exist'),
     (no_manifest, 'is not there; make it with tools/synthesize.py'),
     (no_index, 'index.npy of the defect bank'),

@@ -54,6 +54,19 @@ def test_labels_are_synthesized_and_real_ones_crowds(made):
         assert labels(found, second, 1) == sorted(REAL)
 
 
+def test_parts_of_one_defect_are_one_box(tmp_path):
+    """A defect larger than a window is replaced in parts, of its whole box."""
+    paths = write_images(tmp_path / 'data', number=1)
+    box = (40, 8, 6, 16)
+    parts = [('replaces', 1, (38, y, 10, 8), box) for y in (8, 16)]
+    bank = write_bank(tmp_path / 'bank', paths[1], parts, number=1)
+    counts = write_composites(bank, load(paths), tmp_path / 'out')
+    assert counts == dict(images=1, boxes=1)
+    found, _ = written(tmp_path / 'out')
+    assert labels(found, 1, 0) == [(1, *box)]
+    assert labels(found, 1, 1) == [REAL[0]]
+
+
 def test_pixels_outside_of_windows_are_those_of_the_hosts(made):
     bank, data, out = made
     write_composites(bank, data, out)

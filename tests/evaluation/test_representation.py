@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mmdet_ddpm_moco.evaluation import representation
 from mmdet_ddpm_moco.evaluation.representation import (
     alignment,
     balanced_accuracy,
@@ -30,7 +31,10 @@ def windows(number, classes, images, seed):
 @pytest.mark.parametrize('temperature', [0.001, 0.07, 1.0])
 @pytest.mark.parametrize('k', [1, 3, 50])
 @pytest.mark.parametrize('number, classes, images', [(12, 3, 5), (30, 4, 2)])
-def test_knn_equals_the_naive_loop(number, classes, images, k, temperature):
+def test_knn_equals_the_naive_loop(
+    monkeypatch, number, classes, images, k, temperature
+):
+    monkeypatch.setattr(representation, '_BLOCK', 7)  # several, one not full
     features, labels, image = windows(number, classes, images, seed=k)
     predicted = knn_predictions(features, labels, image, k, temperature)
     for i in range(number):
@@ -82,6 +86,17 @@ def test_found_elsewhere():
     labels = torch.tensor([0, 0, 1, 1, 2])
     images = torch.tensor([0, 1, 1, 1, 2])
     expected = [True, True, False, False, False]
+    assert found_elsewhere(labels, images).tolist() == expected
+
+
+@pytest.mark.parametrize('seed', range(5))
+def test_found_elsewhere_equals_the_naive_loop(seed):
+    _, labels, _ = windows(12, 6, 1, seed)
+    images = torch.randint(0, 4, (12,))
+    expected = [
+        any(a == b and i != j for b, j in zip(labels, images))
+        for a, i in zip(labels, images)
+    ]
     assert found_elsewhere(labels, images).tolist() == expected
 
 

@@ -182,7 +182,7 @@ def test_classes_are_dropped_in_training_only():
     null_label = model.num_classes + 1
     assert model.unet.config.num_class_embeds == null_label + 1
     model.unet = Recorder()
-    pixel = torch.zeros(20000, 1, 1, 1)
+    pixel = torch.zeros(20000, 1, 2, 2)
     torch.manual_seed(0)
     label = torch.arange(20000) % 4
     model(pixel, pixel, label, mode='loss')
@@ -250,7 +250,7 @@ def test_timesteps_are_uniform_and_independent():
     model = build()
     model.unet = Recorder()
     torch.manual_seed(0)
-    pixel = torch.zeros(20000, 1, 1, 1)
+    pixel = torch.zeros(20000, 1, 2, 2)
     model(pixel, pixel, torch.zeros(20000).long(), mode='loss')
     assert set(model.unet.steps) == set(range(STEPS))
     half = sum(step < STEPS // 2 for step in model.unet.steps)
@@ -345,3 +345,9 @@ def test_the_registry_builds_it():
     assert isinstance(
         MODELS.build(dict(type=dotted, num_classes=2, unet=UNET)), DefectDDPM
     )
+
+
+@pytest.mark.parametrize('size', [15, 17])
+def test_windows_that_the_unet_cannot_halve_are_refused(size):
+    with pytest.raises(ValueError, match=f'{size}x{size} .* multiples of 2,'):
+        build()(**batch(size=size), mode='loss')

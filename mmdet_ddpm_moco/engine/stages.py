@@ -34,6 +34,7 @@ from ..utils.errors import InputError, MissingFileError
 from .admission import admit
 from .bank_stage import bank_stage
 from .inputs import (
+    hook_configs,
     inputs_of,
     scenes_of,
     stage_outputs,
@@ -41,6 +42,7 @@ from .inputs import (
 )
 from .leakage import check_planned_leakage
 from .learning_from_scenes import learn_from_scenes
+from .pipelines import config_dicts, config_pipelines, type_name
 from .run_record import RunRecord
 from .stage import Stage, sole_maker
 from .stage_config import learned_by_backbone, stage_config
@@ -62,6 +64,7 @@ def stages_of(cfg: Config, launcher: str = 'none') -> list[Stage]:
     scenes = outputs.get('scenes')
     banks, checkpoints = inputs_of(cfg)
     all_scenes = scenes_of(cfg)
+    _check_for_scenes(cfg)
     found: dict[str, Stage] = {}
     needs: dict[str, set[str]] = {'bank': {'generator'}}
     teacher = None
@@ -116,6 +119,28 @@ def stages_of(cfg: Config, launcher: str = 'none') -> list[Stage]:
             )
             raise MissingFileError(msg)
     return stages
+
+
+def _check_for_scenes(cfg: Config) -> None:
+    """A detector of masks cannot learn from scenes, which have boxes."""
+    parts = [cfg.get('train_dataloader'), *hook_configs(cfg)]
+    takes = any(
+        part.get('scenes') and part.get('scene_prob', 1)
+        for part in config_dicts(parts)
+    )
+    with_masks = any(
+        type_name(transform) == 'LoadAnnotations'
+        and transform.get('with_mask')
+        for pipeline in config_pipelines(parts)
+        for transform in pipeline
+    )
+    if takes and with_masks:
+        msg = (
+            f'{cfg.filename} trains on masks (with_mask=True), and scenes '
+            'hold boxes alone: use a detector of boxes, or leave out '
+            'stages.teacher and scenes'
+        )
+        raise InputError(msg)
 
 
 def _check_work_dir(cfg: Config, root: Path) -> None:

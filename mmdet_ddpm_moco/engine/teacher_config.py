@@ -4,6 +4,7 @@ import copy
 
 from mmengine.config import Config
 
+from ..utils.errors import InputError
 from .inputs import (
     HOOK,
     drop_checkpoint,
@@ -30,6 +31,8 @@ def teacher_config(cfg: Config) -> Config:
         checkpoint that they make.
     """
     cfg = fill_hooks(copy.deepcopy(cfg))
+    if not cfg.get('test_dataloader') and cfg.get('val_dataloader'):
+        cfg.test_dataloader = copy.deepcopy(cfg.val_dataloader)
     if 'scenes' in learned_by_backbone(cfg):
         drop_checkpoint(cfg, stage_outputs(cfg)['checkpoint'])
     cfg.custom_hooks = [
@@ -43,6 +46,24 @@ def teacher_config(cfg: Config) -> Config:
         pipeline[:] = [t for t in pipeline if type_name(t) != TRANSFORM]
     cfg.pop('stages', None)
     return cfg
+
+
+def check_predicts(teacher: Config) -> None:
+    """Checks that a teacher's config says how an image is loaded.
+
+    Args:
+        teacher (Config): From :func:`teacher_config`.
+
+    Raises:
+        ValueError: It does not.
+    """
+    if not teacher.get('test_dataloader'):
+        msg = (
+            f'{teacher.filename} has neither test_dataloader nor '
+            'val_dataloader, whose pipeline says how teachers load an image; '
+            'add one'
+        )
+        raise InputError(msg)
 
 
 def _keeps(hook: dict | None) -> bool:

@@ -10,7 +10,6 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
-from mmengine.logging import print_log
 
 from ..bank.scenes import MANIFEST
 from ..teacher.defects import FILE as DEFECTS
@@ -20,12 +19,17 @@ from ..utils.errors import InputError, MissingFileError
 from ..utils.paths import find_config
 from ..utils.requirements import check_module
 from ..utils.run_logged import run_logged
-from .image_sets import ImageSet, labeled_images, unlabeled_images
+from .image_sets import (
+    ImageSet,
+    labeled_images,
+    labeled_source,
+    unlabeled_images,
+)
 from .inputs import drop_checkpoint, own_hooks, reads, stages_root
 from .pipelines import trained_views
 from .scenes_state import scenes_state
 from .stage import Stage, clear_away, flags
-from .teacher_config import teacher_config
+from .teacher_config import check_predicts, teacher_config
 from .training import stage_state
 
 _OWN = ('config', 'options', 'unlabeled', 'unlabeled_prefix')
@@ -97,6 +101,8 @@ def teacher_stage(detector: Config, teacher: Config, out: Path) -> Stage:
     """
     recipe = detector.stages.teacher
     options = _options(detector, teacher)
+    _check_labels(detector, teacher)
+    check_predicts(teacher)
     if not (out / MANIFEST).is_file():
         # Not after the stages before it, which may take days.
         check_module('ensemble_boxes')
@@ -120,11 +126,8 @@ def teacher_stage(detector: Config, teacher: Config, out: Path) -> Stage:
     def make_here() -> None:
         from .teachers import make_pseudo_labels
 
-        begun = stage_state(out).get('teachers')
-        if begun == state()['teachers']:
-            print_log(f'resuming in {out}, whose teachers are the same')
-        else:
-            clear_away(out)
+        if 'teachers' not in stage_state(out):
+            clear_away(out)  # of an older version
         # The stages before trained in this process, teachers train in their
         # own: what is left on the GPU is theirs.
         gc.collect()
@@ -143,6 +146,25 @@ def teacher_stage(detector: Config, teacher: Config, out: Path) -> Stage:
 
     command = _command(detector, out)
     return Stage('teacher', out, fresh, make, command, all_images)
+
+
+def _check_labels(detector: Config, teacher: Config) -> None:
+    """Checks that teachers learn from the labels that the detector has.
+
+    They would tell it what it is not to know.
+    """
+    recipe = detector.stages.teacher
+    options = recipe.get('options') or {}
+    if recipe.get('config') or any('train_dataloader' in o for o in options):
+        return  # said on purpose
+    learned, own = (labeled_source(cfg)[0] for cfg in (teacher, detector))
+    if learned.resolve() != own.resolve():
+        msg = (
+            f'teachers would learn from {learned}, as {detector.filename} '
+            f'says, and the detector from {own}; set it in that file, or for '
+            'teachers, too, in stages.teacher.options'
+        )
+        raise InputError(msg)
 
 
 def _options(detector: Config, teacher: Config) -> TeacherOptions:

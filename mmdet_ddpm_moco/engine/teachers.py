@@ -13,6 +13,7 @@ from pathlib import Path
 
 import cv2
 from mmengine.config import Config
+from mmengine.logging import print_log
 
 from ..bank.scenes import write_scenes
 from ..conversion.boxes import main_classes
@@ -40,9 +41,11 @@ from .detector_runs import Command, train_to_end
 from .image_sets import ImageSet, check_for_teachers, labeled_dataset
 from .pipelines import config_dicts, trained_views
 from .scenes_state import scenes_state
+from .stage import clear_away
+from .teacher_config import check_predicts
 from .teacher_costs import TimeLeft, cost_line
 from .teacher_predictions import Image, predictions, size_of
-from .training import STAGE_FILE
+from .training import STAGE_FILE, stage_state
 from .training_images import images_seen_before
 
 
@@ -89,6 +92,7 @@ def make_pseudo_labels(
     options = options or TeacherOptions(flips=trained_views(teacher))
     out = Path(out)
     # Not after days of training.
+    check_predicts(teacher)
     check_for_teachers(labeled)
     check_for_teachers(unlabeled)
     all_labels = labeled.coco
@@ -108,6 +112,11 @@ def make_pseudo_labels(
     )
     folds = draw_folds(kinds, groups, options.folds, options.seed)
     begun = scenes_state(teacher, unlabeled, options, finished=False)
+    earlier = stage_state(out).get('teachers')
+    if earlier == begun['teachers']:
+        print_log(f'resuming in {out}, whose teachers are the same')
+    elif earlier is not None:
+        clear_away(out)
     write_json(out / STAGE_FILE, begun)
     print(cost_line(teacher, labeled, unlabeled, options), flush=True)
     found = _ask(

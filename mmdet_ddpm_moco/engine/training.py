@@ -8,7 +8,8 @@ from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.device import get_device
-from mmengine.dist import is_main_process, master_only
+from mmengine.dist import master_only
+from mmengine.hooks import Hook
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner, find_latest_checkpoint
 
@@ -133,6 +134,31 @@ def _build_runner(cfg: Config) -> Runner:
     return Runner.from_cfg(cfg)
 
 
+class _BeginHook(Hook):
+    """Makes the work folder that of this run, which is not finished.
+
+    The last of the hooks: a start that the checks of another one end leaves
+    an earlier run as it was, to be resumed.
+
+    Args:
+        fingerprint (str): Of this run.
+        afresh (bool): Whether it is not resumed.
+    """
+
+    def __init__(self, fingerprint: str, *, afresh: bool) -> None:
+        self._fingerprint = fingerprint
+        self._afresh = afresh
+
+    @master_only
+    def before_train(self, runner: Runner) -> None:
+        """Writes the state."""
+        if self._afresh:
+            # An older run's, from which this one must not be resumed.
+            last = Path(runner.work_dir) / 'last_checkpoint'
+            last.unlink(missing_ok=True)
+        _write_state(runner.work_dir, self._fingerprint, finished=False)
+
+
 def train(cfg: Config, resume: bool = False) -> None:
     """Trains a config of any kind, as MMDetection's ``tools/train.py`` does.
 
@@ -155,12 +181,10 @@ def train(cfg: Config, resume: bool = False) -> None:
     fingerprint = training_fingerprint(as_begun(cfg) if goes_on else cfg)
     if resume:
         cfg.resume, cfg.load_from = True, None
-    if is_main_process() and not cfg.get('resume'):
-        # An older run's, from which this one must not be resumed.
-        (Path(cfg.work_dir) / 'last_checkpoint').unlink(missing_ok=True)
-    _write_state(cfg.work_dir, fingerprint, finished=False)
+    begin = _BeginHook(fingerprint, afresh=not cfg.get('resume'))
     with weights_only_loading():
         runner = _build_runner(cfg)
+        runner.register_hook(begin, 'LOWEST')
         # A hook checks its bank itself; a transform cannot.
         banks = sorted(pipeline_banks(cfg) | scenes_of(cfg))
         if banks:

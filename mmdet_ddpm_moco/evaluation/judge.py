@@ -6,6 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from mmcv.transforms import Compose
@@ -115,7 +116,11 @@ class Judge:
             )
             raise InputError(msg)
         self._labels = np.array([list(classes).index(name) for name in own])
-        model = revert_sync_batchnorm(MODELS.build(cfg.model))
+        built = dict(cfg.model)
+        if cfg.get('data_preprocessor'):
+            # MMEngine's Runner takes it from there, too.
+            built.setdefault('data_preprocessor', cfg.data_preprocessor)
+        model = revert_sync_batchnorm(MODELS.build(built))
         try:
             model.load_state_dict(dict(weights))
         except RuntimeError as error:
@@ -127,12 +132,16 @@ class Judge:
             raise InputError(msg) from error
         self.model = model.to(device).eval()
         pipeline = get_test_pipeline_cfg(cfg.copy())
+        # Which would not make an image gray.
+        self._gray = 'grayscale' in pipeline[0].get('color_type', 'color')
         pipeline[0].type = 'mmdet.LoadImageFromNDArray'
         self._pipeline = Compose(pipeline)
 
     @torch.inference_mode()
     def detect(self, images: Iterable[np.ndarray]) -> Iterator[Detections]:
         """Runs the detector on images, BGR uint8 (H, W, 3), in batches."""
+        if self._gray:
+            images = (cv2.cvtColor(i, cv2.COLOR_BGR2GRAY) for i in images)
         inputs = (self._pipeline(dict(img=i, img_id=0)) for i in images)
         while batch := list(islice(inputs, BATCH)):
             for result in self.model.test_step(pseudo_collate(batch)):

@@ -67,6 +67,26 @@ def test_detections_and_what_they_are_worth(tmp_path, data):
         assert hashlib.sha256(data).hexdigest() == digest
 
 
+def test_masks_are_submitted_for_a_list_of_boxes(tmp_path, data):
+    """A stock test pipeline of Mask R-CNN loads masks, which it lacks."""
+    mask = torch.zeros(1, SIZE, SIZE, dtype=torch.bool)
+    mask[0, 6:16, 4:16] = True
+    SCRIPT['0.png']['masks'] = mask
+    SCRIPT['1.png']['masks'] = mask
+    cfg, weights = scripted_config(data, tmp_path, masks=True)
+    load = dict(type='LoadAnnotations', with_bbox=True, with_mask=True)
+    cfg.test_dataloader.dataset.pipeline.insert(1, load)
+    file = data / 'train.json'
+    content = read(data, 'train.json')
+    for annotation in content['annotations']:
+        annotation.pop('segmentation', None)
+    file.write_text(json.dumps(content))
+    out = tmp_path / 'out'
+    make_submission(cfg, weights, out)
+    assert all('segmentation' in d for d in read(out, 'results.json'))
+    assert 'bbox' in read(out, 'metrics.json')
+
+
 def test_the_same_call_writes_the_same(tmp_path, data):
     written = []
     for name in ('first', 'second'):

@@ -227,3 +227,50 @@ def test_scenes_that_no_stage_makes_must_be_there(new):
     Path(new.parent / 'theirs').mkdir()
     cfg.custom_hooks[0].scenes = str(new.parent / 'theirs')
     assert stages_of(cfg) == []
+
+
+def test_teachers_learn_no_labels_that_the_detector_does_not_have(new):
+    """As where a command line gives the detector a shorter list."""
+    few = new.parent / 'labeled/few.json'
+    shutil.copy(new.parent / 'labeled/train.json', few)
+    given = {'train_dataloader.dataset.ann_file': few.name}
+    with pytest.raises(
+        ValueError, match='teachers would learn from .*train.json'
+    ):
+        stages_of(read_detector(new, **given))
+    # Said on purpose, of both.
+    stages_of(read_detector(new, **given, **{'stages.teacher.options': given}))
+
+
+def test_a_detector_of_masks_is_refused_before_its_teachers(new):
+    """Scenes hold boxes; what masks would be in them nobody tells."""
+    edit(new, 'with_bbox=True', 'with_bbox=True, with_mask=True')
+    with pytest.raises(
+        ValueError, match='trains on masks .* scenes hold boxes alone'
+    ):
+        stages_of(read_detector(new))
+    cfg = read_detector(new)
+    cfg.custom_hooks[0].scene_prob = 0
+    stages_of(cfg)
+
+
+def test_teachers_load_images_as_the_validation_does(new):
+    loader = read_detector(new).test_dataloader
+    with pytest.raises(
+        ValueError, match='neither test_dataloader nor val_dataloader'
+    ):
+        stages_of(changed(new, test_dataloader=None))
+    (stage,) = stages_of(
+        changed(new, test_dataloader=None, val_dataloader=loader)
+    )
+    assert not stage.fresh()
+
+
+def changed(file, **settings):
+    """A detector whose file says something else."""
+    cfg = Config.fromfile(file)
+    for key, value in settings.items():
+        cfg[key] = value
+    other = file.with_name('changed.py')
+    other.write_text(cfg.pretty_text)
+    return read_detector(other)

@@ -43,6 +43,25 @@ def sets(config, data):
 
 
 @pytest.mark.slow
+def test_teachers_of_other_settings_are_kept(config, data):
+    """Also where the tool, and no stage, is started with another option."""
+    out = data / 'scenes'
+    make_pseudo_labels(
+        config, *sets(config, data), out, OPTIONS, command=Tools()
+    )
+    weights = {p.relative_to(out) for p in out.glob('teachers/*/*.pth')}
+    assert weights
+    other = TeacherOptions(folds=3, flips=OPTIONS.flips)
+    tools = Tools()
+    make_pseudo_labels(config, *sets(config, data), out, other, command=tools)
+    assert tools.trained == ['0', '1', '2']
+    aside = data / 'scenes.old-1'
+    assert {
+        p.relative_to(aside) for p in aside.glob('teachers/*/*.pth')
+    } == weights
+
+
+@pytest.mark.slow
 def test_every_teacher_leaves_its_fold_out_and_all_label(config, data):
     tools = Tools()
     labeled, unlabeled = sets(config, data)

@@ -319,3 +319,25 @@ def test_the_state_is_plain_json(config):
     train(cfg)
     state = json.loads((Path(cfg.work_dir) / 'stage.json').read_text())
     assert set(state) == {'fingerprint', 'finished'}
+
+
+def test_a_start_that_fails_at_once_leaves_the_earlier_run(config, tmp_path):
+    """It can be resumed, and is known to be finished."""
+    work = tmp_path / 'work'
+    train(load(config, work))
+    state, last = stage_state(work), (work / 'last_checkpoint').read_text()
+    failing = load(config, work)
+    failing.custom_hooks = [dict(type='FailingHook')]
+    with pytest.raises(ValueError, match='wrong from the start'):
+        train(failing)
+    assert stage_state(work) == state
+    assert (work / 'last_checkpoint').read_text() == last
+
+
+@HOOKS.register_module()
+class FailingHook(Hook):
+    """What is wrong is known before the first step."""
+
+    def before_train(self, runner):
+        msg = 'wrong from the start'
+        raise ValueError(msg)

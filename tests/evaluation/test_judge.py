@@ -185,3 +185,29 @@ def test_classes_in_another_order_than_in_the_file(tmp_path):
     assert class_names(cfg, {}) == CLASSES
     with pytest.raises(ValueError, match='in the order of the file'):
         class_names(cfg, dict(dataset_meta=dict(classes=CLASSES[::-1])))
+
+
+def test_a_preprocessor_beside_the_model_is_used():
+    """As MMEngine's Runner does."""
+    cfg = copy.deepcopy(config())
+    expected = [found.boxes for found in judge().detect(images())]
+    cfg.data_preprocessor = cfg.model.pop('data_preprocessor')
+    for boxes, found in zip(expected, judge(cfg=cfg).detect(images())):
+        np.testing.assert_array_equal(found.boxes, boxes)
+
+
+def test_a_detector_of_gray_images_gets_gray_ones():
+    cfg = copy.deepcopy(config())
+    cfg.model.backbone.in_channels = 1
+    cfg.model.data_preprocessor.update(
+        mean=[100.0], std=[50.0], bgr_to_rgb=False
+    )
+    cfg.test_dataloader.dataset.pipeline[0].color_type = 'grayscale'
+    model = MODELS.build(copy.deepcopy(cfg.model))
+    shapes = []
+    own = judge(cfg=cfg, state_dict=model.state_dict())
+    own.model.backbone.register_forward_pre_hook(
+        lambda _, inputs: shapes.append(inputs[0].shape[1])
+    )
+    assert len(list(own.detect(images()))) == len(images())
+    assert set(shapes) == {1}

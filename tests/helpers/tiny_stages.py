@@ -16,7 +16,7 @@ from mmengine.runner import Runner
 from mmdet_ddpm_moco.engine import (
     stage,
     stages,
-    teacher_stage,
+    teachers,
     training,
     training_stage,
 )
@@ -108,7 +108,7 @@ def make_stages_quick(monkeypatch):
     log = []
     name_runs_apart(monkeypatch)
     monkeypatch.setattr(run, 'BLOCK', 4)
-    for module in (stages, stage, teacher_stage, training_stage):
+    for module in (stages, stage, teachers, training_stage):
         monkeypatch.setattr(
             module, 'print_log', lambda text, *_, **__: log.append(text)
         )

@@ -6,7 +6,6 @@ repeated with ``tools/train.py`` like any other config.
 
 import copy
 import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -25,6 +24,7 @@ from ..utils.errors import InputError
 from ..utils.fileio import atomic_write_bytes
 from ..utils.image_files import image_files
 from ..utils.paths import find_config
+from ..utils.stable_json import stable_json
 from .experiment import Experiment, Run
 from .shots import shots_name
 
@@ -189,9 +189,7 @@ def _settings(
 
 
 def _fingerprint(settings: list[dict], files: list[Path]) -> str:
-    digest = hashlib.sha256(
-        json.dumps(settings, sort_keys=True, default=str).encode()
-    )
+    digest = hashlib.sha256(stable_json(settings).encode())
     for file in files:
         check_annotations(file)
         stat = file.stat()

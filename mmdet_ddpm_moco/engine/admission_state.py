@@ -2,7 +2,6 @@
 
 import copy
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from mmengine.config import Config
 
 from ..utils.image_files import listing_digest
+from ..utils.stable_json import stable_json
 from .inputs import PARTS, ann_files, own_hooks, stages_root
 from .pipelines import config_dicts
 from .stage_config import stage_config
@@ -97,5 +97,5 @@ def _listings(configs: Sequence[Config], root: Path) -> dict[str, str]:
 
 
 def _digest(*parts: Any) -> str:
-    text = json.dumps(parts, sort_keys=True, default=str)
+    text = stable_json(parts)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

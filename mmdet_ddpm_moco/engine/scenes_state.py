@@ -5,7 +5,6 @@ flips need no other teachers.
 """
 
 import hashlib
-import json
 from dataclasses import asdict
 from typing import Any
 
@@ -14,6 +13,7 @@ from mmengine.config import Config
 
 from ..teacher.settings import TeacherOptions
 from ..utils.provenance import fingerprints
+from ..utils.stable_json import stable_json
 from .image_sets import ImageSet
 from .training import training_fingerprint
 
@@ -57,5 +57,5 @@ def scenes_state(
 
 
 def _digest(*parts: Any) -> str:
-    text = json.dumps(parts, sort_keys=True, default=str)
+    text = stable_json(parts)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -2,7 +2,6 @@
 
 import copy
 import hashlib
-import json
 import shutil
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from ..utils.errors import InputError
 from ..utils.fileio import read_json, write_json
 from ..utils.image_files import listing_digest
 from ..utils.provenance import read_record
+from ..utils.stable_json import stable_json
 from .inputs import (
     allows_leakage,
     ann_files,
@@ -78,9 +78,7 @@ def training_fingerprint(cfg: Config) -> str:
     ]
     if ours:
         parts['default_hooks'] = ours
-    digest = hashlib.sha256(
-        json.dumps(parts, sort_keys=True, default=str).encode()
-    )
+    digest = hashlib.sha256(stable_json(parts).encode())
     for name in ann_files(cfg.get('train_dataloader')):
         check_annotations(name, f', named in {cfg.filename}')
         digest.update(Path(name).read_bytes())

@@ -235,7 +235,7 @@ def test_teachers_learn_no_labels_that_the_detector_does_not_have(new):
     shutil.copy(new.parent / 'labeled/train.json', few)
     given = {'train_dataloader.dataset.ann_file': few.name}
     with pytest.raises(
-        ValueError, match='teachers would learn from .*train.json'
+        ValueError, match=r'teachers would learn from .*train\.json'
     ):
         stages_of(read_detector(new, **given))
     # Said on purpose, of both.
@@ -246,7 +246,7 @@ def test_a_detector_of_masks_is_refused_before_its_teachers(new):
     """Scenes hold boxes; what masks would be in them nobody tells."""
     edit(new, 'with_bbox=True', 'with_bbox=True, with_mask=True')
     with pytest.raises(
-        ValueError, match='trains on masks .* scenes hold boxes alone'
+        ValueError, match=r'trains on masks .* scenes hold boxes alone'
     ):
         stages_of(read_detector(new))
     cfg = read_detector(new)

@@ -6,7 +6,7 @@ repeated with ``tools/train.py`` like any other config.
 
 import copy
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -25,7 +25,7 @@ from ..utils.fileio import atomic_write_bytes
 from ..utils.image_files import image_files
 from ..utils.paths import find_config
 from ..utils.stable_json import stable_json
-from .experiment import Experiment, Run
+from .experiment import Experiment, Run, Variant
 from .shots import shots_name
 
 STAGES = ('generator', 'backbone', 'teacher')
@@ -55,52 +55,86 @@ def run_configs(experiment: Experiment, run: Run) -> RunConfigs:
             tested on something else than the experiment's images, or has
             ``stages.admission``.
     """
-    variant = run.variant
+    detector, stages = _load(run.variant)
+    cfgs = [
+        _with_shots(cfg, experiment, run)
+        for cfg in (detector, *stages.values())
+    ]
+    detector, stages = cfgs[0], dict(zip(stages, cfgs[1:], strict=True))
+    for name in ('bank', 'teacher'):
+        if detector.get('stages', {}).get(name):
+            detector.stages[name].seed = run.seed
+    _check_data(experiment, run, detector)
+    fingerprint = _fingerprint_of_run(experiment, run, detector, stages)
+    if 'stages' in detector:
+        # Variants with one recipe share what their stages make.
+        old = str(detector.stages.root)
+        recipe = _fingerprint_of_stages(experiment, run, detector, stages)
+        name = f'{run.shots}_{run.seed}_{recipe}'
+        new = str(experiment.work_dir / 'stages' / name)
+        detector = moved(detector, old, new)
+        stages = {key: moved(cfg, old, new) for key, cfg in stages.items()}
+    detector.work_dir = str(experiment.work_dir / 'runs' / run.trained)
+    return RunConfigs(detector, stages, fingerprint)
+
+
+def _load(variant: Variant) -> tuple[Config, dict[str, Config]]:
+    """The configs of a variant and of its stages, as its files say."""
     detector = Config.fromfile(variant.config)
     # A copy: merging takes `_delete_` from what it merges.
     detector.merge_from_dict(copy.deepcopy(dict(variant.options)))
-    if detector.get('stages', {}).get('admission') is not None:
+    recipes = detector.get('stages', {})
+    if recipes.get('admission') is not None:
         msg = (
             f'variant {variant.name} has stages.admission, which may leave '
             'out what is to be measured; remove it'
         )
         raise InputError(msg)
-    stages = {}
-    for name in STAGES:
-        recipe = detector.get('stages', {}).get(name)
-        if recipe is not None:
-            stages[name] = _stage_config(detector, name, recipe)
+    stages = {
+        name: _stage_config(detector, name, recipes[name])
+        for name in STAGES
+        if recipes.get(name) is not None
+    }
     for name in ('generator', 'backbone'):
         if name in stages:
             teacher = stages.get('teacher')
             learn_from_scenes(name, stages[name], detector, teacher)
+    return detector, stages
+
+
+def _with_shots(cfg: Config, experiment: Experiment, run: Run) -> Config:
+    """A config with the seed of the run and the shots that it draws."""
     placeholder = experiment.shots_ann_file
     drawn = shots_name(experiment, run.shots, run.seed)
-    if detector.get('load_from'):
-        detector.load_from = detector.load_from.format(
-            shots=run.shots, seed=run.seed
-        )
 
-    def with_shots(text: str) -> str:
+    def named(text: str) -> str:
         if not text.endswith(placeholder):
             return text
         return text.removesuffix(placeholder) + drawn
 
-    detector, *others = (
-        map_strings(cfg, with_shots) for cfg in (detector, *stages.values())
-    )
-    for cfg in (detector, *others):
-        cfg.randomness = dict(cfg.get('randomness', {}), seed=run.seed)
-    for name in ('bank', 'teacher'):
-        if detector.get('stages', {}).get(name):
-            detector.stages[name].seed = run.seed
-    shots = experiment.data_root / drawn
+    if cfg.get('load_from'):
+        cfg.load_from = cfg.load_from.format(shots=run.shots, seed=run.seed)
+    cfg = map_strings(cfg, named)
+    cfg.randomness = dict(cfg.get('randomness', {}), seed=run.seed)
+    return cfg
+
+
+def _shots_file(experiment: Experiment, run: Run) -> Path:
+    drawn = shots_name(experiment, run.shots, run.seed)
+    return experiment.data_root / drawn
+
+
+def _check_data(experiment: Experiment, run: Run, detector: Config) -> None:
+    """Checks that a detector is trained and tested on what is compared."""
+    variant = run.variant
     trained = list(_label_files(detector.train_dataloader))
+    shots = _shots_file(experiment, run)
     if trained != [shots] and not variant.own_labels:
         msg = (
             f'variant {variant.name} trains on {", ".join(map(str, trained))} '
-            f'instead of {experiment.data_root / placeholder}, which stands '
-            'for the shots; only a variant with own_labels=True may'
+            f'instead of {experiment.data_root / experiment.shots_ann_file}, '
+            'which stands for the shots; only a variant with own_labels=True '
+            'may'
         )
         raise InputError(msg)
     tested = [Path(f) for f in ann_files(detector.test_dataloader)]
@@ -111,33 +145,45 @@ def run_configs(experiment: Experiment, run: Run) -> RunConfigs:
             f'{experiment.test_set}'
         )
         raise InputError(msg)
-    settings = [_settings(cfg) for cfg in (detector, *others)]
+
+
+def _fingerprint_of_run(
+    experiment: Experiment,
+    run: Run,
+    detector: Config,
+    stages: Mapping[str, Config],
+) -> str:
+    """Hash of all that the result of a run depends on."""
+    settings = [_settings(cfg) for cfg in (detector, *stages.values())]
     if experiment.checkpoints > 1:
         settings.append(dict(checkpoints=experiment.checkpoints))
-    if variant.tta_of:
+    if run.variant.tta_of:
         settings.append(dict(tta=True))
+    trained = _label_files(detector.train_dataloader)
     unlabeled = _unlabeled_files(detector)
-    fingerprint = _fingerprint(
-        settings,
-        [*trained, experiment.test_set, experiment.pool, *unlabeled],
+    return _fingerprint(
+        settings, [*trained, experiment.test_set, experiment.pool, *unlabeled]
     )
-    recipe = _fingerprint(
+
+
+def _fingerprint_of_stages(
+    experiment: Experiment,
+    run: Run,
+    detector: Config,
+    stages: Mapping[str, Config],
+) -> str:
+    """Hash of all that what its stages make depends on."""
+    return _fingerprint(
         [
-            *map(_settings, others),
-            _settings(detector.get('stages', {}), without=('root',)),
+            *map(_settings, stages.values()),
+            _settings(detector.stages, without=('root',)),
         ],
-        [shots, experiment.pool, *unlabeled],
+        [
+            _shots_file(experiment, run),
+            experiment.pool,
+            *_unlabeled_files(detector),
+        ],
     )
-    if 'stages' in detector:
-        # Variants with one recipe share what their stages make.
-        old = str(detector.stages.root)
-        name = f'{run.shots}_{run.seed}_{recipe}'
-        new = str(experiment.work_dir / 'stages' / name)
-        detector, *others = (
-            moved(cfg, old, new) for cfg in (detector, *others)
-        )
-    detector.work_dir = str(experiment.work_dir / 'runs' / run.trained)
-    return RunConfigs(detector, dict(zip(stages, others)), fingerprint)
 
 
 def _label_files(part: Any) -> Iterator[Path]:

@@ -71,30 +71,36 @@ def find_run(folder: str | Path) -> RunFiles:
     if config is not None and own is None:
         fill_hooks(config)
         roots.insert(0, stages_root(config))
-        used = inputs_of(config)
-        banks = [*map(Path, sorted(used[0])), *banks]
-        weights = [Path(file).parent for file in sorted(used[1])]
+        read_banks, read_weights = inputs_of(config)
+        banks = [*map(Path, sorted(read_banks)), *banks]
+        weights = [Path(file).parent for file in sorted(read_weights)]
         scenes = [*map(Path, sorted(scenes_of(config))), *scenes]
     for stage in record.get('stages', ()):
         roots.append(Path(stage['output']).parent)
+
+    def below_roots(name: str) -> list[Path]:
+        return [root / name for root in roots]
+
+    def itself(stage: str) -> Path | None:
+        return work_dir if own == stage else None
+
     ran = bool(run_folders(work_dir))
     return RunFiles(
-        folder,
-        config if own is None else None,
-        work_dir if own is None and (ran or record) else None,
-        _first([*(r / 'ddpm' for r in roots)], '*')
-        or (work_dir if own == 'generator' else None),
-        _first([*weights, *(r / 'moco' for r in roots)], '*')
-        or (work_dir if own == 'backbone' else None),
-        _first([*banks, *(r / 'bank' for r in roots)], MANIFEST, SETTINGS),
-        _first([*scenes, *(r / 'scenes' for r in roots)], SCENES, 'teachers'),
-        tuple(
+        folder=folder,
+        config=config if own is None else None,
+        detector=work_dir if own is None and (ran or record) else None,
+        generator=_first(below_roots('ddpm'), '*') or itself('generator'),
+        backbone=_first([*weights, *below_roots('moco')], '*')
+        or itself('backbone'),
+        bank=_first([*banks, *below_roots('bank')], MANIFEST, SETTINGS),
+        scenes=_first([*scenes, *below_roots('scenes')], SCENES, 'teachers'),
+        submissions=tuple(
             path.parent
             for where in dict.fromkeys((folder, work_dir))
             for path in (*where.glob(RECORD), *where.glob(f'*/{RECORD}'))
         ),
-        record,
-        _first([r / 'admission' for r in roots], 'report.md'),
+        record=record,
+        admission=_first(below_roots('admission'), 'report.md'),
     )
 
 

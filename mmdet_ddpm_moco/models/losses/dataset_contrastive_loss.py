@@ -128,11 +128,11 @@ def dataset_contrastive_loss(
     if instance_weight < 1:
         same = dataset_ids == query_dataset  # (B, M) bool
         positive = (in_batch * same).sum(1) / same.sum(1)
-        groups = None
+        rank = None
         if average_over_datasets:
             # How many earlier queries share each query's dataset, (B, ).
-            groups = (query_dataset == query_dataset.T).tril(-1).sum(1)
-        term = _cross_entropy(positive, negatives, dataset_mask, groups)
+            rank = (query_dataset == query_dataset.T).tril(-1).sum(1)
+        term = _cross_entropy(positive, negatives, dataset_mask, rank)
         loss = loss + (1 - instance_weight) * term
     if instance_weight > 0:
         positive = in_batch.gather(1, positive_idx[:, None])[:, 0]
@@ -194,22 +194,34 @@ def _cross_entropy(
     positive: Tensor,
     negatives: Tensor,
     mask: Tensor,
-    groups: Tensor | None = None,
+    rank: Tensor | None = None,
 ) -> Tensor:
     """Mean cross-entropy of each positive (B, ) against its negatives (B, N).
 
     Negatives outside the ``mask``, bool (B, N), are left out. Rows of one
-    group, int64 (B, ) below B, are averaged first.
+    rank, int64 (B, ), are averaged first.
     """
     logits = torch.cat((positive[:, None], negatives), dim=1)
     mask = F.pad(mask, (1, 0), value=True)
-    if groups is None:
+    if rank is None:
         logits = logits.masked_fill(~mask, float('-inf'))
         return -logits.log_softmax(1)[:, 0].mean()
-    # B rows whatever the number of groups, as counting the groups would
-    # synchronize with the device; unused rows get weight 0.
+    logits, used = _average_by_rank(logits, mask, rank)
+    return -(logits.log_softmax(1)[:, 0] * used).sum() / used.sum()
+
+
+def _average_by_rank(
+    logits: Tensor, mask: Tensor, rank: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Averages the rows of each rank, without what the mask leaves out.
+
+    Returns:
+        tuple[Tensor, Tensor]: Logits (B, N), row r of rank r, and which rows
+        are used, bool (B, ). B rows whatever the number of ranks, as
+        counting them would synchronize with the device.
+    """
     rows = torch.arange(len(logits), device=logits.device)
-    member = (rows[:, None] == groups).to(logits.dtype)  # (group, B)
+    member = (rows[:, None] == rank).to(logits.dtype)  # (rank, B)
     total = _exact_matmul(member, logits.masked_fill(~mask, 0))
     number = _exact_matmul(member, mask.to(logits.dtype))
     logits = (total / number.clamp(min=1)).masked_fill(
@@ -218,8 +230,7 @@ def _cross_entropy(
     used = number[:, 0] > 0
     # A finite logit in the unused rows keeps their gradient 0 and not nan.
     first = logits[:, :1].masked_fill(~used[:, None], 0)
-    logits = torch.cat((first, logits[:, 1:]), dim=1)
-    return -(logits.log_softmax(1)[:, 0] * used).sum() / used.sum()
+    return torch.cat((first, logits[:, 1:]), dim=1), used
 
 
 def _check_options(temperature: float, instance_weight: float) -> None:

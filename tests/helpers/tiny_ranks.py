@@ -5,9 +5,11 @@ import sys
 import traceback
 from multiprocessing import get_context
 from pathlib import Path
+from threading import RLock
 
 import pytest
 import torch
+from tqdm import tqdm
 
 # What is patched in a test is patched in its ranks.
 FORK = get_context('fork')
@@ -16,6 +18,9 @@ needs_fork = pytest.mark.skipif(sys.platform != 'linux', reason='needs fork')
 
 def _run(job, rank, ranks, folder, threads):
     torch.set_num_threads(threads)
+    # The one of tqdm is shared with the tests' process: a rank that is killed
+    # while it writes its progress would keep it from all later ones.
+    tqdm.set_lock(RLock())
     os.environ['RANK'] = str(rank)
     log = os.open(folder / f'log{rank}', os.O_CREAT | os.O_WRONLY, 0o644)
     os.dup2(log, 1)

@@ -4,54 +4,13 @@ import pytest
 import torch
 from mmengine.registry import MODELS
 
-from helpers.tiny_ddpm import UNET, batch, build
+from helpers.tiny_ddpm import STEPS, UNET, batch, build, cosine_alpha_bar
 from mmdet_ddpm_moco.models.background_norm import (
     background_statistics,
     normalize,
 )
 from mmdet_ddpm_moco.models.conditioning import masked_image
 from mmdet_ddpm_moco.models.ddpm import DefectDDPM
-
-STEPS = 1000
-
-
-def cosine_alpha_bar():
-    """Nichol and Dhariwal 2021, eq. 17, with betas of at most 0.999."""
-
-    def f(t):
-        return math.cos((t + 0.008) / 1.008 * math.pi / 2) ** 2
-
-    product, result = 1.0, []
-    for i in range(STEPS):
-        beta = min(1 - f((i + 1) / STEPS) / f(i / STEPS), 0.999)
-        product *= 1 - beta
-        result.append(product)
-    return result
-
-
-def test_the_schedule_is_the_cosine_one():
-    alpha_bar = build().scheduler.alphas_cumprod
-    expected = torch.tensor(cosine_alpha_bar())
-    torch.testing.assert_close(alpha_bar, expected, rtol=2e-4, atol=1e-9)
-    config = build().scheduler.config
-    assert config.num_train_timesteps == STEPS
-    assert config.prediction_type == 'v_prediction'
-
-
-@pytest.mark.parametrize(
-    ('step', 'alpha_bar'),
-    [
-        (0, 0.999958716),
-        (249, 0.847012161),
-        (499, 0.493843590),
-        (749, 0.144272102),
-        (998, 2.42877e-06),
-        (999, 2.42877e-09),
-    ],
-)
-def test_pinned_numbers_of_the_schedule(step, alpha_bar):
-    found = build().scheduler.alphas_cumprod[step].item()
-    assert found == pytest.approx(alpha_bar, rel=1e-4)
 
 
 def slow_input(noisy, image, mask):

@@ -3,7 +3,34 @@ import math
 import pytest
 import torch
 
+from helpers.tiny_ddpm import STEPS, cosine_alpha_bar
 from mmdet_ddpm_moco.models.noise_schedule import build_schedule
+
+
+def test_the_schedule_is_the_cosine_one():
+    schedule = build_schedule(None)
+    expected = torch.tensor(cosine_alpha_bar())
+    torch.testing.assert_close(
+        schedule.alphas_cumprod, expected, rtol=2e-4, atol=1e-9
+    )
+    assert schedule.config.num_train_timesteps == STEPS
+    assert schedule.config.prediction_type == 'v_prediction'
+
+
+@pytest.mark.parametrize(
+    ('step', 'alpha_bar'),
+    [
+        (0, 0.999958716),
+        (249, 0.847012161),
+        (499, 0.493843590),
+        (749, 0.144272102),
+        (998, 2.42877e-06),
+        (999, 2.42877e-09),
+    ],
+)
+def test_pinned_numbers_of_the_schedule(step, alpha_bar):
+    found = build_schedule(None).alphas_cumprod[step].item()
+    assert found == pytest.approx(alpha_bar, rel=1e-4)
 
 
 def test_the_sigmoid_schedule_is_the_published_one():

@@ -1,8 +1,7 @@
 """Checks that a comparison is fair, before anything is trained."""
 
-import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from ..engine.teacher_stage import teacher_images
 from ..utils.errors import InputError
 from ..utils.provenance import find_copies, fingerprints, record_images
 from .experiment import Variant
-from .run_configs import RunConfigs
+from .run_configs import RunConfigs, file_digest
 
 # What a variant may add to the pipeline of the reference.
 AUGMENTATIONS = (TRANSFORM, 'CopyPaste', 'ProceduralDefectAugment')
@@ -185,7 +184,7 @@ class _TestImages:
     """Tells whether an image is one of the test images."""
 
     def __init__(self, paths: Iterable[Path]) -> None:
-        self._contents: set[str] = set()
+        self._contents: set[bytes] = set()
         self._by_name: dict[str, list[Path]] = defaultdict(list)
         for path in paths:
             self._by_name[path.name].append(path)
@@ -200,11 +199,13 @@ class _TestImages:
         return (
             path in named
             or _content(path) in self._contents
-            or bool(find_copies(fingerprints([path]), record_images(named)))
+            or bool(named and _is_copy(path, named))
         )
 
 
-def _content(path: Path) -> str | None:
-    if not path.is_file():
-        return None
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _is_copy(path: Path, others: Sequence[Path]) -> bool:
+    return bool(find_copies(fingerprints([path]), record_images(others)))
+
+
+def _content(path: Path) -> bytes | None:
+    return file_digest(path) if path.is_file() else None

@@ -238,12 +238,16 @@ def _fingerprint(settings: list[dict], files: list[Path]) -> str:
     digest = hashlib.sha256(stable_json(settings).encode())
     for file in files:
         check_annotations(file)
-        stat = file.stat()
-        digest.update(_content(file, stat.st_mtime_ns, stat.st_size))
+        digest.update(file_digest(file))
     return digest.hexdigest()[:16]
 
 
-@cache
-def _content(file: Path, mtime_ns: int, size: int) -> bytes:
+def file_digest(file: Path) -> bytes:
     """SHA-256 of a file, read once for all runs while it is the same."""
+    stat = file.stat()
+    return _digest(file, stat.st_mtime_ns, stat.st_size)
+
+
+@cache
+def _digest(file: Path, mtime_ns: int, size: int) -> bytes:
     return hashlib.sha256(file.read_bytes()).digest()

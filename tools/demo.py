@@ -18,7 +18,7 @@ from mmdet_ddpm_moco.engine.comparison import compare_detections
 from mmdet_ddpm_moco.engine.detector_runs import detect, train_to_end
 from mmdet_ddpm_moco.engine.inputs import fill_hooks
 from mmdet_ddpm_moco.engine.options import check_data
-from mmdet_ddpm_moco.engine.stages import stages_of
+from mmdet_ddpm_moco.engine.stage_plan import stages_of
 from mmdet_ddpm_moco.utils.cli import one_line_errors
 from mmdet_ddpm_moco.utils.fileio import write_json
 from mmdet_ddpm_moco.utils.paths import shipped

@@ -107,6 +107,7 @@ def _experiment(
             variant('softteacher', **softteacher),
             variant('softteacher_tta', tta_of='softteacher', **softteacher),
             variant('bank', options=bank),
+            variant('bank_tta', tta_of='bank', options=bank),
             variant('scenes_bank', options={**scenes, **bank}),
             variant(
                 'fully_supervised',

@@ -104,20 +104,9 @@ def make_pseudo_labels(
         if truth is None
         else read_truth(truth, categories, unlabeled.coco['images'])
     )
-    kinds = {i['file_name']: '' for i in labeled.coco['images']}
-    kinds |= main_classes(labeled.coco)
-    same_set = unlabeled.prefix.resolve() == labeled.prefix.resolve()
-    groups = kept_whole(
-        labeled.coco['images'], unlabeled.coco['images'] if same_set else ()
-    )
-    folds = draw_folds(kinds, groups, options.folds, options.seed)
+    folds = _folds(labeled, unlabeled, options)
     begun = scenes_state(teacher, unlabeled, options, finished=False)
-    earlier = stage_state(out).get('teachers')
-    if earlier == begun['teachers']:
-        print_log(f'resuming in {out}, whose teachers are the same')
-    elif earlier is not None:
-        clear_away(out)
-    write_json(out / STAGE_FILE, begun)
+    _begin(out, begun)
     print(cost_line(teacher, labeled, unlabeled, options), flush=True)
     found = _ask(
         teacher, labeled, unlabeled, folds, out, options, device, command
@@ -166,6 +155,32 @@ def make_pseudo_labels(
     write_json(out / 'report.json', rows, indent=1)
     write_json(out / STAGE_FILE, dict(begun, finished=True))
     return text
+
+
+def _folds(
+    labeled: ImageSet, unlabeled: ImageSet, options: TeacherOptions
+) -> list[list[str]]:
+    """Names of the labeled images of each fold, with all classes if it can.
+
+    Near duplicates stay together where :func:`kept_whole` says so.
+    """
+    kinds = {i['file_name']: '' for i in labeled.coco['images']}
+    kinds |= main_classes(labeled.coco)
+    same_set = unlabeled.prefix.resolve() == labeled.prefix.resolve()
+    groups = kept_whole(
+        labeled.coco['images'], unlabeled.coco['images'] if same_set else ()
+    )
+    return draw_folds(kinds, groups, options.folds, options.seed)
+
+
+def _begin(out: Path, begun: Mapping) -> None:
+    """Clears the folder of other teachers, and says whose it is."""
+    earlier = stage_state(out).get('teachers')
+    if earlier == begun['teachers']:
+        print_log(f'resuming in {out}, whose teachers are the same')
+    elif earlier is not None:
+        clear_away(out)
+    write_json(out / STAGE_FILE, begun)
 
 
 @dataclass(frozen=True)

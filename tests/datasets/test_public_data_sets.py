@@ -20,7 +20,7 @@ from mmengine.runner import Runner
 
 from helpers.public_sets import SETS, SIZE
 from mmdet_ddpm_moco.engine.inputs import fill_hooks
-from mmdet_ddpm_moco.engine.stages import stages_of
+from mmdet_ddpm_moco.engine.stage_plan import stages_of
 from mmdet_ddpm_moco.utils.paths import find_config
 
 ROOT = Path(__file__).parents[2]

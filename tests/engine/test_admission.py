@@ -17,7 +17,8 @@ from helpers.tiny_teachers import Tools
 from mmdet_ddpm_moco.engine import admission_verdicts
 from mmdet_ddpm_moco.engine.admission import admit
 from mmdet_ddpm_moco.engine.admission_verdicts import Verdict, verdict
-from mmdet_ddpm_moco.engine.stages import check_prepared, stages_of
+from mmdet_ddpm_moco.engine.stage_plan import stages_of
+from mmdet_ddpm_moco.engine.stages import check_prepared
 
 
 @pytest.fixture

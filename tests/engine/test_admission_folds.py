@@ -16,7 +16,7 @@ from mmdet_ddpm_moco.engine.admission_folds import Fold
 from mmdet_ddpm_moco.engine.image_sets import labeled_images
 from mmdet_ddpm_moco.engine.inputs import ann_files, images_of
 from mmdet_ddpm_moco.engine.leakage import check_planned_leakage
-from mmdet_ddpm_moco.engine.stages import stages_of
+from mmdet_ddpm_moco.engine.stage_plan import stages_of
 
 HELD_OUT = ['1.png', '4.png']
 

@@ -19,7 +19,7 @@ from mmdet_ddpm_moco.engine.admission_folds import Fold
 from mmdet_ddpm_moco.engine.image_sets import labeled_images
 from mmdet_ddpm_moco.engine.inputs import images_of
 from mmdet_ddpm_moco.engine.leakage import check_planned_leakage
-from mmdet_ddpm_moco.engine.stages import stages_of
+from mmdet_ddpm_moco.engine.stage_plan import stages_of
 from mmdet_ddpm_moco.engine.teacher_stage import read_teacher
 
 

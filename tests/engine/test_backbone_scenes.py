@@ -12,7 +12,8 @@ from helpers.tiny_teachers import (
 from mmdet_ddpm_moco.datasets.contrastive_dataset import ContrastiveDataset
 from mmdet_ddpm_moco.engine.inputs import own_hooks
 from mmdet_ddpm_moco.engine.learning_from_scenes import learn_from_scenes
-from mmdet_ddpm_moco.engine.stages import prepare, stages_of
+from mmdet_ddpm_moco.engine.stage_plan import stages_of
+from mmdet_ddpm_moco.engine.stages import prepare
 from mmdet_ddpm_moco.engine.teacher_config import teacher_config
 from mmdet_ddpm_moco.utils.fileio import write_json
 

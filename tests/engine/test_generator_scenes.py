@@ -14,7 +14,8 @@ from helpers.tiny_teachers import (
 )
 from mmdet_ddpm_moco.bank.reader import DefectBank
 from mmdet_ddpm_moco.engine import teacher_stage
-from mmdet_ddpm_moco.engine.stages import prepare, stages_of
+from mmdet_ddpm_moco.engine.stage_plan import stages_of
+from mmdet_ddpm_moco.engine.stages import prepare
 from mmdet_ddpm_moco.teacher import defects, pseudo_labels
 from mmdet_ddpm_moco.utils.provenance import read_record
 
@@ -60,13 +61,31 @@ def test_scenes_come_first_where_the_generator_learns_from_them(root):
     assert names(file) == ['generator', 'bank', 'backbone', 'teacher']
 
 
-def test_stages_that_wait_for_each_other(root):
+def backbone_reads_bank(root):
     reads_bank = "train_dataloader['dataset']['ann_file'] = {!r}\n"
     bank = str(root / 'root/bank/annotations.json')
     with (root / 'moco.py').open('a') as file:
         file.write(reads_bank.format(bank))
-    with pytest.raises(ValueError, match='wait for each other: generator for'):
-        names(detector(root, backbone=dict(config='moco.py')))
+    return detector(root, backbone=dict(config='moco.py'))
+
+
+def test_stages_that_wait_for_each_other(root):
+    file = backbone_reads_bank(root)
+    cycle = 'wait for each other: bank for generator for teacher for backbone'
+    with pytest.raises(ValueError, match=cycle):
+        names(file)
+
+
+def test_a_bank_that_only_the_backbone_reads(root):
+    file = backbone_reads_bank(root)
+    teacher = root / 'teacher.py'
+    without = '\ncustom_hooks = []\nstages = None\n'
+    teacher.write_text(file.read_text() + without)
+    cfg = read_detector(file, **{'stages.teacher.config': str(teacher)})
+    for part in ('scenes', 'bank'):
+        del cfg.custom_hooks[0][part]
+    found = [stage.name for stage in stages_of(cfg)]
+    assert found == ['teacher', 'generator', 'bank', 'backbone']
 
 
 def test_scenes_need_teachers(root):

@@ -29,7 +29,8 @@ from helpers.tiny_stages import (
 from mmdet_ddpm_moco.bank.reader import DefectBank
 from mmdet_ddpm_moco.engine.detector_runs import train_to_end
 from mmdet_ddpm_moco.engine.inputs import fill_hooks
-from mmdet_ddpm_moco.engine.stages import check_prepared, prepare, stages_of
+from mmdet_ddpm_moco.engine.stage_plan import stages_of
+from mmdet_ddpm_moco.engine.stages import check_prepared, prepare
 from mmdet_ddpm_moco.engine.training import STAGE_FILE, training_fingerprint
 from mmdet_ddpm_moco.synthesis import run
 from mmdet_ddpm_moco.synthesis.generator import load_generator

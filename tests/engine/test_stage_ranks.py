@@ -22,7 +22,8 @@ from helpers.tiny_stages import (
 from mmdet_ddpm_moco.bank.lock import bank_lock
 from mmdet_ddpm_moco.bank.writer import BankWriter
 from mmdet_ddpm_moco.engine import stage
-from mmdet_ddpm_moco.engine.stages import prepare, stages_of
+from mmdet_ddpm_moco.engine.stage_plan import stages_of
+from mmdet_ddpm_moco.engine.stages import prepare
 from mmdet_ddpm_moco.engine.training import set_aside
 
 pytestmark = pytest.mark.skipif(sys.platform != 'linux', reason='needs fork')

@@ -12,7 +12,8 @@ from helpers.tiny_stages import (
 )
 from mmdet_ddpm_moco.engine.hooks.ddpm_moco_hook import DDPMMoCoHook
 from mmdet_ddpm_moco.engine.inputs import inputs_of
-from mmdet_ddpm_moco.engine.stages import check_prepared, prepare, stages_of
+from mmdet_ddpm_moco.engine.stage_plan import stages_of
+from mmdet_ddpm_moco.engine.stages import check_prepared, prepare
 
 pytestmark = pytest.mark.usefixtures('log')
 

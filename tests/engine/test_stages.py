@@ -25,11 +25,9 @@ from mmdet_ddpm_moco.bank.reader import DefectBank
 from mmdet_ddpm_moco.engine import stage
 from mmdet_ddpm_moco.engine.run_record import read_run_record
 from mmdet_ddpm_moco.engine.stage import LOCK
-from mmdet_ddpm_moco.engine.stages import (
-    _stage_config,
-    prepare,
-    stages_of,
-)
+from mmdet_ddpm_moco.engine.stage_config import stage_config
+from mmdet_ddpm_moco.engine.stage_plan import stages_of
+from mmdet_ddpm_moco.engine.stages import prepare
 from mmdet_ddpm_moco.engine.training import train
 from mmdet_ddpm_moco.synthesis.generator import load_generator
 from mmdet_ddpm_moco.utils.fileio import lock_file
@@ -299,7 +297,7 @@ def test_options_that_replace_a_part_do_so_each_time(detector):
 
 def state_of_backbone(cfg):
     """Of the config that the stage trains."""
-    found = _stage_config(cfg, 'backbone', Path(cfg.work_dir), 'none')
+    found = stage_config(cfg, cfg.stages.backbone)
     assert found.optim_wrapper == dict(
         type='OptimWrapper', optimizer=dict(type='SGD', lr=0.25)
     )

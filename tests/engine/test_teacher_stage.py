@@ -24,7 +24,8 @@ from mmdet_ddpm_moco.bank import scenes as bank_scenes
 from mmdet_ddpm_moco.bank.scenes import MANIFEST, Scenes
 from mmdet_ddpm_moco.checkpoints.weights_only import load_weights_only
 from mmdet_ddpm_moco.engine import teacher_stage
-from mmdet_ddpm_moco.engine.stages import prepare, stages_of
+from mmdet_ddpm_moco.engine.stage_plan import stages_of
+from mmdet_ddpm_moco.engine.stages import prepare
 from mmdet_ddpm_moco.engine.teachers import make_pseudo_labels
 from mmdet_ddpm_moco.engine.training import stage_state, train
 from mmdet_ddpm_moco.teacher import pseudo_labels

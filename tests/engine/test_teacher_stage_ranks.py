@@ -8,7 +8,8 @@ from helpers.tiny_ranks import Ranks, needs_fork
 from helpers.tiny_teachers import read_detector, write_data, write_detector
 from mmdet_ddpm_moco.bank.scenes import Scenes
 from mmdet_ddpm_moco.engine import teacher_stage
-from mmdet_ddpm_moco.engine.stages import prepare, stages_of
+from mmdet_ddpm_moco.engine.stage_plan import stages_of
+from mmdet_ddpm_moco.engine.stages import prepare
 from mmdet_ddpm_moco.utils.errors import ToolFailedError
 from mmdet_ddpm_moco.utils.run_logged import run_logged
 

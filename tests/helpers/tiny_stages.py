@@ -21,7 +21,8 @@ from mmdet_ddpm_moco.engine import (
     training_stage,
 )
 from mmdet_ddpm_moco.engine.run_record import FILE as RECORD
-from mmdet_ddpm_moco.engine.stages import check_prepared, stages_of
+from mmdet_ddpm_moco.engine.stage_plan import stages_of
+from mmdet_ddpm_moco.engine.stages import check_prepared
 from mmdet_ddpm_moco.synthesis import painter, run
 
 _names = itertools.count()

@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.visualization import Visualizer
 
 from mmdet_ddpm_moco.engine.inputs import fill_hooks
-from mmdet_ddpm_moco.engine.stages import stages_of
+from mmdet_ddpm_moco.engine.stage_plan import stages_of
 
 from .tiny_detection import (
     HOOK,

@@ -5,17 +5,18 @@ from pathlib import Path
 from mmengine.config import Config
 
 from ..teacher.defects import FILE, common_prefix
+from ..utils.errors import InputError
 from .image_sets import labeled_source, unlabeled_source
 from .inputs import hook_configs, stages_root
 from .pipelines import type_name
 
 
 def learn_from_scenes(
-    name: str, stage: Config, detector: Config, teacher: Config
+    name: str, stage: Config, detector: Config, teacher: Config | None
 ) -> None:
     """Gives a stage what teachers found, beside the labels, in place.
 
-    It is asked for by ``scenes=True`` of the stage. A
+    It is asked for by ``scenes=True`` of the stage; else nothing changes. A
     *generator* learns the defects that labels and teachers tell, and a bank
     painted by it has windows on scenes, too. A *backbone* sees the labeled
     and unlabeled images in place of the sources of its config, and the kinds
@@ -26,9 +27,20 @@ def learn_from_scenes(
         name (str): ``generator`` or ``backbone``.
         stage (Config): Its images are replaced.
         detector (Config): With the stages.
-        teacher (Config): From
+        teacher (Config | None): From
             :func:`~mmdet_ddpm_moco.engine.teacher_config.teacher_config`.
+
+    Raises:
+        ValueError: There is no ``stages.teacher``.
     """
+    if not detector.stages[name].get('scenes'):
+        return
+    if teacher is None:
+        msg = (
+            f'stages.{name} has scenes=True, but the stages have no '
+            'teacher=dict(unlabeled=...) to make them'
+        )
+        raise InputError(msg)
     recipe = detector.stages.teacher
     labels, labeled = labeled_source(teacher)
     unlabeled = unlabeled_source(

@@ -156,14 +156,9 @@ class _Plan:
         stage = stage_config(self.cfg, recipe)
         stage.work_dir = str(self.root / folder)
         stage.launcher = self.launcher
-        if self._learns_from_scenes(name):
-            if 'scenes' not in self.outputs:
-                msg = (
-                    f'stages.{name} has scenes=True, but the stages have no '
-                    'teacher=dict(unlabeled=...) to make them'
-                )
-                raise InputError(msg)
-            learn_from_scenes(name, stage, self.cfg, self._teacher)
+        asks = self._learns_from_scenes(name) and 'scenes' in self.outputs
+        teacher = self._teacher if asks else None
+        learn_from_scenes(name, stage, self.cfg, teacher)
         return stage
 
     def _learns_from_scenes(self, name: str) -> bool:

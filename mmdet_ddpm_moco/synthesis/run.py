@@ -3,6 +3,7 @@
 import hashlib
 import math
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -87,13 +88,11 @@ def synthesize_bank(
         ...     num_inference_steps=16)
     """
     group = long_timeout_group()
+    device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
     with ExitStack() as stack:
-        device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
         num_workers = stack.enter_context(deterministic(device))
 
-        def prepare() -> tuple[
-            LabeledImages, dict, WindowPlanner, list[WindowPainter]
-        ]:
+        def prepare() -> _Parts:
             check_arguments(dict(num=num), num=(num >= 1, 'at least 1'))
             data = open_hosts(generator, ann_file, img_prefix)
             chosen = BankOptions(**options)
@@ -101,38 +100,23 @@ def synthesize_bank(
             if judge is not None:
                 settings['judge'] = judge.settings
             settings['device'] = device_kind(device)
-            planner = WindowPlanner(
-                data,
-                max_window=chosen.max_window,
-                mix=chosen.mix,
-                seed=chosen.seed,
-                per_class=chosen.per_class,
-                missed=chosen.missed,
+            return _Parts.of(
+                generator, data, settings, judge, chosen, device, num_workers
             )
-            gates = QualityGates(data, planner, judge)
-            # Each has its own sampler; U-Net and gates are shared.
-            painters = [
-                WindowPainter(generator, data, gates, chosen, device)
-                for _ in range(num_workers)
-            ]
-            return data, settings, planner, painters
 
-        data, settings, planner, painters = all_ranks(prepare, group)
-        _check_same_device(all_gather_object(settings['device'], group))
-        writer = BankWriter(out, settings)
+        parts = all_ranks(prepare, group)
+        _check_same_device(all_gather_object(parts.settings['device'], group))
+        writer = BankWriter(out, parts.settings)
 
         def start() -> bool:
             """Locks the bank; True if only cleaning up is left to do."""
-            writer.settings = stack.enter_context(bank_lock(out, settings))
-            hosts = record_images(image.path for image in data.images)
-            seen = merge_records(hosts, generator.provenance)
-            assert seen is not None
-            with writing_to(Path(out)):
-                atomic_write_bytes(Path(out) / FILE, record_bytes(seen))
+            settings = stack.enter_context(bank_lock(out, parts.settings))
+            writer.settings = settings
+            _write_provenance(out, generator, parts.data)
             return writer.is_derived(num)
 
         def draw() -> None:
-            grid = draw_bank(DefectBank(out), data)
+            grid = draw_bank(DefectBank(out), parts.data)
             png = cv2.imencode('.png', grid)[1].tobytes()
             atomic_write_bytes(Path(out) / 'sample_grid.png', png)
 
@@ -140,8 +124,8 @@ def synthesize_bank(
             if not main_process_first(start, group):
                 fill_bank(
                     writer,
-                    planner,
-                    painters,
+                    parts.planner,
+                    parts.painters,
                     num,
                     block_size=BLOCK,
                     max_blocks=math.ceil(MAX_TRIES * num / BLOCK) + 1,
@@ -154,6 +138,56 @@ def synthesize_bank(
                 'to resume'
             )
             raise KeyboardInterrupt(msg) from None
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What windows are made from and by."""
+
+    data: LabeledImages
+    # Of the manifest.
+    settings: dict[str, Any]
+    planner: WindowPlanner
+    # One for each thread. Each has its own sampler; U-Net and gates are
+    # shared.
+    painters: list[WindowPainter]
+
+    @classmethod
+    def of(
+        cls,
+        generator: Generator,
+        data: LabeledImages,
+        settings: dict[str, Any],
+        judge: JudgeGate | None,
+        options: BankOptions,
+        device: str,
+        num_workers: int,
+    ) -> '_Parts':
+        planner = WindowPlanner(
+            data,
+            max_window=options.max_window,
+            mix=options.mix,
+            seed=options.seed,
+            per_class=options.per_class,
+            missed=options.missed,
+        )
+        gates = QualityGates(data, planner, judge)
+        painters = [
+            WindowPainter(generator, data, gates, options, device)
+            for _ in range(num_workers)
+        ]
+        return cls(data, settings, planner, painters)
+
+
+def _write_provenance(
+    out: str | Path, generator: Generator, data: LabeledImages
+) -> None:
+    """Records the images of hosts and generator in the bank's folder."""
+    hosts = record_images(image.path for image in data.images)
+    seen = merge_records(hosts, generator.provenance)
+    assert seen is not None
+    with writing_to(Path(out)):
+        atomic_write_bytes(Path(out) / FILE, record_bytes(seen))
 
 
 def bank_settings(

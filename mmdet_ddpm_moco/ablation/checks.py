@@ -60,7 +60,7 @@ def check_same_training(
             **{key: c.get(key) for key in keys},
             'train_dataloader': dict(batch_size=data.batch_size)
             if variant.own_method
-            else _training_data(c, variant.own_labels),
+            else _training_data(c, variant),
         }
 
     first, second = compared(cfg), compared(reference)
@@ -74,19 +74,27 @@ def check_same_training(
             raise InputError(msg)
 
 
-def _training_data(cfg: Config, own_labels: bool) -> dict:
+def _training_data(cfg: Config, variant: Variant) -> dict:
     """The training data loader without what a variant may change."""
     loader = cfg.train_dataloader.to_dict()
     dataset = loader['dataset']
     pipeline: list[dict] = []
+    loader['wrappers'] = []
+    # What has no part in the images that are drawn, or may differ.
+    apart = {'dataset', 'pipeline', *(['times'] * variant.own_schedule)}
     while 'dataset' in dataset:  # of a wrapper, which transforms last
         pipeline = [*dataset.get('pipeline', []), *pipeline]
+        # An augmentation such as CopyPaste needs this one.
+        if type_name(dataset) != 'MultiImageMixDataset':
+            loader['wrappers'].append(
+                {k: v for k, v in dataset.items() if k not in apart}
+            )
         dataset = dataset['dataset']
     pipeline = [*dataset.pop('pipeline', []), *pipeline]
     loader['pipeline'] = [
         t for t in pipeline if type_name(t) not in AUGMENTATIONS
     ]
-    if own_labels:
+    if variant.own_labels:
         dataset.pop('ann_file', None)
     loader['dataset'] = dataset
     return loader

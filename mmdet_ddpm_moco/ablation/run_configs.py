@@ -67,6 +67,12 @@ def run_configs(experiment: Experiment, run: Run) -> RunConfigs:
     _check_data(experiment, run, detector)
     fingerprint = _fingerprint_of_run(experiment, run, detector, stages)
     if 'stages' in detector:
+        if not detector.stages.get('root'):
+            msg = (
+                f'stages of variant {run.variant.name} have no root=<folder>, '
+                'which the experiment would replace by one of each run'
+            )
+            raise InputError(msg)
         # Variants with one recipe share what their stages make.
         old = str(detector.stages.root)
         recipe = _fingerprint_of_stages(experiment, run, detector, stages)

@@ -34,6 +34,10 @@ class Stopwatch:
         elif line.startswith('all stages are ready'):
             self._switch('detector')
 
+    def reset(self) -> None:
+        """Forgets the detector's time: it is trained afresh."""
+        self.own.unlink(missing_ok=True)
+
     def _switch(self, stage: str | None) -> None:
         now = time.monotonic()
         if self.stage is not None:

@@ -11,11 +11,15 @@ from ..synthesis.settings import BankOptions, training_images
 from ..utils.dist import all_ranks, main_process_first
 from ..utils.errors import InputError
 from ..utils.fileio import read_json
-from .stage import Stage, clear_away, flags
+from .stage import Stage, clear_away, flags, quoted
 
 
 def bank_stage(
-    ddpm: Config, generator: Path, out: Path, recipe: Mapping
+    ddpm: Config,
+    generator: Path,
+    out: Path,
+    recipe: Mapping,
+    config: Path,
 ) -> Stage:
     """The stage of the defect bank.
 
@@ -24,6 +28,7 @@ def bank_stage(
         generator (Path): Folder of the trained one.
         out (Path): Folder of the bank.
         recipe (Mapping): ``stages.bank``: ``num`` and :class:`BankOptions`.
+        config (Path): The file that its command names, with the same images.
 
     Returns:
         Stage: Resumes what was killed; a bank of other settings is set
@@ -93,8 +98,6 @@ def bank_stage(
             **options,
         )
 
-    command = (
-        f'python tools/synthesize.py {ddpm.filename} --generator {generator} '
-        f'--out {out} --num {num} {flags(options)}'
-    )
-    return Stage('bank', out, fresh, make, command.rstrip())
+    tool = quoted('python', 'tools/synthesize.py', config)
+    given = flags(dict(generator=generator, out=out, num=num, **options))
+    return Stage('bank', out, fresh, make, f'{tool} {given}')

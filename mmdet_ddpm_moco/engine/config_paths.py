@@ -1,5 +1,6 @@
 """Paths in configs."""
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -20,10 +21,16 @@ def map_strings(cfg: Config, change: Callable[[str], str]) -> Config:
 
 
 def moved(cfg: Config, old: str, new: str) -> Config:
-    """A copy of a config whose paths in one folder are in another one."""
+    """A copy of a config whose paths in one folder are in another one.
+
+    However they are spelled: ``run/bank`` and ``./run//bank`` are in ``run/``.
+    """
+    folder = os.path.normpath(old)
 
     def move(text: str) -> str:
-        inside = text == old or text.startswith(old + '/')
-        return new + text.removeprefix(old) if inside else text
+        path = os.path.normpath(text)
+        if path != folder and not path.startswith(folder + os.sep):
+            return text
+        return new + path.removeprefix(folder)
 
     return map_strings(cfg, move)

@@ -64,6 +64,11 @@ def clear_away(folder: Path) -> None:
         print_log(f'older output of other settings kept as {aside}')
 
 
+def quoted(*words: object) -> str:
+    """Words of a command line, as a shell takes them."""
+    return shlex.join(map(str, words))
+
+
 def flags(options: dict) -> str:
     """Options of a command line tool, from its keyword arguments."""
     return ' '.join(
@@ -85,5 +90,5 @@ def _flag(value: object) -> str:
     if isinstance(value, dict):
         return ' '.join(shlex.quote(f'{k}={v}') for k, v in _dotted(value))
     if isinstance(value, (list, tuple)):
-        return ' '.join(map(str, value))
-    return str(value)
+        return quoted(*value)
+    return quoted(value)

@@ -135,7 +135,11 @@ class _Plan:
         if name == 'generator':
             return training_stage(self.cfg, name, self._ddpm, generator)
         bank = Path(self.outputs['bank'])
-        return bank_stage(self._ddpm, generator, bank, self.cfg.stages.bank)
+        recipes, config = self.cfg.stages, Path(self._ddpm.filename)
+        if recipes.generator.get('options') or recipes.generator.get('scenes'):
+            # What its training dumps names the images, the file does not.
+            config = self.root / 'ddpm' / config.name
+        return bank_stage(self._ddpm, generator, bank, recipes.bank, config)
 
     @cached_property
     def _teacher(self) -> Config:

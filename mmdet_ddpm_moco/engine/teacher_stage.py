@@ -28,7 +28,7 @@ from .image_sets import (
 from .inputs import drop_checkpoint, own_hooks, reads, stages_root
 from .pipelines import trained_views
 from .scenes_state import scenes_state
-from .stage import Stage, clear_away, flags
+from .stage import Stage, clear_away, flags, quoted
 from .teacher_config import check_predicts, teacher_config
 from .training import stage_state
 
@@ -201,4 +201,5 @@ def _command(detector: Config, out: Path) -> str:
             changes['stages.root'] = root
     given = dict(recipe, out=out, cfg_options=changes or None)
     chosen = {k: v for k, v in given.items() if v is not None}
-    return f'python tools/pseudo_label.py {config} {flags(chosen)}'
+    tool = quoted('python', 'tools/pseudo_label.py', config)
+    return f'{tool} {flags(chosen)}'

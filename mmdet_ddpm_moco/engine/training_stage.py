@@ -1,13 +1,15 @@
 """A stage that trains a config of its own: the generator or the backbone."""
 
+import copy
 from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
 from mmengine.logging import print_log
 
-from .inputs import images_of
-from .stage import Stage, clear_away, flags
+from .inputs import ann_files, images_of, stage_outputs
+from .pipelines import config_dicts
+from .stage import Stage, clear_away, flags, quoted
 from .training import can_resume, is_finished, train
 
 
@@ -42,11 +44,10 @@ def training_stage(
     recipe = detector.stages[name]
     if recipe.get('scenes'):
         # The stage's own config knows nothing of them.
-        command = f'python tools/train.py {detector.filename}'
+        command = quoted('python', 'tools/train.py', detector.filename)
     else:
-        command = (
-            f'python tools/train.py {cfg.filename} --work-dir {cfg.work_dir}'
-        )
+        command = quoted('python', 'tools/train.py', cfg.filename)
+        command += f' {flags(dict(work_dir=cfg.work_dir))}'
         if recipe.get('options'):
             command += f' {flags(dict(cfg_options=recipe["options"]))}'
     return Stage(
@@ -55,5 +56,20 @@ def training_stage(
         fresh,
         make,
         command,
-        lambda: images_of(cfg.train_dataloader),
+        lambda: images_of(_given(cfg.train_dataloader, detector)),
     )
+
+
+def _given(loader: Config, detector: Config) -> Config:
+    """Without what stages before make: those name their images themselves.
+
+    What is on disk there may be of other labels, and is then made anew.
+    """
+    loader = copy.deepcopy(loader)
+    made = {Path(path).resolve() for path in stage_outputs(detector).values()}
+    for source in config_dicts(loader):
+        own = {key: source.get(key) for key in ('ann_file', 'data_root')}
+        for file in ann_files(own):
+            if made & {*Path(file).resolve().parents}:
+                source['ann_file'] = ''
+    return loader

@@ -127,7 +127,12 @@ def check_severstal_csv(
             an image or class that is not asked for, or its pixels are
             malformed.
     """
-    header, *rows = csv.reader(io.StringIO(text))
+    limit = csv.field_size_limit(max(len(text), csv.field_size_limit()))
+    try:
+        # A large mask has more than the 131,072 characters of a field.
+        header, *rows = csv.reader(io.StringIO(text))
+    finally:
+        csv.field_size_limit(limit)
     if tuple(header) != HEADER:
         msg = f'the header is {",".join(header)}, not {",".join(HEADER)}'
         raise InputError(msg)

@@ -77,28 +77,21 @@ def bootstrap_interval(
     Args:
         a (Mapping[int, Sequence[float]]): Scores of the resamples by seed.
             A NaN (a resample without any box) leaves its resample out.
-        b (Mapping[int, Sequence[float]]): Likewise, as many.
+        b (Mapping[int, Sequence[float]]): Likewise. Of longer sequences the
+            beginning is compared, as long as the shortest.
         confidence (float): In (0, 1). Defaults to 0.95.
 
     Returns:
         tuple[float, float]: Ends of the interval of ``a`` minus ``b``.
 
     Raises:
-        ValueError: No seed is shared, sequences differ in length, or no
-            resample is left.
+        ValueError: No seed is shared, or no resample is left.
     """
     seeds = _shared_seeds(a, b)
-    lengths = sorted(
-        {len(scores[seed]) for seed in seeds for scores in (a, b)}
-    )
-    if len(lengths) > 1:
-        msg = (
-            f'numbers of resamples differ, {lengths}: only scores of the same '
-            'resamples can be paired'
-        )
-        raise InputError(msg)
+    resamples = min(len(scores[s]) for s in seeds for scores in (a, b))
     differences = np.mean(
-        [np.subtract(a[seed], b[seed]) for seed in seeds], axis=0
+        [np.subtract(a[s][:resamples], b[s][:resamples]) for s in seeds],
+        axis=0,
     )  # (resamples, )
     differences = differences[~np.isnan(differences)]
     if not len(differences):

@@ -40,6 +40,18 @@ def test_a_fair_experiment_passes(file):
             'train_dataloader = dict(dataset=dict(pipeline=p))',
             'pipeline differs',
         ),
+        *(
+            (
+                'd = _base_.train_dataloader.dataset\n'
+                'train_dataloader = dict(dataset=dict(_delete_=True, '
+                f'{wrapper}, dataset=d))',
+                'wrappers differs',
+            )
+            for wrapper in (
+                "type='RepeatDataset', times=5",
+                "type='ClassBalancedDataset', oversample_thr=0.5",
+            )
+        ),
     ],
 )
 def test_a_variant_with_other_training_is_refused(file, change, named):

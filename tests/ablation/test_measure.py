@@ -1,6 +1,7 @@
 """Invalid or unfinished runs are not in the table."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
@@ -9,6 +10,7 @@ from helpers.tiny_experiment import (
     add_generator,
     measured,
 )
+from mmdet_ddpm_moco.ablation import stopwatch
 from mmdet_ddpm_moco.ablation.experiment import read_experiment
 from mmdet_ddpm_moco.ablation.measure import (
     prepare_runs,
@@ -214,6 +216,34 @@ def test_stages_are_timed_and_shared(experiment):
     records = measured(experiment)
     assert set(records['other_1_0']['seconds']) == {'generator', 'detector'}
     assert set(records['baseline_1_0']['seconds']) == {'detector'}
+
+
+def test_a_run_measured_again_has_its_own_time(experiment, monkeypatch):
+    tools, took, clock = FakeTools(other=1), [600], [0.0]
+    now = SimpleNamespace(monotonic=lambda: clock[0])
+    monkeypatch.setattr(stopwatch, 'time', now)
+
+    def command(command, log, on_line=None):
+        if 'train.py' in command[1]:
+            clock[0] += took[0]
+        return tools(command, log, on_line)
+
+    def seconds():
+        run_experiment(experiment, command=command)
+        records = measured(experiment).values()
+        return {record['seconds']['detector'] for record in records}
+
+    assert seconds() == {600}
+    # As the message says that refuses its record.
+    experiment.results.unlink()
+    baseline = experiment.file.with_name('baseline.py')
+    text = baseline.read_text()
+    baseline.write_text(text.replace('batch_size=4', 'batch_size=2'))
+    took[0] = 300
+    assert seconds() == {300}
+    # A training that is finished is not repeated, nor its time forgotten.
+    experiment.results.unlink()
+    assert seconds() == {300}
 
 
 def test_a_cut_line_does_not_swallow_the_next(tmp_path):

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from helpers.tiny_experiment import change_variant, write_coco
 from mmdet_ddpm_moco.ablation.experiment import read_experiment
 from mmdet_ddpm_moco.ablation.measure import prepare_runs
@@ -9,7 +11,8 @@ from mmdet_ddpm_moco.ablation.run_configs import run_configs
 from mmdet_ddpm_moco.ablation.shots import write_shots
 
 
-def test_a_seed_redraws_everything(file):
+@pytest.mark.parametrize('spelled', ['run', 'run/', './run'])
+def test_a_seed_redraws_everything(file, spelled):
     (file.parent / 'ddpm.py').write_text(
         "train_dataloader = dict(dataset=dict(type='W', "
         "ann_file='data/annotations/train_20.json'))\n"
@@ -17,7 +20,7 @@ def test_a_seed_redraws_everything(file):
     change_variant(
         file,
         "custom_hooks = [dict(type='DDPMMoCoHook', bank='run/bank')]\n"
-        "stages = dict(root='run', generator=dict(config='ddpm.py'), "
+        f"stages = dict(root='{spelled}', generator=dict(config='ddpm.py'), "
         'bank=dict(num=9))',
     )
     prepared = {
@@ -61,3 +64,12 @@ def test_the_fingerprint_follows_settings_and_images(file):
     assert run_configs(moved, run).fingerprint == before
     write_coco(experiment.test_set, {'test_0.png': 0, 'test_3.png': 1})
     assert run_configs(experiment, run).fingerprint != before
+
+
+def test_stages_without_a_root_are_refused(file):
+    change_variant(
+        file,
+        "stages = dict(teacher=dict(unlabeled='data/annotations/train.json'))",
+    )
+    with pytest.raises(ValueError, match=r'variant other have no root='):
+        prepare_runs(read_experiment(file))

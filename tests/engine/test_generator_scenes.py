@@ -14,6 +14,8 @@ from helpers.tiny_teachers import (
 )
 from mmdet_ddpm_moco.bank.reader import DefectBank
 from mmdet_ddpm_moco.engine import teacher_stage
+from mmdet_ddpm_moco.engine.inputs import images_of
+from mmdet_ddpm_moco.engine.leakage import check_planned_leakage
 from mmdet_ddpm_moco.engine.stage_plan import stages_of
 from mmdet_ddpm_moco.engine.stages import prepare
 from mmdet_ddpm_moco.teacher import defects, pseudo_labels
@@ -86,6 +88,31 @@ def test_a_bank_that_only_the_backbone_reads(root):
         del cfg.custom_hooks[0][part]
     found = [stage.name for stage in stages_of(cfg)]
     assert found == ['teacher', 'generator', 'bank', 'backbone']
+
+
+def test_scenes_of_an_earlier_split_are_no_leak(root):
+    """They are made anew before anything learns from them."""
+    cfg = read_detector(detector(root))
+    tested = next(images_of(cfg.test_dataloader))
+    old = root / 'root' / 'scenes'
+    old.mkdir(parents=True)
+    image = dict(id=1, file_name=str(tested.relative_to(root)))
+    known = dict(images=[dict(image, width=40, height=40)])
+    (old / 'defects.json').write_text(json.dumps(known))
+
+    def check():
+        images = {s.name: s.images for s in stages_of(cfg) if s.images}
+        check_planned_leakage(cfg, images)
+        return images
+
+    assert set(check()) == {'teacher', 'generator'}
+    # What the teachers would label is still looked at.
+    others = root / 'all' / 'train.json'
+    coco = json.loads(others.read_bytes())
+    coco['images'][0]['file_name'] = str(tested)
+    others.write_text(json.dumps(coco))
+    with pytest.raises(ValueError, match='validation and test images'):
+        check()
 
 
 def test_scenes_need_teachers(root):

@@ -1,10 +1,12 @@
 import copy
+import shlex
 import shutil
 import time
 from pathlib import Path
 from threading import Thread
 
 import pytest
+from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
@@ -30,6 +32,7 @@ from mmdet_ddpm_moco.engine.stage_plan import stages_of
 from mmdet_ddpm_moco.engine.stages import prepare
 from mmdet_ddpm_moco.engine.training import train
 from mmdet_ddpm_moco.synthesis.generator import load_generator
+from mmdet_ddpm_moco.synthesis.settings import training_images
 from mmdet_ddpm_moco.utils.fileio import lock_file
 
 
@@ -179,6 +182,25 @@ def test_no_prepare_lists_the_commands(detector, tmp_path):
         + ['--work-dir', str(root / 'moco')],
     ]
     assert not root.exists()
+
+
+def test_the_command_of_a_bank_names_the_images_of_its_generator(
+    detector, tmp_path
+):
+    cfg = load(detector)
+    before = training_images(load(tmp_path / 'ddpm.py'))
+    copied = tmp_path / 'other.json'
+    shutil.copy(before['ann_file'], copied)
+    cfg.stages.generator.options = {
+        'train_dataloader.dataset.ann_file': str(copied)
+    }
+    (command,) = (s.command for s in stages_of(cfg) if s.name == 'bank')
+    _, tool, config, *_ = shlex.split(command)
+    assert tool == 'tools/synthesize.py'
+    assert not Path(config).exists()
+    prepare(cfg)
+    named = training_images(Config.fromfile(config))
+    assert named == dict(before, ann_file=str(copied))
 
 
 def test_the_commands_do_what_the_stages_do(detector, tmp_path):

@@ -139,3 +139,18 @@ def test_a_table_of_another_form_is_refused(old, new, complaint):
     assert old in text
     with pytest.raises(ValueError, match=complaint):
         check_severstal_csv(text.replace(old, new), IMAGES, CATEGORIES)
+
+
+def test_a_mask_longer_than_a_field_of_csv():
+    mask = np.zeros((3000, 4096), np.uint8, order='F')
+    for top in (400, 1200, 2200):
+        mask[top : top + 12] = 1
+    images = [dict(id=1, file_name='a.png', height=3000, width=4096)]
+    kinds = [dict(id=1, name='scratch')]
+    found = dict(image_id=1, category_id=1, score=0.9)
+    found['segmentation'] = mask_utils.encode(mask)
+    limit = csv.field_size_limit()
+    text = severstal_csv([found], images, kinds, 0.3)
+    assert len(text) > limit
+    check_severstal_csv(text, images, kinds)
+    assert csv.field_size_limit() == limit

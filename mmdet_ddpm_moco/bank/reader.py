@@ -123,7 +123,14 @@ class DefectBank:
         Returns:
             list[BankWindow]: Its windows, by number; empty if it has none.
         """
-        parts = posix_name(img_path).split('/')
+        found = self._windows_at(posix_name(img_path))
+        if not found and '://' not in str(img_path):
+            # Names may start above the folder that a relative path is in.
+            found = self._windows_at(posix_name(Path(img_path).absolute()))
+        return found
+
+    def _windows_at(self, path: str) -> list[BankWindow]:
+        parts = path.split('/')
         for depth in self._depths or range(len(parts) - 1, -1, -1):
             if depth >= len(parts):
                 continue

@@ -33,6 +33,7 @@ from ..teacher.report import (
     report_text,
 )
 from ..teacher.settings import TeacherOptions
+from ..utils.coco_annotations import complete_annotations
 from ..utils.fileio import atomic_write_bytes, write_json
 from ..utils.provenance import merge_records, record_images
 from ..utils.run_logged import run_logged
@@ -112,7 +113,9 @@ def make_pseudo_labels(
         teacher, labeled, unlabeled, folds, out, options, device, command
     )
     results = out_of_fold(labeled, found.held_out)
-    matches = match_detections(labeled.ann_file, results)
+    # Ids from 1: COCOeval matches no box whose id is 0.
+    boxes = complete_annotations(all_labels['annotations'], labeled.ann_file)
+    matches = match_detections(dict(all_labels, annotations=boxes), results)
     in_order = calibrate(matches)
     by_name = {known.name: known for known in in_order}
     calibrations = [by_name[category['name']] for category in categories]

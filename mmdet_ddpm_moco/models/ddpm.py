@@ -173,7 +173,8 @@ class DefectDDPM(BaseModel):
             msg = (
                 f'windows of {width}x{height} pixels do not fit the U-Net, '
                 f'which halves them: choose a window whose sides are '
-                f'multiples of {multiple}, or fewer levels'
+                f'multiples of {multiple}, or fewer levels; one larger than '
+                'its image is cut to multiples of 8'
             )
             raise InputError(msg)
 

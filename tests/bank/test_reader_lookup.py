@@ -64,6 +64,20 @@ class TestLookUpByPath:
     ):
         assert numbers(DefectBank(finished).windows_of(path)) == expected
 
+    def test_names_that_start_above_the_working_directory(
+        self, tmp_path, monkeypatch
+    ):
+        """Those of scenes and labels start from their common folder."""
+        name = f'{tmp_path.name}/a/1.png'
+        number, kind, label, _, *places = WINDOWS[3]
+        known = [(number, kind, label, name, *places)]
+        bank = DefectBank(write(tmp_path / 'bank', known))
+        monkeypatch.chdir(tmp_path)
+        assert numbers(bank.windows_of('a/1.png')) == [number]
+        assert not bank.windows_of('s3://a/1.png')
+        monkeypatch.chdir(tmp_path.parent)
+        assert not bank.windows_of('a/1.png')
+
     def test_equal_names_in_different_folders_stay_apart(self, tmp_path):
         known = [w for w in WINDOWS if w[3] == 'a/1.png']
         bank = DefectBank(write(tmp_path / 'bank', known))

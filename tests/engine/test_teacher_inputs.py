@@ -81,6 +81,25 @@ def assert_found(scenes, known, folder):
         assert path.endswith(f'/{name}')
 
 
+def test_labels_numbered_from_0_are_worth_as_much(data, monkeypatch):
+    """No box with the id 0 would ever be found."""
+    Teachers(monkeypatch)
+    scenes, _, _ = label(data)
+    expected = [scenes[i].probabilities for i in range(len(scenes))]
+
+    def from_0(coco):
+        for number, annotation in enumerate(coco['annotations']):
+            annotation['id'] = number
+
+    rewrite(data / 'labeled/train.json', from_0)
+    shutil.rmtree(data / 'scenes')
+    Teachers(monkeypatch)
+    scenes, known, _ = label(data)
+    found = [scenes[i].probabilities for i in range(len(scenes))]
+    np.testing.assert_array_equal(found, expected)
+    assert known['annotations'][0]['id'] == 0
+
+
 def test_absolute_names_and_ids_that_are_no_numbers(data, monkeypatch):
     def change(coco):
         for image in coco['images']:

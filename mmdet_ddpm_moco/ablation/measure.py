@@ -11,11 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mmengine.config import Config
 
 from ..engine.detector_runs import Command, detect, train_to_end
-from ..engine.inputs import fill_hooks
-from ..engine.training import can_resume, is_finished
 from ..evaluation.average_precision import bootstrap, summary
 from ..evaluation.detection_matches import match_detections
 from ..utils.errors import InputError, MissingFileError
@@ -211,13 +208,12 @@ def measure_run(
     file = write_run(configs)
     folder = file.parent
     watch = Stopwatch(folder, configs.detector)
-    cfg = fill_hooks(Config.fromfile(file))
-    if not (is_finished(cfg) or can_resume(cfg)):
-        watch.reset()
 
-    def watched(*args: Any, **kwargs: Any) -> float:
+    def watched(words: Sequence[str], *args: Any, **kwargs: Any) -> float:
+        if '--resume' not in words:
+            watch.reset()
         with watch:
-            return command(*args, **kwargs)
+            return command(words, *args, **kwargs)
 
     last = train_to_end(file, watched, watch.line)
     scored = []

@@ -20,7 +20,6 @@ from .format import (
     RECORDS,
     BankWindow,
     png_name,
-    posix_name,
     source_key,
 )
 from .patches import PATCHES, PLACES, Patch, Patches, patch_of
@@ -123,13 +122,8 @@ class DefectBank:
         Returns:
             list[BankWindow]: Its windows, by number; empty if it has none.
         """
-        found = self._windows_at(posix_name(img_path))
-        if not found and '://' not in str(img_path):
-            # Names may start above the folder that a relative path is in.
-            found = self._windows_at(posix_name(Path(img_path).absolute()))
-        return found
-
-    def _windows_at(self, path: str) -> list[BankWindow]:
+        # Names may start above the folder that a relative path is in.
+        path = (Path.cwd() / img_path).as_posix()
         parts = path.split('/')
         for depth in self._depths or range(len(parts) - 1, -1, -1):
             if depth >= len(parts):

@@ -136,7 +136,8 @@ class _Plan:
             return training_stage(self.cfg, name, self._ddpm, generator)
         bank = Path(self.outputs['bank'])
         recipes, config = self.cfg.stages, Path(self._ddpm.filename)
-        if recipes.generator.get('options') or recipes.generator.get('scenes'):
+        changed = recipes.generator.get('options')
+        if changed or self._learns_from_scenes('generator'):
             # What its training dumps names the images, the file does not.
             config = self.root / 'ddpm' / config.name
         return bank_stage(self._ddpm, generator, bank, recipes.bank, config)

@@ -100,9 +100,14 @@ def synthesize_bank(
             if judge is not None:
                 settings['judge'] = judge.settings
             settings['device'] = device_kind(device)
-            return _Parts.of(
-                generator, data, settings, judge, chosen, device, num_workers
-            )
+            planner = _planner(data, chosen)
+            gates = QualityGates(data, planner, judge)
+            # Each has its own sampler; U-Net and gates are shared.
+            painters = [
+                WindowPainter(generator, data, gates, chosen, device)
+                for _ in range(num_workers)
+            ]
+            return _Parts(data, settings, planner, painters)
 
         parts = all_ranks(prepare, group)
         _check_same_device(all_gather_object(parts.settings['device'], group))
@@ -148,35 +153,18 @@ class _Parts:
     # Of the manifest.
     settings: dict[str, Any]
     planner: WindowPlanner
-    # One for each thread. Each has its own sampler; U-Net and gates are
-    # shared.
-    painters: list[WindowPainter]
+    painters: list[WindowPainter]  # one for each thread
 
-    @classmethod
-    def of(
-        cls,
-        generator: Generator,
-        data: LabeledImages,
-        settings: dict[str, Any],
-        judge: JudgeGate | None,
-        options: BankOptions,
-        device: str,
-        num_workers: int,
-    ) -> '_Parts':
-        planner = WindowPlanner(
-            data,
-            max_window=options.max_window,
-            mix=options.mix,
-            seed=options.seed,
-            per_class=options.per_class,
-            missed=options.missed,
-        )
-        gates = QualityGates(data, planner, judge)
-        painters = [
-            WindowPainter(generator, data, gates, options, device)
-            for _ in range(num_workers)
-        ]
-        return cls(data, settings, planner, painters)
+
+def _planner(data: LabeledImages, options: BankOptions) -> WindowPlanner:
+    return WindowPlanner(
+        data,
+        max_window=options.max_window,
+        mix=options.mix,
+        seed=options.seed,
+        per_class=options.per_class,
+        missed=options.missed,
+    )
 
 
 def _write_provenance(

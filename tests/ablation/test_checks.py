@@ -90,6 +90,29 @@ def test_an_own_schedule_must_be_declared(file):
     assert len(prepare_runs(read_experiment(file))) == 4
 
 
+def test_an_own_schedule_may_repeat_the_images(file):
+    change_variant(
+        file,
+        'd = _base_.train_dataloader.dataset\n'
+        'train_dataloader = dict(dataset=dict(_delete_=True, '
+        "type='RepeatDataset', times=5, dataset=d))",
+    )
+    baseline = file.with_name('baseline.py')
+    with baseline.open('a') as text:
+        text.write(
+            "train_dataloader['dataset'] = dict(type='RepeatDataset', "
+            "times=1, dataset=train_dataloader['dataset'])\n"
+        )
+    other = file.with_name('other.py')
+    other.write_text(
+        other.read_text().replace('dataset=d))', 'dataset=d.dataset))')
+    )
+    with pytest.raises(ValueError, match=r'wrappers\.0\.times'):
+        prepare_runs(read_experiment(file))
+    declare(file, 'own_schedule')
+    assert len(prepare_runs(read_experiment(file))) == 4
+
+
 def test_more_labels_must_be_declared(file):
     change_variant(
         file,

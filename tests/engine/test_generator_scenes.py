@@ -1,6 +1,7 @@
 """A generator that learns from the scenes of the teachers, too."""
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,12 @@ def test_scenes_come_first_where_the_generator_learns_from_them(root):
     assert names(file) == ['backbone', 'teacher', 'generator', 'bank']
     file = detector(root, generator=dict(config='ddpm.py'), backbone=moco)
     assert names(file) == ['generator', 'bank', 'backbone', 'teacher']
+
+
+def test_the_command_of_the_bank_names_what_learned_from_scenes(root):
+    stages = {s.name: s for s in stages_of(read_detector(detector(root)))}
+    config = shlex.split(stages['bank'].command)[2]
+    assert Path(config) == root / 'root/ddpm/ddpm.py'
 
 
 def backbone_reads_bank(root):

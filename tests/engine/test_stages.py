@@ -184,6 +184,18 @@ def test_no_prepare_lists_the_commands(detector, tmp_path):
     assert not root.exists()
 
 
+def test_folders_with_spaces_are_words_of_a_command(tmp_path):
+    root = tmp_path / 'line 3'
+    root.mkdir()
+    data = write_images(root / 'data')
+    detector = write_configs(root, data, root / 'root')
+    _, commands = refusal(load(detector))
+    for words in commands:
+        assert Path(words[2]).is_relative_to(root)
+        folder = '--out' if '--out' in words else '--work-dir'
+        assert Path(words[words.index(folder) + 1]).parent == root / 'root'
+
+
 def test_the_command_of_a_bank_names_the_images_of_its_generator(
     detector, tmp_path
 ):

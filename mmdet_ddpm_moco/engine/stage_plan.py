@@ -174,7 +174,7 @@ def _check_for_scenes(cfg: Config) -> None:
     """A detector of masks cannot learn from scenes, which have boxes."""
     parts = [cfg.get('train_dataloader'), *hook_configs(cfg)]
     takes = any(
-        part.get('scenes') and part.get('scene_prob', 1)
+        part.get('scenes') and part.get('scene_prob') != 0
         for part in config_dicts(parts)
     )
     with_masks = any(

@@ -32,6 +32,18 @@ def augment_of(dataset: Any) -> DiffusionDefectAugment | None:
     return None
 
 
+def infos(dataset: Any) -> Iterator[dict]:
+    """Annotations of each image of a built data set, before its pipeline.
+
+    Returns:
+        Iterator[dict]: As of MMEngine's ``BaseDataset.get_data_info``; none
+        of a data set of another kind.
+    """
+    if hasattr(dataset, 'get_data_info'):
+        for index in range(len(dataset)):
+            yield dataset.get_data_info(index)
+
+
 def check_labels(datasets: Sequence[Any]) -> None:
     """Checks that not all annotations are ignored.
 
@@ -41,7 +53,7 @@ def check_labels(datasets: Sequence[Any]) -> None:
     """
     ignored = 0
     for dataset in datasets:
-        for info in _infos(dataset):
+        for info in infos(dataset):
             for instance in info.get('instances') or ():
                 if not instance.get('ignore_flag'):
                     return
@@ -87,7 +99,7 @@ def check_windows(runner: Runner, datasets: Sequence[Any]) -> None:
     for dataset in datasets:
         augment = augment_of(dataset)
         assert augment is not None
-        for index, info in enumerate(_infos(dataset)):
+        for index, info in enumerate(infos(dataset)):
             found = augment.windows_of(info['img_path'])
             windows.update((window.number, window) for window in found)
             if found:
@@ -144,9 +156,3 @@ def _check_pixels(dataset: Any, index: int, window: BankWindow) -> None:
                 return
     image = results['img'].copy()
     augment.bank.paste(window, image, results['img_path'])
-
-
-def _infos(dataset: Any) -> Iterator[dict]:
-    if hasattr(dataset, 'get_data_info'):
-        for index in range(len(dataset)):
-            yield dataset.get_data_info(index)

@@ -7,7 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.magnetic_tile.experiments import fold_experiments, pool
+from benchmarks.magnetic_tile.experiments import (
+    SHARES,
+    fold_experiments,
+    pool,
+)
 from benchmarks.magnetic_tile.folds import FOLDS, write_folds
 from benchmarks.magnetic_tile.scores import false_alarms, pooled_scores
 from benchmarks.magnetic_tile.table import results, table, table_of_folds
@@ -154,6 +158,12 @@ optim_wrapper = dict(type='OptimWrapper')
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=720)
 """
 
+HOOKS = """
+custom_hooks = [
+    dict(type='EMAHook'), dict(type='mmdet_ddpm_moco.DDPMMoCoHook')
+]
+"""
+
 TWO_DATASETS = """
 empty = dict(data, pipeline=[dict(type='LoadEmptyAnnotations')])
 train_dataloader = dict(
@@ -170,14 +180,14 @@ def here(tmp_path, monkeypatch):
     (folder / 'baseline.py').write_text(VARIANT)
     (folder / 'fully_supervised.py').write_text(VARIANT)
     teacher = "stages = dict(root='run', teacher=dict(unlabeled='x'))"
-    (folder / 'scenes.py').write_text(VARIANT + teacher)
-    (folder / 'kinds.py').write_text(VARIANT + teacher)
+    (folder / 'scenes.py').write_text(VARIANT + HOOKS + teacher)
+    (folder / 'kinds.py').write_text(VARIANT + HOOKS + teacher)
     shipped = 'ddpm/ddpm_unet32_1xb16-3ki_magnetic-tile.py'
     bank = (
         f"stages = dict(root='run', generator=dict(config='{shipped}'), "
         'bank=dict(num=4))'
     )
-    (folder / 'bank.py').write_text(VARIANT + bank)
+    (folder / 'bank.py').write_text(VARIANT + HOOKS + bank)
     (folder / 'softteacher.py').write_text(VARIANT + TWO_DATASETS)
     more = "_base_ = './bank.py'\nstages = dict(teacher=dict(unlabeled='x'))"
     (folder / 'scenes_bank.py').write_text(more)
@@ -207,6 +217,19 @@ def test_the_generator_learns_from_the_labeled_third_of_its_fold(
         (labeled,) = read(data / f'annotations/folds_0/{number}', 'labeled')
         assert learned['images'] == labeled['images']
         assert Path(source.img_prefix) == data / 'images'
+
+
+def test_scenes_are_drawn_half_of_the_time_or_by_their_share(data, here):
+    write_images(data / 'images', [f'{i:02}.png' for i in range(1, 61)])
+    for fold, share in zip(fold_experiments(here, data, 0), SHARES):
+        probs = {
+            run.variant.name: configs.detector.custom_hooks[1].scene_prob
+            for run, configs in prepare_runs(fold)
+            if 'scenes' in run.variant.name or 'kinds' in run.variant.name
+        }
+        assert len(probs) == 11
+        for name, prob in probs.items():
+            assert prob == (share if '_share' in name else 0.5), name
 
 
 def test_softteacher_has_the_thirds_and_the_baseline_of_its_fold(data, here):

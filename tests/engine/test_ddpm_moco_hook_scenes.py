@@ -73,6 +73,20 @@ def test_the_dumped_config_says_what_was_run(tmp_path, data, scenes):
     assert 'bank' not in augment
 
 
+def test_few_scenes_are_drawn_as_often_as_there_are_some(
+    tmp_path, data, scenes
+):
+    runner = run(config(data, tmp_path / 'run', scenes))
+    (pipeline,) = config_pipelines(dumped_config(runner).train_dataloader)
+    (augment,) = [t for t in pipeline if 'Diffusion' in str(t['type'])]
+    # Two scenes, four labeled images.
+    assert augment['scene_prob'] == pytest.approx(2 / 6)
+    log = log_of(runner)
+    assert 'beside 4 labeled images with a defect' in log
+    assert 'with probability 0.33' in log
+    assert 'scene_prob=0.333333' in log
+
+
 def test_scenes_of_test_images_stop_the_run(tmp_path, data, scenes):
     cfg = config(data, tmp_path / 'run', scenes)
     dataset = cfg.train_dataloader.dataset.copy()

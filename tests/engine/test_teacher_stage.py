@@ -246,11 +246,13 @@ def test_teachers_learn_no_labels_that_the_detector_does_not_have(new):
 def test_a_detector_of_masks_is_refused_before_its_teachers(new):
     """Scenes hold boxes; what masks would be in them nobody tells."""
     edit(new, 'with_bbox=True', 'with_bbox=True, with_mask=True')
-    with pytest.raises(
-        ValueError, match=r'trains on masks .* scenes hold boxes alone'
-    ):
-        stages_of(read_detector(new))
-    cfg = read_detector(new)
+    for prob in (1.0, None):
+        cfg = read_detector(new)
+        cfg.custom_hooks[0].scene_prob = prob
+        with pytest.raises(
+            ValueError, match=r'trains on masks .* scenes hold boxes alone'
+        ):
+            stages_of(cfg)
     cfg.custom_hooks[0].scene_prob = 0
     stages_of(cfg)
 

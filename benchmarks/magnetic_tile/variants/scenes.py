@@ -1,4 +1,5 @@
-# Half of the samples are tiles that teachers labeled.
+# Samples are swapped for tiles that teachers labeled; how often, experiments
+# say.
 _base_ = './baseline.py'
 
 custom_hooks = [

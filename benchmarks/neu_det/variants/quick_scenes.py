@@ -1,4 +1,5 @@
-# Scenes that teachers labeled, in place of half of the samples.
+# Scenes that teachers labeled, in place of half of the samples: there are more
+# of them than labeled images.
 _base_ = './quick_stable.py'
 
 custom_hooks = [

@@ -18,6 +18,7 @@ from ...utils.provenance import read_record
 from ..inputs import stage_outputs
 from ..leakage import check_leakage
 from ..pipelines import insert_config, loading_datasets
+from ..scene_share import count_defective, scene_share
 from ..training_set_checks import augment_of, check_labels, check_windows
 from ..transform_insertion import (
     change_config,
@@ -52,8 +53,8 @@ class DDPMMoCoHook(Hook):
             4.
         scenes (str | None): Folder of scenes, see ``tools/pseudo_label.py``.
             Defaults to None, none.
-        scene_prob (float): See :class:`DiffusionDefectAugment`. Defaults to
-            0.5.
+        scene_prob (float | None): See :class:`DiffusionDefectAugment`.
+            Defaults to None, see :func:`scene_share`.
         scene_end (float): Share of the training, in (0, 1], after which no
             sample is swapped for a scene, so that the end sees true labels
             alone. Defaults to 1, scenes to the end.
@@ -86,7 +87,7 @@ class DDPMMoCoHook(Hook):
         prob: float = 0.5,
         max_windows: int = 4,
         scenes: str | None = None,
-        scene_prob: float = 0.5,
+        scene_prob: float | None = None,
         scene_end: float = 1.0,
         min_coverage: float = 0.95,
         unfreeze: bool = False,
@@ -96,7 +97,10 @@ class DDPMMoCoHook(Hook):
     ) -> None:
         check_arguments(
             locals(),
-            scene_prob=(0 <= scene_prob <= 1, 'in [0, 1]'),
+            scene_prob=(
+                scene_prob is None or 0 <= scene_prob <= 1,
+                'in [0, 1] or None',
+            ),
             scene_end=(0 < scene_end <= 1, 'in (0, 1]'),
         )
         self.augment = dict(
@@ -203,23 +207,27 @@ class DDPMMoCoHook(Hook):
         self, dataset: Any, log: Callable[[str], None]
     ) -> tuple[list[Any], int]:
         """:func:`insert_transform`, with what this hook gives."""
-        return insert_transform(dataset, self._settings(), log)
+        return insert_transform(dataset, self._settings(dataset), log)
 
-    def _settings(self) -> dict[str, Any]:
+    def _settings(self, dataset: Any) -> dict[str, Any]:
         """Arguments of the transform."""
         settings: dict[str, Any] = {}
         if self.bank is not None:
             settings.update(bank=self.bank, **self.augment)
         if self.scenes is not None:
-            settings.update(scenes=self.scenes, scene_prob=self.scene_prob)
+            prob = self.scene_prob
+            if prob is None:
+                opened = Scenes(self.scenes)
+                prob = scene_share(opened, loading_datasets(dataset))
+            settings.update(scenes=self.scenes, scene_prob=prob)
         return settings
 
     def _add_transform(self, runner: Runner) -> None:
-        cfg = dict(
-            type='mmdet_ddpm_moco.DiffusionDefectAugment', **self._settings()
-        )
-        datasets, inserted = self.add_to(
-            runner.train_dataloader.dataset, runner.logger.info
+        dataset = runner.train_dataloader.dataset
+        settings = self._settings(dataset)
+        cfg = dict(type='mmdet_ddpm_moco.DiffusionDefectAugment', **settings)
+        datasets, inserted = insert_transform(
+            dataset, settings, runner.logger.info
         )
         if self.scene_end < 1:
             augments = filter(None, map(augment_of, datasets))
@@ -247,7 +255,10 @@ class DDPMMoCoHook(Hook):
             opened = Scenes(self.scenes)
             runner.logger.info(
                 f'DDPMMoCoHook: training uses {self.scenes}: '
-                f'{len(opened.usable())} of {len(opened)} scenes have labels'
+                f'{len(opened.usable())} of {len(opened)} scenes have labels, '
+                f'beside {count_defective(datasets)} labeled images with a '
+                f'defect; a sample is one of them with probability '
+                f'{settings["scene_prob"]:.2g}'
             )
         change_config(runner, cfg, classes)
         # Kept: closing it would close the generator that an InfiniteSampler

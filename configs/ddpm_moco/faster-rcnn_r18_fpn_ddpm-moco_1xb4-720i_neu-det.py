@@ -7,10 +7,6 @@ _base_ = [
 stages = dict(
     root='work_dirs/neu_det_cpu',
     generator=dict(config='ddpm/ddpm_unet32_1xb16-3ki_neu-det-20shot.py'),
-    bank=dict(
-        num=320,
-        num_inference_steps=16,
-        mix=dict(add=0.2, replaces=0.75, null=0.05),
-    ),
+    bank=dict(num=320, mix=dict(add=0.2, replaces=0.75, null=0.05)),
     backbone=dict(config='mocov2/mocov2_r18_1xb64-coslr-530i_neu-det.py'),
 )

@@ -4,5 +4,5 @@ _base_ = './faster-rcnn_scenes-kinds.py'
 work_dir = 'work_dirs/demo/faster-rcnn_scenes-kinds_ddpm'
 stages = dict(
     generator=dict(config='demo/ddpm_unet32.py'),
-    bank=dict(num=200, max_window=96, num_inference_steps=16),
+    bank=dict(num=200, max_window=96),
 )

@@ -19,7 +19,7 @@ class BankOptions:
     """What a user may choose about the windows of a bank."""
 
     sampler: str = SAMPLERS[0]
-    num_inference_steps: int = 20  # denoising steps from pure noise
+    num_inference_steps: int = 10  # denoising steps from pure noise
     # How far `replaces` windows depart from their source, in (0, 1]. Others
     # start from pure noise.
     strength: float = 0.6

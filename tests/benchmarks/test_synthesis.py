@@ -17,8 +17,8 @@ from helpers.tiny_synthesis import (
 STEPS = 40
 ROWS = [
     ('sampling', f'DDPM, {STEPS} steps, fp32'),
-    ('sampling', 'dpmsolver++, 20 steps'),
-    ('sampling', 'dpmsolver++, 20 steps against DDPM'),
+    ('sampling', 'dpmsolver++, 10 steps'),
+    ('sampling', 'dpmsolver++, 10 steps against DDPM'),
     ('sampling', 'painted and checked'),
     ('sampling', 'accepted'),
     ('share', 'U-Net forward in sampling time'),
@@ -79,7 +79,7 @@ def test_every_part_is_in_the_table_and_in_the_json(
     for row in rows:
         assert f'| {row["part"]} | {row["measured"]} | ' in printed
     assert {r['measured']: r['least'] for r in rows if r['least']} == {
-        'dpmsolver++, 20 steps against DDPM': 40,
+        'dpmsolver++, 10 steps against DDPM': 40,
         'U-Net forward in sampling time': 0.9,
         'two against one': 1.8,
     }

@@ -8,5 +8,5 @@ custom_hooks = [
 stages = dict(
     root='work_dirs/magnetic_tile',
     generator=dict(config='ddpm/ddpm_unet32_1xb16-3ki_magnetic-tile.py'),
-    bank=dict(num=640),
+    bank=dict(num=640, num_inference_steps=20),
 )

@@ -41,7 +41,7 @@ class SampleGridHook(Hook):
             500.
         columns (int): Windows of each class, at least 1. Defaults to 4.
         num_inference_steps (int): Denoising steps, at least 1. Defaults to
-            20.
+            10.
     """
 
     priority = 'VERY_LOW'
@@ -50,7 +50,7 @@ class SampleGridHook(Hook):
         self,
         interval: int = 500,
         columns: int = 4,
-        num_inference_steps: int = 20,
+        num_inference_steps: int = 10,
     ) -> None:
         check_arguments(
             locals(),

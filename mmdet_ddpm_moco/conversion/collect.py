@@ -1,6 +1,6 @@
 """Reads a data set into samples and reports whatever is odd about it."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from .pairing import (
     inner_folder,
     may_be_of,
     name_images,
+    pair_by_filename,
 )
 from .report import Report
 from .shapes import in_pixels
@@ -90,16 +91,22 @@ def collect_samples(
     for name in classes:
         if name not in found:
             report.add('class_not_found', name)
-    pairs = _pair(fmt, tree.images, images, list(records))
+    pairs = _pair(fmt, tree.images, images, records)
     pairs = {
         image: file
         for image, file in pairs.items()
         if kept_of.get(image, image) in decoded
     }
     used = set(pairs.values())
+    stems = Counter(image.stem for image in images)
     for annotation in records:
         if annotation not in used:
-            report.add(f'{fmt.NOUN}_without_image', annotation.label)
+            several = stems[annotation.stem] > 1
+            report.add(
+                f'{fmt.NOUN}_without_image',
+                annotation.label,
+                'several images have its name' if several else '',
+            )
     samples = []
     for image in sorted(decoded, key=lambda item: natural_key(names[item])):
         size, place = decoded[image]
@@ -141,13 +148,14 @@ def _pair(
     fmt: AnnotationFormat,
     images: list[SourceFile],
     kept: list[SourceFile],
-    annotations: list[SourceFile],
+    annotations: Mapping[SourceFile, AnnotationFile | None],
 ) -> dict[SourceFile, SourceFile]:
     """Annotation of each image, first of those kept, then of their copies.
 
     Images that cannot be read have theirs, too: it is of no other.
     """
-    pairs = fmt.pair(kept, annotations)
+    pairs = fmt.pair(kept, list(annotations))
+    pairs.update(pair_by_filename(kept, annotations, pairs))
     taken = set(pairs.values())
     remain = set(kept)
     copies = [image for image in images if image not in remain]

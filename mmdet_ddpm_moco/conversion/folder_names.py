@@ -14,6 +14,9 @@ _DEFECT_FREE = frozenset(
     )
 )  # fmt: skip
 
+# In the name of a folder of images, or of a list, without annotations.
+UNLABELED = re.compile('unlabell?ed', re.IGNORECASE)
+
 _SPLIT_OF = dict(
     train='train',
     training='train',

@@ -14,7 +14,7 @@ from ..utils.errors import InputError, MissingFileError
 from ..utils.fileio import IMAGE_SUFFIXES
 from ..utils.image_files import files_below
 from .boxes import AnnotationFile
-from .folder_names import SPLIT_FOLDERS
+from .folder_names import UNLABELED, split_of
 
 IMAGE_FOLDERS = frozenset(('images', 'jpegimages'))
 
@@ -89,10 +89,18 @@ def find_files(
         raise MissingFileError(f'{src} is not a folder')
     own = dst.resolve() if dst is not None else None
     tree = SourceTree([], [], [])
+    others = [f for f in _folders(src) if f.name.lower() not in folders]
     if _is_flat(src, suffix, folders):
         roots = ['']
+        others = [f for f in others if f.name.lower() not in IMAGE_FOLDERS]
     else:
-        roots = [folder.name for folder in _children(src, SPLIT_FOLDERS)]
+        roots = [f.name for f in others if split_of(f.name)]
+        others = [f for f in others if f.name not in roots]
+    for folder in others:
+        # What is made of a data set is no part of it.
+        made = own / 'images' if own == src.resolve() else own
+        if made is None or not made.is_relative_to(folder.resolve()):
+            _add_other(tree, src, folder)
     for root in roots:
         top = src / root
         for folder in _image_folders(top, own):
@@ -167,6 +175,19 @@ def find_all(src: Path, dst: Path | None, suffix: str) -> SourceTree:
     return tree
 
 
+def _add_other(tree: SourceTree, src: Path, folder: Path) -> None:
+    """Adds the images of a folder that the layout does not have.
+
+    In one of unlabeled images they are that, elsewhere they may be masks or
+    drawings.
+    """
+    unlabeled = UNLABELED.search(folder.name)
+    part = tree.images if unlabeled else tree.strays
+    for found in walk(src, '', folder):
+        if found.path.suffix.lower() in IMAGE_SUFFIXES:
+            part.append(found)
+
+
 def _is_flat(src: Path, suffix: str, folders: frozenset[str]) -> bool:
     return bool(_children(src, IMAGE_FOLDERS)) and any(
         found.path.suffix.lower() == suffix
@@ -184,11 +205,11 @@ def _image_folders(top: Path, own: Path | None) -> list[Path]:
 
 
 def _children(top: Path, names: frozenset[str]) -> list[Path]:
-    return sorted(
-        entry
-        for entry in top.iterdir()
-        if entry.is_dir() and entry.name.lower() in names
-    )
+    return [f for f in _folders(top) if f.name.lower() in names]
+
+
+def _folders(top: Path) -> list[Path]:
+    return sorted(entry for entry in top.iterdir() if entry.is_dir())
 
 
 def walk(src: Path, root: str, folder: Path) -> Iterator[SourceFile]:

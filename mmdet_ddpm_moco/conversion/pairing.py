@@ -2,11 +2,19 @@
 
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Callable, Container, Hashable, Iterable, Sequence
+from collections.abc import (
+    Callable,
+    Container,
+    Hashable,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
+from .boxes import AnnotationFile
 from .folder_names import split_in, split_of
 from .layout import SourceFile
 
@@ -90,6 +98,49 @@ def pair_by_stem(
         free_images = [image for image in free_images if image not in pairs]
         free_files = [file for file in free_files if file not in taken]
     return pairs
+
+
+def pair_by_filename(
+    images: Sequence[SourceFile],
+    annotations: Mapping[SourceFile, AnnotationFile | None],
+    pairs: Mapping[SourceFile, SourceFile],
+) -> dict[SourceFile, SourceFile]:
+    """Pairs what is left with the image that the annotation itself names.
+
+    For images of one stem, such as ``1.bmp`` of a camera and its ``1.jpg``.
+
+    Args:
+        images (Sequence[SourceFile]): All of them.
+        annotations (Mapping): All of them.
+        pairs (Mapping): Those made already.
+
+    Returns:
+        dict[SourceFile, SourceFile]: Further pairs, each the only one
+        possible, first within a folder.
+    """
+    further: dict[SourceFile, SourceFile] = {}
+    folders = {inner_folder(image) for image in images}
+    named = {
+        file: PurePosixPath(annotation.filename.replace('\\', '/'))
+        for file, annotation in annotations.items()
+        if annotation and annotation.filename
+    }
+    for place in (lambda file: (file.root, file.folder), lambda file: ()):
+        taken = {**pairs, **further}
+        found: dict[Hashable, tuple[list, list]]
+        found = defaultdict(lambda: ([], []))
+        for image in images:
+            if image not in taken:
+                found[image.path.name, place(image)][0].append(image)
+        for file, name in named.items():
+            if file not in taken.values() and name.stem == file.stem:
+                found[name.name, place(file)][1].append(file)
+        for candidates, files in found.values():
+            if len(candidates) == len(files) == 1 and may_be_of(
+                candidates[0], files[0], folders
+            ):
+                further[candidates[0]] = files[0]
+    return further
 
 
 def pair_by_name(

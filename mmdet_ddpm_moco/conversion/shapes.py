@@ -79,6 +79,24 @@ def polygon_object(
     )
 
 
+def rotated(corners: Sequence[float], degrees: float) -> list[float]:
+    """Corners x, y, x, y, ... of a box turned clockwise about its center.
+
+    Args:
+        corners (Sequence[float]): Left, top, right and bottom before.
+        degrees (float): By which it is turned, as the image is seen.
+    """
+    left, top, right, bottom = corners
+    x, y = (left + right) / 2, (top + bottom) / 2
+    cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    turned: list[float] = []
+    for px, py in ((left, top), (right, top), (right, bottom), (left, bottom)):
+        dx, dy = px - x, py - y
+        turned.append(round(x + dx * cos - dy * sin, 2))
+        turned.append(round(y + dx * sin + dy * cos, 2))
+    return turned
+
+
 def in_pixels(
     item: AnnotatedObject, width: int, height: int
 ) -> AnnotatedObject:

@@ -12,6 +12,7 @@ from mmengine.logging import print_log
 from ..utils.config_options import merge_options
 from ..utils.dist import init_ranks
 from ..utils.errors import InputError, MissingFileError
+from ..utils.fileio import read_json
 from .inputs import fill_hooks
 from .pipelines import config_dicts
 
@@ -78,7 +79,7 @@ def check_data(
     make: bool,
     parts: tuple[str, ...] = ('train', 'val', 'test'),
 ) -> None:
-    """Checks that a detector's annotations exist, before anything runs.
+    """Checks that a detector has annotations, before anything runs.
 
     Args:
         cfg (Config): Of a detector; others have nothing to check here.
@@ -87,6 +88,7 @@ def check_data(
 
     Raises:
         FileNotFoundError: Names the file and the command that makes it.
+        ValueError: A COCO json lists no images, or is no json.
     """
     loaders = [cfg.get(f'{part}_dataloader') for part in parts]
     for dataset in config_dicts(loaders):
@@ -105,6 +107,7 @@ def check_data(
             # Also for a late rank, which finds it made.
             barrier()
         if file.is_file():
+            _check_images(file, cfg.filename)
             continue
         command = getattr(kind, 'PREPARE_COMMAND', '') or (
             'python tools/prepare_dataset.py'
@@ -114,3 +117,19 @@ def check_data(
             f'needs; make them with `{command}`'
         )
         raise MissingFileError(msg)
+
+
+def _check_images(file: Path, config: str) -> None:
+    """Of none MMDetection would fail in numpy, and after all stages."""
+    try:
+        content = read_json(file) if file.suffix == '.json' else {}
+    except ValueError as error:
+        msg = f'{file}, which {config} reads, is damaged: {error}'
+        raise InputError(msg) from error
+    if isinstance(content, dict) and content.get('images') == []:
+        msg = (
+            f'{file} lists no images, and {config} reads it: draw splits '
+            'that have some (tools/prepare_dataset.py --resplit, --ratio), or '
+            'give another list'
+        )
+        raise InputError(msg)

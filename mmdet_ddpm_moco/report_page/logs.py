@@ -12,26 +12,35 @@ Points = list[tuple[float, float]]
 
 _STAMP = re.compile(r'^(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) - mmengine - ')
 _START = re.compile(r'\d{8}_\d{6}')
+# MMEngine's own words.
+_MODE = re.compile(r'\((train|test)\) +\[')
+_RESUMED = 'resumed epoch: '
 
 
 def run_folders(work_dir: Path) -> list[Path]:
-    """The folders ``<time>`` of a work folder, one for each training start.
+    """The folders ``<time>`` of the last training, one for each start.
 
-    Those of tests, which share it, are left out.
+    An earlier training in the same work folder, which this one does not
+    resume, and tests, which share it, are left out.
     """
-    found = [p for p in work_dir.glob('*') if _START.fullmatch(p.name)]
-    return [folder for folder in sorted(found) if not _is_test(folder)]
-
-
-def _is_test(folder: Path) -> bool:
-    text = ''.join(
-        file.read_text(errors='replace') for file in folder.glob('*.log')
-    )
-    return '(test) [' in text and '(train) [' not in text
+    starts: list[Path] = []
+    for folder in sorted(work_dir.glob('*')):
+        if not _START.fullmatch(folder.name):
+            continue
+        text = ''.join(
+            file.read_text(errors='replace') for file in folder.glob('*.log')
+        )
+        modes = set(_MODE.findall(text))
+        if modes == {'test'}:
+            continue
+        if 'train' in modes and _RESUMED not in text:
+            starts = []
+        starts.append(folder)
+    return starts
 
 
 def read_scalars(work_dir: Path) -> Scalars:
-    """All scalars of all starts, oldest first.
+    """All scalars of the last training, oldest first.
 
     A line that a kill cut short is left out.
     """
@@ -81,7 +90,7 @@ def _number(value: Any) -> float | None:
 
 
 def log_lines(work_dir: Path) -> Iterator[str]:
-    """Lines of MMEngine's logs of all starts, oldest first."""
+    """Lines of MMEngine's logs of the last training, oldest first."""
     for folder in run_folders(work_dir):
         for file in sorted(folder.glob('*.log')):
             yield from file.read_text(errors='replace').splitlines()

@@ -119,6 +119,51 @@ def test_crowds_beside_objects_stay_crowds(tmp_path, dst, other):
     assert counts['classes']['rust'] == dict(images=1, boxes=0, groups=1)
 
 
+@pytest.mark.parametrize('angle', [0, 90, 45.0, None, 'left', 1e400])
+def test_boxes_that_were_turned_in_cvat(tmp_path, dst, angle):
+    """The box is given as before, and the angle beside it."""
+    entry = dict(
+        bbox=[10, 20, 20, 4],
+        segmentation=[],
+        attributes=dict(occluded=False, rotation=angle),
+    )
+    src = single_coco(tmp_path / 'src', {'a.png': [entry]})
+    report = convert(src, dst)
+    assert report.findings == {}
+    ((_, box),) = by_name(dst, 'train')['a.png']['boxes']
+    # A box of 20 x 4 has a diagonal extent of 24 / sqrt(2).
+    assert box == {
+        90: [18, 12, 4, 20],
+        45: [11.51, 13.51, 16.98, 16.98],
+    }.get(angle, [10, 20, 20, 4])
+
+
+def test_outlines_are_turned_already(tmp_path, dst):
+    entry = dict(
+        bbox=[10, 20, 20, 4],
+        segmentation=[[10, 20, 30, 20, 30, 24, 10, 24]],
+        attributes=dict(rotation=90),
+    )
+    convert(single_coco(tmp_path / 'src', {'a.png': [entry]}), dst)
+    ((_, box),) = by_name(dst, 'train')['a.png']['boxes']
+    assert box == [10, 20, 20, 4]
+
+
+@pytest.mark.parametrize('word', ['unlabeled', 'Unlabeled', 'UNLABELLED_2'])
+def test_a_json_of_unlabeled_images_makes_none_defect_free(
+    tmp_path, dst, word
+):
+    src = single_coco(tmp_path / 'src', {'a.png': [{}]})
+    write_image(src / 'images/b.png', seed=5)
+    write_json(src / f'{word}.json', coco_json({'b.png': []}))
+    report = convert(src, dst)
+    assert list(by_name(dst, 'train')) == ['a.png']
+    assert [i['file_name'] for i in load(dst, 'unlabeled')['images']] == [
+        'b.png'
+    ]
+    assert kinds(report) == dict(image_without_json=['images/b.png'])
+
+
 def test_boxes_keep_their_decimals(tmp_path, dst):
     box = [10.3, 0.1, 5.2, 1.2]
     src = single_coco(tmp_path / 'src', {'a.png': [dict(bbox=box)]})

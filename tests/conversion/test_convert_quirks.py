@@ -135,6 +135,40 @@ def test_images_of_one_name(tmp_path, dst):
     )
 
 
+def test_a_camera_image_and_its_preview_of_one_stem(tmp_path, dst):
+    """The annotation says which of the two it is for."""
+    src = flat_dataset(tmp_path / 'src', count=2)
+    for folder, seed in (('A', 40), ('B', 41)):
+        for suffix in ('bmp', 'png'):
+            write_image(
+                src / f'IMAGES/{folder}/7.{suffix}', seed + ord(suffix[0])
+            )
+        write_xml(
+            src / f'ANNOTATIONS/{folder}/7.xml',
+            filename=f'pictures\\{folder}\\7.bmp',
+            objects=[('dent', 3, 5, 22, 14)],
+        )
+    write_image(src / 'IMAGES/8.bmp', 50)
+    write_image(src / 'IMAGES/8.png', 51)
+    write_xml(
+        src / 'ANNOTATIONS/8.xml',
+        filename='8',
+        objects=[('dent', 3, 5, 22, 14)],
+    )
+    report = convert_dataset(
+        src, dst, ratio=(1, 0, 0), group_near_duplicates=False
+    )
+    labeled = by_name(dst, 'train')
+    assert [name for name in labeled if '7' in name] == [
+        'A__7.bmp',
+        'B__7.bmp',
+    ]
+    assert '8.bmp' not in labeled
+    assert '8.png' not in labeled
+    missing = report.findings['xml_without_image']
+    assert missing == [('ANNOTATIONS/8.xml', 'several images have its name')]
+
+
 def test_sizes_are_those_after_exif_rotation(tmp_path, dst):
     import cv2
 

@@ -2,11 +2,16 @@ import pytest
 
 from helpers.voc_maker import flat_dataset, write_image, write_xml
 from mmdet_ddpm_moco.conversion.formats import voc
-from mmdet_ddpm_moco.conversion.layout import natural_key
+from mmdet_ddpm_moco.conversion.layout import find_files, natural_key
 
 
 def labels(files):
     return [file.label for file in files]
+
+
+def touch(file):
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch()
 
 
 @pytest.mark.parametrize(
@@ -96,3 +101,46 @@ def test_output_of_a_conversion_in_place_is_no_source(tmp_path):
     (tmp_path / 'annotations').mkdir()
     (tmp_path / 'annotations' / 'train.json').write_text('{}')
     assert voc.find(tmp_path, tmp_path) == before
+
+
+@pytest.mark.parametrize('layout', ['flat', 'splits'])
+@pytest.mark.parametrize('folder', ['unlabeled', 'Unlabelled images/2026'])
+def test_a_folder_of_unlabeled_images(tmp_path, layout, folder):
+    root = '' if layout == 'flat' else 'training'
+    touch(tmp_path / root / 'images/1.jpg')
+    touch(tmp_path / root / 'annotations/1.xml')
+    touch(tmp_path / folder / '2.jpg')
+    touch(tmp_path / folder / 'notes.txt')
+    for out in (tmp_path, tmp_path / 'out', tmp_path / 'out/first'):
+        touch(out / 'images/made.jpg')
+        tree = find_files(tmp_path, '.xml', frozenset(('annotations',)), out)
+        names = {image.path.name for image in tree.images}
+        assert names - {'made.jpg'} == {'1.jpg', '2.jpg'}
+        (out / 'images/made.jpg').unlink()
+    (unlabeled,) = [i for i in tree.images if i.path.name == '2.jpg']
+    assert unlabeled.root == ''
+    (labeled,) = [i for i in tree.images if i.path.name == '1.jpg']
+    assert labeled.root == root
+
+
+def test_images_beside_the_layout_are_named(tmp_path):
+    """They may be masks or drawings; nothing vanishes without a word."""
+    touch(tmp_path / 'VOC/JPEGImages/1.jpg')
+    touch(tmp_path / 'VOC/Annotations/1.xml')
+    touch(tmp_path / 'VOC/SegmentationClass/1.png')
+    touch(tmp_path / 'VOC/ImageSets/Main/train.txt')
+    tree = find_files(tmp_path / 'VOC', '.xml', frozenset(('annotations',)))
+    assert labels(tree.images) == ['JPEGImages/1.jpg']
+    assert labels(tree.strays) == ['SegmentationClass/1.png']
+
+
+def test_a_conversion_in_place_of_splits_is_no_source(tmp_path):
+    touch(tmp_path / 'train/images/1.jpg')
+    touch(tmp_path / 'train/annotations/1.xml')
+    touch(tmp_path / 'images/1.jpg')
+    touch(tmp_path / 'annotations/train.json')
+    tree = find_files(
+        tmp_path, '.xml', frozenset(('annotations',)), dst=tmp_path
+    )
+    assert labels(tree.images) == ['train/images/1.jpg']
+    assert tree.strays == []

@@ -38,6 +38,27 @@ def test_difficult_objects_are_kept_and_counted(text, difficult):
     assert findings == (found if difficult else [])
 
 
+@pytest.mark.parametrize(
+    ('angle', 'edges'),
+    [
+        ('90.0', (18, 12, 22, 32)),
+        ('0.0', (10, 20, 30, 24)),
+        ('', (10, 20, 30, 24)),
+        ('nan', (10, 20, 30, 24)),
+    ],
+)
+def test_boxes_that_were_turned_in_cvat(angle, edges):
+    xml = voc_xml('a', [('dent', 11, 21, 30, 24)]).replace(
+        '<bndbox>',
+        '<difficult>1</difficult><attributes><attribute><name>rotation</name>'
+        f'<value>{angle}</value></attribute></attributes><bndbox>',
+    )
+    (item,) = parse(xml.encode()).objects
+    assert item.edges == edges
+    assert item.name == 'dent'
+    assert item.difficult
+
+
 def test_missing_parts_are_empty_not_errors():
     voc = parse(b'<annotation><object/></annotation>')
     assert voc.filename == ''

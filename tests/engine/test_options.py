@@ -197,6 +197,22 @@ def test_data_that_is_missing(tmp_path, part):
     assert '`python tools/prepare_dataset.py' in message
 
 
+def test_a_list_without_images(tmp_path):
+    for part in ('train', 'val'):
+        (tmp_path / f'{part}.json').write_text('{"images": [{}]}')
+    check_data(detector(tmp_path), make=False)
+    (tmp_path / 'val.json').write_text('{"images": [], "categories": []}')
+    with pytest.raises(
+        ValueError, match=r'val\.json lists no images'
+    ) as error:
+        check_data(detector(tmp_path), make=False)
+    assert 'my_detector.py' in str(error.value)
+    assert '\n' not in str(error.value)
+    (tmp_path / 'val.json').write_text('{"images": [')
+    with pytest.raises(ValueError, match=r'val\.json, .* is damaged: Expect'):
+        check_data(detector(tmp_path), make=False)
+
+
 def test_only_the_parts_asked_for_are_checked(tmp_path):
     (tmp_path / 'val.json').write_text('{}')
     check_data(detector(tmp_path), make=False, parts=('val', 'test'))

@@ -1,6 +1,8 @@
 """Scalars and logs, torn and resumed ones too."""
 
-from helpers.made_runs import write_start
+import pytest
+
+from helpers.made_runs import LOG, write_start
 from mmdet_ddpm_moco.report_page.logs import (
     curve,
     log_seconds,
@@ -53,6 +55,7 @@ def test_a_resumed_training_goes_on_and_a_torn_line_is_left_out(tmp_path):
     write_start(
         tmp_path,
         [dict(loss=2.5, step=20), dict(loss=1.0, step=30)],
+        log=f'{LOG}resumed epoch: 0, iter: 15\n',
         start=LATER,
     )
     found = curve(read_scalars(tmp_path), 'loss')
@@ -66,6 +69,25 @@ def test_tests_in_the_same_folder_are_no_training(tmp_path):
     write_start(tmp_path, [{'coco/bbox_mAP': 0.9}], log=log, start=LATER)
     assert len(run_folders(tmp_path)) == 1
     assert curve(read_scalars(tmp_path), 'coco/bbox_mAP') == []
+
+
+@pytest.mark.parametrize('loop', ['Iter(train) [', 'Epoch(train)  [1]['])
+@pytest.mark.parametrize('resumed', [False, True])
+def test_an_earlier_training_that_is_not_resumed_is_left_out(
+    tmp_path, loop, resumed
+):
+    line = '2026/11/27 1{}:00:00 - mmengine - INFO - {}\n'
+    steps = line.format(0, f'{loop}  50/2880]  loss: 1.0')
+    write_start(tmp_path, [dict(loss=3.0, step=2880)], log=steps)
+    if resumed:
+        steps = line.format(0, 'resumed epoch: 0, iter: 900') + steps
+    write_start(tmp_path, [dict(loss=2.0, step=950)], log=steps, start=LATER)
+    # A start that came to nothing tells nothing about which one it was.
+    last = LATER.replace('100000', '110000')
+    write_start(tmp_path, log=line.format(1, 'Distributed'), start=last)
+    found = curve(read_scalars(tmp_path), 'loss')
+    assert found == [(950, 2)] + [(2880, 3)] * resumed
+    assert len(run_folders(tmp_path)) == 2 + resumed
 
 
 def test_a_start_that_logged_nothing(tmp_path):

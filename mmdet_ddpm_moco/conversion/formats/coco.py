@@ -1,6 +1,7 @@
 """COCO: one JSON file for many images (Lin et al., ECCV 2014)."""
 
 import json
+import math
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,10 +11,17 @@ from typing import Any
 
 from ...utils.errors import InputError
 from ..boxes import AnnotatedObject, AnnotationFile, Edges
+from ..folder_names import UNLABELED
 from ..layout import Records, SourceFile, SourceTree, find_all
 from ..pairing import pair_by_name
 from ..report import Report
-from ..shapes import image_size, number, polygon_object, rle_mask
+from ..shapes import (
+    image_size,
+    number,
+    polygon_object,
+    rle_mask,
+    rotated,
+)
 from .files import error_reason
 from .many_images import in_order_of_splits, join_listed, split_of_list
 
@@ -75,7 +83,7 @@ def read(tree: SourceTree, report: Report) -> Records:
                 reason = error_reason(error)
             report.add('broken_json', file.label, reason)
             continue
-        if 'unlabeled' not in file.path.stem:
+        if not UNLABELED.search(file.path.stem):
             listed.append(found)
     if not known:
         raise InputError(
@@ -244,12 +252,16 @@ def _object(
         (x, y, third, fourth) if corners else (x, y, x + third, y + fourth)
     )
     extent = (third - x, fourth - y) if corners else (third, fourth)
+    angle = _rotation(entry)
     category = _plain_id(entry.get('category_id'))
     name = names.get(category, '') if isinstance(category, int | str) else ''
     crowd = _is_crowd(entry)
     segmentation = entry.get('segmentation')
-    outline = polygon_object(name, _polygons(segmentation), crowd=crowd)
-    if any(value != value for value in bbox):
+    polygons = _polygons(segmentation)
+    if angle and edges and not segmentation:
+        polygons = [rotated(edges, angle)]
+    outline = polygon_object(name, polygons, crowd=crowd)
+    if any(value != value for value in bbox) or (angle and not segmentation):
         return outline, ''  # the box around the polygons, if any
     mask, problem = outline.mask, ''
     if isinstance(segmentation, dict):
@@ -266,6 +278,14 @@ def _object(
         name, edges, text, mask=mask, crowd=crowd, extent=extent
     )
     return item, problem
+
+
+def _rotation(entry: Mapping[str, Any]) -> float:
+    """Degrees by which a box was turned; CVAT writes it as it was before."""
+    attributes = entry.get('attributes')
+    given = attributes.get('rotation') if isinstance(attributes, dict) else 0
+    angle = number(given)
+    return angle if math.isfinite(angle) else 0.0
 
 
 def _polygons(segmentation: Any) -> list[Sequence[float]]:

@@ -19,6 +19,7 @@ from ..shapes import (
     image_size,
     number,
     polygon_object,
+    rotated,
     run_lengths,
 )
 from .files import error_reason, parse_xml
@@ -111,7 +112,7 @@ def _object(
         return box_object(name, [0, 0, 0, 0], shape.tag)
     corners = _numbers(shape, 'xtl', 'ytl', 'xbr', 'ybr')
     if angle:
-        return polygon_object(name, [_rotated(corners, angle)])
+        return polygon_object(name, [rotated(corners, angle)])
     return box_object(name, corners, ','.join(f'{x:g}' for x in corners))
 
 
@@ -129,19 +130,6 @@ def _ellipse(
     height = round(math.hypot(rx * sin, ry * cos), 2)
     corners = [x - width, y - height, x + width, y + height]
     return box_object(name, corners, f'ellipse {x:g},{y:g},{rx:g},{ry:g}')
-
-
-def _rotated(corners: list[float], degrees: float) -> list[float]:
-    """Corners of a box that was turned clockwise about its center."""
-    left, top, right, bottom = corners
-    x, y = (left + right) / 2, (top + bottom) / 2
-    cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-    turned: list[float] = []
-    for px, py in ((left, top), (right, top), (right, bottom), (left, bottom)):
-        dx, dy = px - x, py - y
-        turned.append(round(x + dx * cos - dy * sin, 2))
-        turned.append(round(y + dx * sin + dy * cos, 2))
-    return turned
 
 
 def _mask(

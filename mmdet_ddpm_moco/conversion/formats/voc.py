@@ -13,6 +13,7 @@ from ..folder_names import split_in, split_of
 from ..layout import Records, SourceTree, find_all, find_files
 from ..pairing import pair_by_stem
 from ..report import Report
+from ..shapes import number, polygon_object, rotated
 from ..splits import SPLITS
 from .files import parse_xml, read_files, read_text
 
@@ -131,20 +132,26 @@ def parse(data: bytes, kind: str | None = None) -> AnnotationFile:
     return AnnotationFile(
         filename=_text(root, 'filename'),
         size=_size(root),
-        objects=tuple(
-            replace(
-                annotated_object(
-                    _text(item, 'name'),
-                    *(
-                        _number(item, f'bndbox/{tag}')
-                        for tag in ('xmin', 'ymin', 'xmax', 'ymax')
-                    ),
-                ),
-                difficult=_text(item, 'difficult').lower() in ('1', 'true'),
-            )
-            for item in root.findall('object')
+        objects=tuple(map(_object, root.findall('object'))),
+    )
+
+
+def _object(element: ElementTree.Element) -> AnnotatedObject:
+    item = annotated_object(
+        _text(element, 'name'),
+        *(
+            _number(element, f'bndbox/{tag}')
+            for tag in ('xmin', 'ymin', 'xmax', 'ymax')
         ),
     )
+    # CVAT writes a turned box as it was before, and the angle beside it.
+    for attribute in element.findall('attributes/attribute'):
+        if _text(attribute, 'name') == 'rotation' and item.edges:
+            angle = number(_text(attribute, 'value'))
+            if angle and math.isfinite(angle):
+                item = polygon_object(item.name, [rotated(item.edges, angle)])
+    difficult = _text(element, 'difficult').lower() in ('1', 'true')
+    return replace(item, difficult=difficult)
 
 
 def annotated_object(

@@ -19,8 +19,8 @@ from .table import results
 
 REFERENCE = 'baseline'
 TRAINED = 'train_dataloader.dataset.dataset.ann_file'
-# Of scenes among the images with a defect, by fold: about what DDPMMoCoHook
-# takes by itself.
+# Of scenes among the images with a defect, by fold; see scene_share() for what
+# DDPMMoCoHook takes by itself.
 SHARES = (0.20, 0.23, 0.18)
 WORK_DIR = Path('work_dirs/benchmarks/magnetic_tile')
 

@@ -8,7 +8,11 @@ from pathlib import Path
 from mmengine.config import Config
 
 from ..synthesis.settings import BankOptions, training_images
-from ..utils.dist import all_ranks, main_process_first
+from ..utils.dist import (
+    all_ranks,
+    long_timeout_group,
+    main_process_first,
+)
 from ..utils.errors import InputError
 from ..utils.fileio import read_json
 from .stage import Stage, clear_away, flags, quoted
@@ -88,7 +92,7 @@ def bank_stage(
         from ..synthesis.generator import load_generator
         from ..synthesis.run import synthesize_bank
 
-        main_process_first(clear_the_way)
+        main_process_first(clear_the_way, long_timeout_group())
         synthesize_bank(
             all_ranks(lambda: load_generator(generator)),
             images['ann_file'],

@@ -13,7 +13,7 @@ from ..utils.errors import InputError
 from ..utils.paths import shipped
 from ..utils.run_logged import run_logged
 from .inputs import fill_hooks
-from .training import can_resume, is_finished
+from .training import can_resume, is_finished, last_checkpoint
 
 Command = Callable[..., float]
 
@@ -43,7 +43,7 @@ def train_to_end(
     cfg = fill_hooks(Config.fromfile(file))
     folder = Path(cfg.work_dir)
     train = ['python', str(shipped('tools') / 'train.py'), str(file)]
-    finished = is_finished(cfg)
+    finished = is_finished(cfg) and last_checkpoint(folder) is not None
     if finished and reuse:
         print(f'{folder} is up to date, reused')
     else:
@@ -55,10 +55,11 @@ def train_to_end(
                     old.unlink()
         command(train, folder / 'train.log', on_line=on_line)
     # The exit code is not enough: a killed run leaves no message.
-    if not is_finished(cfg):
+    last = last_checkpoint(folder)
+    if last is None or not is_finished(cfg):
         msg = f'the training in {folder} did not end; start this again'
         raise InputError(msg)
-    return Path((folder / 'last_checkpoint').read_text().strip())
+    return last
 
 
 def detect(

@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS
 from mmengine.runner import Runner
 
-from ..utils.dist import main_process_first
+from ..utils.dist import long_timeout_group, main_process_first
 from ..utils.errors import InputError
 from ..utils.provenance import (
     Copy,
@@ -49,7 +49,9 @@ def check_leakage(
         ValueError: Images are in a record, and ``allow`` is False.
         SystemExit: Then, on the other ranks.
     """
-    main_process_first(lambda: _check(runner, records, allow))
+    main_process_first(
+        lambda: _check(runner, records, allow), long_timeout_group()
+    )
 
 
 def check_planned_leakage(
@@ -67,7 +69,9 @@ def check_planned_leakage(
         SystemExit: Then, on the other ranks.
     """
     if not allows_leakage(cfg):
-        main_process_first(lambda: _check_planned(cfg, stages))
+        main_process_first(
+            lambda: _check_planned(cfg, stages), long_timeout_group()
+        )
 
 
 def _check_planned(

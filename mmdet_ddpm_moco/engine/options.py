@@ -15,6 +15,7 @@ from ..utils.errors import InputError, MissingFileError
 from ..utils.fileio import read_json
 from .inputs import fill_hooks
 from .pipelines import config_dicts
+from .training import last_checkpoint
 
 
 def apply_options(cfg: Config, args: argparse.Namespace) -> Config:
@@ -59,7 +60,7 @@ def apply_options(cfg: Config, args: argparse.Namespace) -> Config:
     resume = getattr(args, 'resume', None)
     if resume == 'auto':
         # With nothing to resume, mmdet's tool would forget load_from too.
-        cfg.resume = (Path(cfg.work_dir) / 'last_checkpoint').is_file()
+        cfg.resume = last_checkpoint(cfg.work_dir) is not None
         if not cfg.resume:
             start = cfg.get('load_from')
             start = f', starting from {start}' if start else ''

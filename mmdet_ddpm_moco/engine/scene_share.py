@@ -4,32 +4,47 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..bank.scenes import Scenes
+from .pipelines import loading_datasets
 from .training_set_checks import infos
 
 # Half true labels, half those of teachers: on NEU-DET more of them was less.
 MOST = 0.5
 
 
-def scene_share(scenes: Scenes, datasets: Sequence[Any]) -> float:
-    """Share of scenes among all images with a defect, at most one half.
+def scene_share(scenes: Scenes, dataset: Any) -> float:
+    """Probability with which a scene comes as often as a labeled defect.
 
-    Where teachers find few defects, each scene is so drawn about as often as
-    a labeled image with a defect. With one half each of twenty scenes would
-    be seen a hundred times, with the same errors in its labels.
+    That is as often as a labeled image with a defect does on average, and at
+    most one half in all. Where teachers find few defects, each of twenty
+    scenes would else be seen a hundred times, with the same errors in its
+    labels.
+
+    Of S usable scenes and D labeled images with a defect, which are a share f
+    of the samples, it is S f / (S f + D): each scene comes with p / S, each
+    such image with (1 - p) f / D.
 
     Args:
         scenes (Scenes): Those that are usable count.
-        datasets (Sequence): Built, that load annotations.
+        dataset (Any): The training set, built; its wrappers, which may
+            repeat images, count.
 
     Returns:
-        float: In [0, ``MOST``].
+        float: In [0, ``MOST``]; that where no labeled image has a defect.
     """
-    number = len(scenes.usable())
-    return min(MOST, number / max(1, number + count_defective(datasets)))
+    inside = loading_datasets(dataset)
+    defective = count_defective(inside)
+    if not defective:
+        return MOST
+    # A wrapper may mix images, and not say what is in its samples.
+    whole = hasattr(dataset, 'get_data_info')
+    samples = [dataset] if whole else inside
+    share = count_defective(samples) / sum(map(len, samples))
+    weight = len(scenes.usable()) * share
+    return min(MOST, weight / (weight + defective))
 
 
 def count_defective(datasets: Sequence[Any]) -> int:
-    """How many images of built data sets have a box that is not ignored."""
+    """How many samples of built data sets have a box that is not ignored."""
     return sum(
         any(not i.get('ignore_flag') for i in info.get('instances') or ())
         for dataset in datasets

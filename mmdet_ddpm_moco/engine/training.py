@@ -10,13 +10,13 @@ from mmengine.device import get_device
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.registry import RUNNERS
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import Runner
 
 from ..bank.scenes import ANNOTATIONS
 from ..checkpoints.weights_only import weights_file
 from ..utils.checks import check_annotations
 from ..utils.errors import InputError
-from ..utils.fileio import read_json, write_json
+from ..utils.fileio import atomic_write_bytes, read_json, write_json
 from ..utils.image_files import listing_digest
 from ..utils.provenance import read_record
 from ..utils.stable_json import stable_json
@@ -179,6 +179,12 @@ def train(cfg: Config, resume: bool = False) -> None:
     fingerprint = training_fingerprint(as_begun(cfg) if goes_on else cfg)
     if resume:
         cfg.resume, cfg.load_from = True, None
+    saving = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+    if saving.get('max_keep_ckpts') == 1:
+        # MMEngine deletes the last one before it writes the next: a run that
+        # was killed in between could not be resumed.
+        saving['max_keep_ckpts'] = 2
+    _keep_workers(cfg)
     begin = _BeginHook(fingerprint, afresh=not cfg.get('resume'))
     with weights_only_loading():
         runner = _build_runner(cfg)
@@ -190,6 +196,17 @@ def train(cfg: Config, resume: bool = False) -> None:
             check_leakage(runner, seen, allows_leakage(cfg))
         runner.train()
     _write_state(cfg.work_dir, fingerprint, finished=True)
+
+
+def _keep_workers(cfg: Config) -> None:
+    """Has workers of the training stay from one epoch to the next.
+
+    Those that are started anew have the seed of the first epoch again: what
+    they draw, such as scenes and windows of a bank, would be the same in each.
+    """
+    loader = cfg.get('train_dataloader') or {}
+    if loader.get('num_workers'):
+        loader['persistent_workers'] = True
 
 
 def test(
@@ -256,8 +273,25 @@ def can_resume(cfg: Config) -> bool:
     state = stage_state(cfg.work_dir)
     return (
         state['fingerprint'] == training_fingerprint(cfg)
-        and find_latest_checkpoint(cfg.work_dir) is not None
+        and last_checkpoint(cfg.work_dir) is not None
     )
+
+
+def last_checkpoint(work_dir: str | Path) -> Path | None:
+    """The checkpoint that a work folder names as its last, if it is there.
+
+    MMEngine writes an absolute or relative path; that of a folder that was
+    moved is corrected.
+    """
+    names = Path(work_dir) / 'last_checkpoint'
+    if not names.is_file():
+        return None
+    named = Path(names.read_text().strip())
+    here = Path(work_dir) / named.name
+    if not named.is_file() and here.is_file():
+        atomic_write_bytes(names, str(here).encode())
+        return here
+    return named if named.is_file() else None
 
 
 def set_aside(folder: str | Path) -> Path | None:

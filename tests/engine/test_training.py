@@ -16,6 +16,7 @@ from mmdet_ddpm_moco.engine.inputs import ann_files
 from mmdet_ddpm_moco.engine.training import (
     can_resume,
     is_finished,
+    last_checkpoint,
     set_aside,
     stage_state,
     train,
@@ -341,3 +342,55 @@ class FailingHook(Hook):
     def before_train(self, runner):
         msg = 'wrong from the start'
         raise ValueError(msg)
+
+
+def test_a_run_that_is_killed_while_it_saves_can_be_resumed(
+    config, monkeypatch
+):
+    """MMEngine deletes the last checkpoint before it writes the next."""
+    config.write_text(
+        config.read_text() + '\ndefault_hooks = dict(checkpoint=dict('
+        "type='CheckpointHook', by_epoch=False, interval=1, max_keep_ckpts=1))"
+    )
+    saved = []
+
+    def save(*args, **kwargs):
+        if len(saved) == 1:
+            raise Killed
+        saved.append(1)
+        return write(*args, **kwargs)
+
+    write = torch.save
+    monkeypatch.setattr(torch, 'save', save)
+    with pytest.raises(Killed):
+        train(load(config))
+    monkeypatch.setattr(torch, 'save', write)
+    assert can_resume(load(config))
+    train(load(config), resume=True)
+    assert is_finished(load(config))
+
+
+def test_the_last_checkpoint_of_a_folder(tmp_path):
+    folder = tmp_path / 'run'
+    assert last_checkpoint(folder) is None
+    folder.mkdir()
+    assert last_checkpoint(folder) is None
+    file = folder / 'iter_4.pth'
+    (folder / 'last_checkpoint').write_text(f'{file}\n')
+    assert last_checkpoint(folder) is None  # it was deleted
+    file.touch()
+    assert last_checkpoint(folder) == file
+    moved = folder.rename(tmp_path / 'moved')
+    assert last_checkpoint(moved) == moved / 'iter_4.pth'
+    # MMEngine reads this file itself.
+    named = (moved / 'last_checkpoint').read_text()
+    assert named == str(moved / 'iter_4.pth')
+
+
+def test_workers_do_not_draw_the_same_in_each_epoch(config):
+    cfg = load(config)
+    cfg.train_dataloader.update(num_workers=1, persistent_workers=False)
+    before = training_fingerprint(cfg)
+    train(cfg)
+    assert cfg.train_dataloader.persistent_workers
+    assert stage_state(cfg.work_dir)['fingerprint'] == before

@@ -217,8 +217,7 @@ class DDPMMoCoHook(Hook):
         if self.scenes is not None:
             prob = self.scene_prob
             if prob is None:
-                opened = Scenes(self.scenes)
-                prob = scene_share(opened, loading_datasets(dataset))
+                prob = scene_share(Scenes(self.scenes), dataset)
             settings.update(scenes=self.scenes, scene_prob=prob)
         return settings
 
@@ -257,7 +256,7 @@ class DDPMMoCoHook(Hook):
                 f'DDPMMoCoHook: training uses {self.scenes}: '
                 f'{len(opened.usable())} of {len(opened)} scenes have labels, '
                 f'beside {count_defective(datasets)} labeled images with a '
-                f'defect; a sample is one of them with probability '
+                f'defect; a sample is a scene with probability '
                 f'{settings["scene_prob"]:.2g}'
             )
         change_config(runner, cfg, classes)

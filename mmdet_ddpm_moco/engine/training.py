@@ -20,6 +20,7 @@ from ..utils.fileio import atomic_write_bytes, read_json, write_json
 from ..utils.image_files import listing_digest
 from ..utils.provenance import read_record
 from ..utils.stable_json import stable_json
+from .fresh_draws import FreshDrawsHook
 from .inputs import (
     allows_leakage,
     ann_files,
@@ -189,6 +190,7 @@ def train(cfg: Config, resume: bool = False) -> None:
     with weights_only_loading():
         runner = _build_runner(cfg)
         runner.register_hook(begin, 'LOWEST')
+        runner.register_hook(FreshDrawsHook())
         # A hook checks its bank itself; a transform cannot.
         banks = sorted(pipeline_banks(cfg) | scenes_of(cfg))
         if banks:

@@ -82,6 +82,7 @@ def test_settings_of_the_command_line_win():
 def test_resume(tmp_path, resume, begun, expected):
     if begun:
         (tmp_path / 'last_checkpoint').write_text('epoch_2.pth')
+        (tmp_path / 'epoch_2.pth').touch()
     cfg = config(load_from='weights.pth', resume=False, work_dir=str(tmp_path))
     apply_options(cfg, options(resume=resume))
     assert (cfg.resume, cfg.load_from) == expected

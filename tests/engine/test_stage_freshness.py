@@ -100,6 +100,7 @@ def test_a_finished_detector_whose_stages_changed_is_trained_again(prepared):
         write_json(
             work_dir / STAGE_FILE, dict(fingerprint=fingerprint, finished=True)
         )
+        (work_dir / 'iter_1.pth').touch()
         (work_dir / 'last_checkpoint').write_text('iter_1.pth')
 
     def once_more():

@@ -82,6 +82,7 @@ class JudgedTools:
             folder = Path(cfg.work_dir)
             folder.mkdir(parents=True, exist_ok=True)
             (folder / STAGE_FILE).write_text(json.dumps(state))
+            (folder / 'last.pth').touch()
             (folder / 'last_checkpoint').write_text(str(folder / 'last.pth'))
             return 1.0
         truth = json.loads(Path(cfg.test_evaluator.ann_file).read_bytes())

@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..utils.fileio import IMAGE_SUFFIXES
@@ -21,7 +21,7 @@ from .pairing import (
     pair_by_filename,
 )
 from .report import Report
-from .shapes import in_pixels
+from .shapes import in_pixels, scaled
 from .thumbnails import ThumbnailFile
 
 
@@ -122,6 +122,7 @@ def collect_samples(
                     report.add(f'image_without_{fmt.NOUN}', same.label)
             elif record := records[pairs[same]]:
                 file = pairs[same]
+                record = _fitted(file, record, size, report)
                 if _compare(same, size, file, record, report):
                     boxes = _usable_boxes(
                         file, record, size, classes, report, min_area, fmt.NOUN
@@ -189,6 +190,25 @@ def _split(image: SourceFile, file: SourceFile | None) -> str:
     """Split of an image, by its own folder or else by its annotation."""
     root = image.root or (file.root if file else '')
     return split_of(root)
+
+
+def _fitted(
+    file: SourceFile,
+    record: AnnotationFile,
+    size: tuple[int, int],
+    report: Report,
+) -> AnnotationFile:
+    """The annotation in pixels of an image that was scaled since."""
+    drawn = record.size
+    if record.relative or file.kind is not None or drawn in (None, size):
+        return record
+    assert drawn is not None
+    objects = scaled(record.objects, drawn, size)
+    if objects is None:
+        return record
+    detail = '{}x{}, is {}x{}'.format(*drawn, *size)
+    report.add('scaled_image', file.label, detail)
+    return replace(record, size=size, objects=objects)
 
 
 def _compare(

@@ -5,6 +5,8 @@ KINDS = dict(
     'name of the annotation file',
     size_differs='size in the annotation is not that of the image; the '
     'image counts',
+    scaled_image='image was scaled after it was annotated; boxes scaled with '
+    'it',
     paired_across_splits='image and annotation are in different splits; '
     'paired',
     renamed_image='different images of one name; parent folders added',
@@ -83,7 +85,8 @@ KINDS = dict(
     object_without_class='object without class; dropped',
     stray_file='file of another kind; ignored',
     large_group='near duplicates make up more than half of a class; the '
-    'shares of the splits cannot be met',
+    'shares of the splits cannot be met. Different parts of one design that '
+    'a fixed camera takes look so, too: then --no-group-near-duplicates',
     unlabeled_like_held_out='unlabeled image overlaps with one of val or '
     'test; do not pretrain on it if they are to stay unseen',
     unlisted_image='labeled image that none of the given lists names; in no '

@@ -74,13 +74,16 @@ class FindingsError(InputError):
 def format_report(report: Report) -> str:
     """Counts, groups and findings, the first of each kind, as text."""
     parts = [_format_counts(report)]
+    empty = [key for key in SPLITS if not report.counts[key]['images']]
+    missing = f'{" and ".join(empty)} images' if empty else ''
     if 'splits' in report.options:
-        empty = [key for key in SPLITS if not report.counts[key]['images']]
-        lacks = f', without {" and ".join(empty)} images' if empty else ''
+        lacks = missing and f', without {missing}'
         parts.append(
             f'The splits are those of the data set{lacks}; --resplit or '
             '--ratio draws new ones.'
         )
+    elif missing:
+        parts.append(f'There are no {missing}.')
     parts += [_format_groups(report), _format_findings(report)]
     return '\n\n'.join(parts)
 

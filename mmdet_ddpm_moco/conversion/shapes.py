@@ -134,6 +134,62 @@ def in_pixels(
     )
 
 
+def scaled(
+    objects: Sequence[AnnotatedObject],
+    drawn: tuple[int, int],
+    size: tuple[int, int],
+) -> tuple[AnnotatedObject, ...] | None:
+    """Objects that were drawn before the image was scaled, in its pixels.
+
+    Args:
+        objects (Sequence[AnnotatedObject]): As drawn.
+        drawn (tuple[int, int]): Width and height of the image then.
+        size (tuple[int, int]): Those of the image.
+
+    Returns:
+        tuple[AnnotatedObject, ...] | None: None where that is not certain:
+        the sides differ by other factors, or an object does not fit into the
+        image as it was drawn, so that its size may be wrong; and where a mask
+        is in pixels.
+    """
+    if min(drawn) < 1:
+        return None
+    factors = size[0] / drawn[0], size[1] / drawn[1]
+    # Rounding changes a side by less than a pixel.
+    if any(abs(f * d - s) > 1 for f, d, s in zip(factors[::-1], drawn, size)):
+        return None
+    whole = np.array([*drawn, *drawn])
+    found = []
+    for item in objects:
+        edges = np.array(item.edges or (0, 0, 0, 0))
+        if (edges < -1).any() or (edges > whole + 1).any():
+            return None
+        if item.mask is not None and item.mask.counts:
+            return None
+        found.append(in_pixels(_in_shares(item, *drawn), *size))
+    return tuple(found)
+
+
+def _in_shares(
+    item: AnnotatedObject, width: int, height: int
+) -> AnnotatedObject:
+    if item.edges is None:
+        return item
+    left, top, right, bottom = item.edges
+    mask = item.mask
+    if mask is not None:
+        polygons = tuple(
+            tuple(
+                value / side
+                for value, side in zip(points, (width, height) * len(points))
+            )
+            for points in mask.polygons
+        )
+        mask = replace(mask, polygons=polygons)
+    edges = left / width, top / height, right / width, bottom / height
+    return replace(item, edges=edges, mask=mask)
+
+
 def rle_mask(segmentation: Any, size: tuple[int, int]) -> Mask:
     """A mask from a COCO RLE, compressed or not, of (width, height).
 

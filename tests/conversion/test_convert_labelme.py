@@ -204,7 +204,7 @@ def test_every_quirk_passes_and_is_reported(tmp_path, dst):
     src = tmp_path / 'src'
     write_labelme(src / 'good.png', DENT, seed=1)
     write_labelme(src / 'clean.png', seed=2)
-    write_labelme(src / 'size.png', DENT, seed=3, size=(80, 80))
+    write_labelme(src / 'size.png', DENT, seed=3, size=(80, 70))
     write_labelme(
         src / 'odd.png',
         DENT,

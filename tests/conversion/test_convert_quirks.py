@@ -169,6 +169,27 @@ def test_a_camera_image_and_its_preview_of_one_stem(tmp_path, dst):
     assert missing == [('ANNOTATIONS/8.xml', 'several images have its name')]
 
 
+def test_images_that_were_scaled_after_they_were_annotated(tmp_path, dst):
+    src = flat_dataset(tmp_path / 'src', count=2)
+    for stem, size in (('half', (80, 80)), ('wrong', (90, 80))):
+        write_image(src / f'IMAGES/{stem}.png', len(stem))
+        box = ('dent', 11, 21, 60, 40)
+        write_xml(src / f'ANNOTATIONS/{stem}.xml', objects=[box], size=size)
+    report = convert_dataset(
+        src, dst, ratio=(1, 0, 0), group_near_duplicates=False
+    )
+    found = by_name(dst, 'train')
+    assert found['half.png']['boxes'] == [('dent', [5, 10, 25, 10])]
+    # As it stands, and clipped: 40 x 40 pixels.
+    assert found['wrong.png']['boxes'] == [('dent', [10, 20, 30, 20])]
+    assert report.findings['scaled_image'] == [
+        ('ANNOTATIONS/half.xml', '80x80, is 40x40')
+    ]
+    assert report.findings['size_differs'] == [
+        ('ANNOTATIONS/wrong.xml', '90x80, is 40x40')
+    ]
+
+
 def test_sizes_are_those_after_exif_rotation(tmp_path, dst):
     import cv2
 

@@ -91,7 +91,8 @@ def test_pairs_with_an_empty_split_are_not_shown(tmp_path, dst):
     lists = given(tmp_path / 'lists', train=(1, 2), test=range(3, 11))
     shown = format_report(convert_dataset(src, dst, lists=lists))
     assert '2 of 8 test images in a group with one of train' in shown
-    assert 'val images' not in shown
+    assert 'There are no val images.' in shown
+    assert 'val images in a group' not in shown
     assert 'one of val' not in shown
 
 

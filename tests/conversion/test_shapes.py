@@ -13,6 +13,7 @@ from mmdet_ddpm_moco.conversion.shapes import (
     polygon_object,
     rle_mask,
     run_lengths,
+    scaled,
 )
 
 MASKS = arrays(
@@ -122,3 +123,40 @@ def test_polygons_have_the_area_of_their_pixels():
 )  # fmt: skip
 def test_sizes_that_can_be_an_images(sides, size):
     assert image_size(*sides) == size
+
+
+BOX = box_object('dent', [20, 40, 60, 80], 'as drawn')
+
+
+@pytest.mark.parametrize(
+    ('drawn', 'size', 'expected'),
+    [
+        ((200, 100), (100, 50), (10, 20, 30, 40)),
+        ((200, 100), (400, 200), (40, 80, 120, 160)),
+        # 1001 x 500 in halves: a side is rounded.
+        ((1001, 500), (500, 250), (9.99, 20, 29.97, 40)),
+        ((200, 100), (100, 60), None),  # by other factors
+        ((200, 100), (100, 200), None),  # turned
+        ((0, 0), (100, 50), None),  # some tools write no size so
+        ((100, 60), (200, 120), None),  # it was not drawn there: beyond
+    ],
+)
+def test_boxes_of_an_image_that_was_scaled(drawn, size, expected):
+    found = scaled([BOX], drawn, size)
+    assert (found and found[0].edges) == expected
+    if found:
+        assert found[0].text == 'as drawn'
+
+
+def test_outlines_are_scaled_and_masks_of_pixels_are_not():
+    outline = polygon_object('dent', [[20, 40, 60, 40, 60, 80]])
+    (found,) = scaled([outline], (200, 100), (100, 50))
+    assert found.mask.polygons == ((10, 20, 30, 20, 30, 40),)
+    assert found.edges == (10, 20, 30, 40)
+    (piece,) = pieces(np.ones((4, 4), bool), 'dent')
+    assert scaled([outline, piece], (200, 100), (100, 50)) is None
+
+
+def test_objects_without_a_place_stay_so():
+    nowhere = box_object('dent', [], 'nowhere')
+    assert scaled([nowhere], (200, 100), (100, 50)) == (nowhere,)

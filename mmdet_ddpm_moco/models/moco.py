@@ -31,8 +31,7 @@ class DatasetMoCo(KeyQueue, MoCo):
 
     DDPM-MoCo: arXiv 2407.03332; MoCo: 1911.05722, algorithm 1; MoCo v2, with
     an MLP projector: 2003.04297. All state is in weights and persistent
-    buffers, so that a resumed run equals one without a stop, see
-    :class:`KeyQueue`.
+    buffers, so that a resumed run goes on with it, see :class:`KeyQueue`.
 
     Args:
         backbone (dict): Config of the backbone; one feature map.

@@ -120,21 +120,24 @@ def pair_by_filename(
     """
     further: dict[SourceFile, SourceFile] = {}
     folders = {inner_folder(image) for image in images}
-    named = {
-        file: PurePosixPath(annotation.filename.replace('\\', '/'))
-        for file, annotation in annotations.items()
-        if annotation and annotation.filename
-    }
+    used = set(pairs.values())
+    named = {}
+    for file, annotation in annotations.items():
+        if annotation and annotation.filename and file not in used:
+            name = PurePosixPath(annotation.filename.replace('\\', '/'))
+            if name.stem == file.stem:
+                named[file] = name.name
+    free = [image for image in images if image not in pairs]
     for place in (lambda file: (file.root, file.folder), lambda file: ()):
-        taken = {**pairs, **further}
+        used = set(further.values())
         found: dict[Hashable, tuple[list, list]]
         found = defaultdict(lambda: ([], []))
-        for image in images:
-            if image not in taken:
+        for image in free:
+            if image not in further:
                 found[image.path.name, place(image)][0].append(image)
-        for file, name in named.items():
-            if file not in taken.values() and name.stem == file.stem:
-                found[name.name, place(file)][1].append(file)
+        for file, name_of_image in named.items():
+            if file not in used:
+                found[name_of_image, place(file)][1].append(file)
         for candidates, files in found.values():
             if len(candidates) == len(files) == 1 and may_be_of(
                 candidates[0], files[0], folders

@@ -8,6 +8,7 @@ from mmdet.datasets import CocoDataset
 from mmengine.dataset import ConcatDataset, RepeatDataset
 
 from helpers.tiny_detection import LOAD
+from mmdet_ddpm_moco.engine import scene_share as scene_share_module
 from mmdet_ddpm_moco.engine.scene_share import count_defective, scene_share
 
 
@@ -79,6 +80,22 @@ def test_repeating_all_images_changes_nothing():
     dataset = Labeled([0], [], [0], [])
     twice = RepeatDataset(dataset=dataset, times=2)
     assert share(1, twice) == share(1, dataset) == pytest.approx(1 / 5)
+
+
+def test_of_many_samples_some_are_looked_at(monkeypatch):
+    dataset = Labeled(*[[0], [], [], []] * 25)
+    expected = share(1, dataset)
+    asked = []
+    one_by_one = dataset.get_data_info
+    repeated = RepeatDataset(dataset=dataset, times=40)
+    monkeypatch.setattr(scene_share_module, 'COUNTED', 100)
+    monkeypatch.setattr(
+        repeated,
+        'get_data_info',
+        lambda i: asked.append(i) or one_by_one(i % 100),
+    )
+    assert share(1, repeated) == pytest.approx(expected, rel=0.1)
+    assert len(asked) <= 100
 
 
 def test_images_without_a_defect_and_ignored_boxes_do_not_count():

@@ -2,7 +2,7 @@
 
 import io
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -11,9 +11,11 @@ from .compositing import relative
 from .format import (
     ANNOTATIONS,
     FORMAT_VERSION,
+    HOSTS,
     INDEX,
     MANIFEST,
     NULL,
+    make_hosts,
     make_index,
     png_name,
     source_depth,
@@ -21,15 +23,17 @@ from .format import (
 
 
 def coco_files(
-    records: Sequence[dict], settings: dict, num: int
+    records: Sequence[dict], settings: dict, num: int, hosts: Iterable[str]
 ) -> dict[str, bytes]:
-    """Annotations, index and manifest of a bank.
+    """Annotations, index, hosts and manifest of a bank.
 
     Args:
         records (Sequence[dict]): Of all windows in order of their number, as
             ``BankWriter.write_block`` takes them.
         settings (dict): All that the windows depend on; JSON types.
         num (int): Windows asked for: the first ``num`` accepted ones count.
+        hosts (Iterable[str]): File names of all images that windows could be
+            on; those of windows need not be among them.
 
     Returns:
         dict[str, bytes]: Contents by file name, in the order in which they
@@ -44,8 +48,7 @@ def coco_files(
     kinds: dict[str, Counter[str]] = {name: Counter() for name in names}
     for r in accepted:
         kinds[names[r['label']]][r['kind']] += 1
-    index = io.BytesIO()
-    np.save(index, make_index(accepted))
+    images = {*hosts, *(r['source'] for r in accepted)}
     manifest = dict(
         format_version=FORMAT_VERSION,
         **settings,
@@ -53,14 +56,21 @@ def coco_files(
         kept=len(accepted),
         rejected=dict(Counter(r['rejected'] for r in seen if r['rejected'])),
         kinds={name: dict(count) for name, count in kinds.items()},
-        source_depths=sorted({source_depth(r['source']) for r in accepted}),
+        source_depths=sorted({source_depth(name) for name in images}),
     )
     annotations = _annotations(accepted, settings['classes'])
     return {
         ANNOTATIONS: json_bytes(annotations, indent=1),
-        INDEX: index.getvalue(),
+        INDEX: _npy(make_index(accepted)),
+        HOSTS: _npy(make_hosts(images)),
         MANIFEST: json_bytes(manifest, indent=1),
     }
+
+
+def _npy(array: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
 
 
 def _annotations(records: list[dict], classes: list[str]) -> dict:

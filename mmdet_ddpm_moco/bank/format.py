@@ -12,10 +12,12 @@ and ``replaces`` (id of the annotation whose place it takes, or null).
 ``format_version``, the settings (``classes`` among them, and ``device``, the
 kind of device that painted the windows; older banks lack it), ``asked``,
 ``kept``, ``rejected`` (by gate), ``kinds`` (by class) and ``source_depths``
-(folders in the names of source images; older banks lack it). ``index.npy`` is
+(folders in the names of images; older banks lack it). ``index.npy`` is
 derived from the annotations, sorted by source image and memory-mapped, so
 that opening a bank costs nothing, workers share it and a look-up does not
-depend on the bank's size.
+depend on the bank's size. ``hosts.npy`` knows all images that windows could
+be on, so that one without windows is not taken for one whose name is the end
+of its own (older banks lack it).
 
 An unfinished bank has ``settings.json`` (``format_version`` and the settings)
 and ``records/<block>.json`` instead: the ``windows`` of each block and the
@@ -23,7 +25,7 @@ and ``records/<block>.json`` instead: the ``windows`` of each block and the
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import PurePath
@@ -37,6 +39,7 @@ FORMAT_VERSION = 1
 MANIFEST = 'manifest.json'
 ANNOTATIONS = 'annotations.json'
 INDEX = 'index.npy'
+HOSTS = 'hosts.npy'
 IMAGES = 'images'
 SETTINGS = 'settings.json'
 RECORDS = 'records'
@@ -74,6 +77,11 @@ def source_key(file_name: str | PurePath) -> int:
     """64-bit key of an image's file name as in a COCO json."""
     name = posix_name(file_name).encode()
     return int.from_bytes(blake2b(name, digest_size=8).digest(), 'little')
+
+
+def make_hosts(names: Iterable[str]) -> np.ndarray:
+    """``hosts.npy`` of the names of images: sorted keys, uint64 (N, )."""
+    return np.array(sorted({source_key(name) for name in names}), '<u8')
 
 
 def source_depth(file_name: str | PurePath) -> int:

@@ -13,6 +13,7 @@ from .compositing import crop
 from .format import (
     ANNOTATIONS,
     FORMAT_VERSION,
+    HOSTS,
     IMAGES,
     INDEX,
     INDEX_DTYPE,
@@ -88,9 +89,20 @@ class DefectBank:
         # The same memory: a look-up in a plain array takes half the time.
         self._rows = np.asarray(self._index)
         self._keys = self._rows['source']
+        self._hosts = self._open_hosts()
         # Longest first; none of older banks, where any is tried.
         self._depths = self.manifest.get('source_depths', [])[::-1]
         self._patches = self._open_patches()
+
+    def _open_hosts(self) -> np.ndarray:
+        file = self.root / HOSTS
+        if not file.exists():
+            return self._keys  # a bank of an older version
+        try:
+            hosts = np.load(file, mmap_mode='r', allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise self._damaged(HOSTS, str(error)) from error
+        return np.asarray(hosts)
 
     def _open_patches(self) -> Patches | None:
         if not (self.root / PLACES).exists():
@@ -117,7 +129,8 @@ class DefectBank:
         """Windows that were synthesized on an image.
 
         The bank has images by their name in the COCO json, a pipeline by
-        their path; the longest end of the path that is in the bank counts.
+        their path; the longest end of the path that is in the bank counts,
+        be it of an image without windows.
 
         Returns:
             list[BankWindow]: Its windows, by number; empty if it has none.
@@ -135,6 +148,9 @@ class DefectBank:
                 high = int(self._keys.searchsorted(key, 'right'))
                 rows = self._rows[low:high].tolist()
                 return [BankWindow.from_row(row) for row in rows]
+            at = int(self._hosts.searchsorted(key))
+            if at < len(self._hosts) and self._hosts[at] == key:
+                return []  # a shorter end of its path is another image's name
         return []
 
     def __getitem__(self, index: int) -> BankWindow:

@@ -10,7 +10,7 @@ a folder without manifest is no bank.
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -155,7 +155,10 @@ class BankWriter:
         return {image['file_name'] for image in images}
 
     def close(
-        self, num: int, finish: Callable[[], None] | None = None
+        self,
+        num: int,
+        finish: Callable[[], None] | None = None,
+        hosts: Iterable[str] = (),
     ) -> dict:
         """Derives annotations, index, patches and manifest.
 
@@ -164,6 +167,9 @@ class BankWriter:
                 order of their number stay, later ones are removed.
             finish (Callable | None): Called once the bank can be opened,
                 before the records that a killed run resumes from are removed.
+            hosts (Iterable[str]): File names of all images that windows
+                could be on, in the COCO json. Defaults to (), those that have
+                some.
 
         Returns:
             dict: The manifest.
@@ -173,7 +179,7 @@ class BankWriter:
         """
         with writing_to(self.root):
             if not self.is_derived(num):
-                self._derive(num)
+                self._derive(num, hosts)
             if finish is not None:
                 finish()
             # Only now: a run killed before resumes from all of this.
@@ -191,13 +197,13 @@ class BankWriter:
             (self.root / SETTINGS).unlink(missing_ok=True)
         return manifest
 
-    def _derive(self, num: int) -> None:
+    def _derive(self, num: int, hosts: Iterable[str]) -> None:
         records = [
             record
             for path in self._record_paths()
             for record in json.loads(path.read_bytes())['windows']
         ]
-        files = coco_files(records, self.settings, num)
+        files = coco_files(records, self.settings, num, hosts)
         manifest = files.pop(MANIFEST)
         for name, data in files.items():
             atomic_write_bytes(self.root / name, data)

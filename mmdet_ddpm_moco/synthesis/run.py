@@ -136,7 +136,10 @@ def synthesize_bank(
                     max_blocks=math.ceil(MAX_TRIES * num / BLOCK) + 1,
                     group=group,
                 )
-            return main_process_first(lambda: writer.close(num, draw), group)
+            hosts = [image.file_name for image in parts.data.images]
+            return main_process_first(
+                lambda: writer.close(num, draw, hosts), group
+            )
         except KeyboardInterrupt:
             msg = (
                 f'stopped; {out} is unfinished, run the same command again '

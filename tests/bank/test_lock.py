@@ -179,6 +179,7 @@ def test_a_finished_bank_holds_no_lock(tmp_path):
         assert not BankWriter(tmp_path, SETTINGS).is_started
     assert {p.name for p in tmp_path.iterdir()} == {
         'annotations.json',
+        'hosts.npy',
         'index.npy',
         'manifest.json',
         'images',

@@ -155,6 +155,11 @@ class TestRefusals:
         with pytest.raises(ValueError, match='does not fit'):
             DefectBank(damaged)
 
+    def test_its_hosts_are_damaged(self, damaged):
+        (damaged / 'hosts.npy').write_bytes(b'no array')
+        with pytest.raises(ValueError, match=r'hosts\.npy .* make the bank'):
+            DefectBank(damaged)
+
     @pytest.mark.parametrize(
         'text', ['', '{"format_version": 1, "clas', '{"format_version": 1}']
     )

@@ -84,6 +84,20 @@ class TestLookUpByPath:
         assert bank.windows_of('/data/b/1.png') == []
         assert bank.windows_of('/data/1.png') == []
 
+    def test_an_image_without_windows_has_not_those_of_a_shorter_name(
+        self, tmp_path
+    ):
+        known = [w for w in WINDOWS if w[3] == '1.png']
+        hosts = ['1.png', 'extra/1.png', 'extra/deep/2.png']
+        bank = DefectBank(write(tmp_path / 'bank', known, hosts=hosts))
+        assert numbers(bank.windows_of('/data/1.png')) == [5]
+        assert bank.windows_of('/data/extra/1.png') == []
+        assert numbers(bank.windows_of('/data/other/1.png')) == [5]
+        # A bank of an older version knows those with windows alone.
+        (tmp_path / 'bank' / 'hosts.npy').unlink()
+        bank = DefectBank(tmp_path / 'bank')
+        assert numbers(bank.windows_of('/data/extra/1.png')) == [5]
+
     def test_a_name_with_a_folder_above_or_a_root(self, tmp_path):
         windows = [
             (0, *WINDOWS[0][1:3], '../up/x.png', *WINDOWS[0][4:]),

@@ -59,6 +59,7 @@ def test_nothing_is_left_behind(tmp_path):
     write(tmp_path / 'bank', num=1)
     assert set(files_of(tmp_path / 'bank')) == {
         'annotations.json',
+        'hosts.npy',
         'index.npy',
         'manifest.json',
         'images/000000.png',
@@ -67,6 +68,7 @@ def test_nothing_is_left_behind(tmp_path):
     }
     assert {p.name for p in (tmp_path / 'bank').iterdir()} == {
         'annotations.json',
+        'hosts.npy',
         'index.npy',
         'manifest.json',
         'images',

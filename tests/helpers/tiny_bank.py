@@ -26,7 +26,7 @@ def picture(number, kind, window, box) -> np.ndarray:
     return np.dstack([pixels.astype(np.uint8), alpha])
 
 
-def write(root, windows=WINDOWS, num=99):
+def write(root, windows=WINDOWS, num=99, hosts=()):
     """A bank of two blocks; window 2 did not pass a gate."""
     writer = BankWriter(root, dict(classes=CLASSES, seed=0))
     for block, members in enumerate((windows[:3], windows[3:])):
@@ -50,7 +50,7 @@ def write(root, windows=WINDOWS, num=99):
             records.append(refused)
             pictures.append(None)
         writer.write_block(block, records, pictures)
-    writer.close(num)
+    writer.close(num, hosts=hosts)
     return root
 
 

@@ -1,4 +1,5 @@
 import json
+import shutil
 from types import SimpleNamespace
 
 import cv2
@@ -62,6 +63,35 @@ def test_a_bank_has_the_record_of_all_images_seen(
     both = merge_records(hosts, generator.provenance)
     assert read_record(tmp_path / 'second') == both
     assert len(both['images']) == 8
+
+
+def test_a_bank_knows_the_images_that_took_no_window(
+    generator, images, tmp_path, no_unet
+):
+    make(generator, images, tmp_path / 'bank', num=1)
+    bank = DefectBank(tmp_path / 'bank')
+    (source,) = bank.sources.values()
+    other = next(
+        image.file_name
+        for image in LabeledImages(*images).images
+        if image.file_name != source
+    )
+    for name, number in ((source, 1), (other, 0)):
+        assert len(bank.windows_of(images[1] / name)) == number
+    # A name whose end is that of the window's, known only as a host.
+    ann_file, prefix = images
+    data = json.loads(ann_file.read_text())
+    for image in data['images']:
+        if image['file_name'] == other:
+            image['file_name'] = f'extra/{source}'
+    (prefix / 'extra').mkdir()
+    shutil.copy(prefix / other, prefix / 'extra' / source)
+    ann_file.write_text(json.dumps(data))
+    make(generator, images, tmp_path / 'named', num=1)
+    named = DefectBank(tmp_path / 'named')
+    assert set(named.sources.values()) == {source}
+    assert len(named.windows_of(prefix / source)) == 1
+    assert named.windows_of(prefix / 'extra' / source) == []
 
 
 @pytest.mark.parametrize('channels', [1, 3])

@@ -50,7 +50,7 @@ class ContrastiveDataset(BaseDataset):
     - the same with ``crop=False``: each *image*, the dataset being the class
       of its largest box, and ``background`` without a box. For the windows
       of a defect bank. An image that detectors labeled, but are sure of no
-      defect in, is its own dataset.
+      defect in, is left out: it may be of any dataset.
     - ``dict(img_folder=…, dataset_ids='folder')``: the folder of an image is
       its dataset. Folders named after defects are weak labels; report them
       as such.

@@ -80,7 +80,8 @@ def _by_class(
     _check_files([i.path for i in labeled.images], ann_file, img_prefix)
     classes = labeled.classes
     if not crop:
-        return [_whole_image(i, classes) for i in labeled.images], classes
+        whole = (_whole_image(i, classes) for i in labeled.images)
+        return [sample for sample in whole if sample is not None], classes
 
     def enlarge(box: Box, image: LabeledImage) -> Box:
         return enlarged_box(box, image.size, context, min_size)
@@ -115,11 +116,15 @@ def _by_class(
     return samples, classes
 
 
-def _whole_image(image: LabeledImage, classes: tuple[str, ...]) -> Sample:
+def _whole_image(
+    image: LabeledImage, classes: tuple[str, ...]
+) -> Sample | None:
     if not image.defects:
-        # Where teachers are not sure it is neither: a dataset of its own.
-        known = not (image.crowds or image.pseudo_labeled)
-        return Sample(image.path, dataset=BACKGROUND if known else None)
+        if image.crowds or image.pseudo_labeled:
+            # Of no known kind. As a dataset of its own it would be pushed
+            # away from the one that it is of, mostly the background.
+            return None
+        return Sample(image.path, dataset=BACKGROUND)
     largest = max(image.defects, key=lambda d: d.box[2] * d.box[3])
     return Sample(
         image.path, dataset=classes[largest.label], defect=largest.box

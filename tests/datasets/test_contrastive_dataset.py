@@ -73,7 +73,7 @@ class TestSources:
         assert column(rows, 'dataset_id') == [2, 0, 1]
         assert column(rows, 'crop') == [None] * 3
 
-    def test_what_teachers_are_not_sure_of_is_its_own_dataset(self, tmp_path):
+    def test_what_teachers_are_not_sure_of_is_left_out(self, tmp_path):
         boxes = dict(sure=[('dent', (2, 2, 9, 9))], unsure=[], clear=[])
         source = write_coco(
             tmp_path, {f'{name}.png': b for name, b in boxes.items()}, ['dent']
@@ -87,7 +87,8 @@ class TestSources:
             file.write_text(json.dumps(content))
             classes, rows = read(dict(source, dataset_ids='class', crop=False))
             assert classes == ('background', 'dent')
-            assert column(rows, 'dataset_id') == [1, 2 + 1, 0]
+            assert names(rows) == ['sure.png', 'clear.png']
+            assert column(rows, 'dataset_id') == [1, 0]
 
     def test_folder(self, steel):
         classes, rows = read(steel['folder'])

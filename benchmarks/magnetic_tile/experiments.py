@@ -80,6 +80,7 @@ def _experiment(
 
     unlabeled = {'stages.teacher.unlabeled': str(data_root / ann['unlabeled'])}
     prob = 'custom_hooks.1.scene_prob'
+    never = {**unlabeled, prob: 0.0}
     half = {**unlabeled, prob: 0.5}
     share = {**unlabeled, prob: SHARES[int(fold.name)]}
     generator = {
@@ -114,6 +115,7 @@ def _experiment(
             *both_views('kinds_share', options=share),
             *both_views('softteacher', **softteacher),
             *both_views('bank', options=bank),
+            *both_views('bank_kinds', options={**never, **bank}),
             variant('scenes_bank', options={**half, **bank}),
             *both_views('scenes_bank_share', options={**share, **bank}),
             variant(

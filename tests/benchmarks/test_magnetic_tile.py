@@ -191,6 +191,7 @@ def here(tmp_path, monkeypatch):
     (folder / 'softteacher.py').write_text(VARIANT + TWO_DATASETS)
     more = "_base_ = './bank.py'\nstages = dict(teacher=dict(unlabeled='x'))"
     (folder / 'scenes_bank.py').write_text(more)
+    (folder / 'bank_kinds.py').write_text(more)
     return folder.parent
 
 
@@ -201,7 +202,7 @@ def one_missed():
     return tools
 
 
-@pytest.mark.parametrize('variant', ['bank', 'scenes_bank'])
+@pytest.mark.parametrize('variant', ['bank', 'scenes_bank', 'bank_kinds'])
 def test_the_generator_learns_from_the_labeled_third_of_its_fold(
     data, here, variant
 ):
@@ -219,7 +220,7 @@ def test_the_generator_learns_from_the_labeled_third_of_its_fold(
         assert Path(source.img_prefix) == data / 'images'
 
 
-def test_scenes_are_drawn_half_of_the_time_or_by_their_share(data, here):
+def test_scenes_are_drawn_half_of_the_time_by_their_share_or_never(data, here):
     write_images(data / 'images', [f'{i:02}.png' for i in range(1, 61)])
     for fold, share in zip(fold_experiments(here, data, 0), SHARES):
         probs = {
@@ -227,9 +228,10 @@ def test_scenes_are_drawn_half_of_the_time_or_by_their_share(data, here):
             for run, configs in prepare_runs(fold)
             if 'scenes' in run.variant.name or 'kinds' in run.variant.name
         }
-        assert len(probs) == 11
+        assert len(probs) == 13
         for name, prob in probs.items():
-            assert prob == (share if '_share' in name else 0.5), name
+            expected = share if '_share' in name else 0.5
+            assert prob == (0 if 'bank_kinds' in name else expected), name
 
 
 def test_softteacher_has_the_thirds_and_the_baseline_of_its_fold(data, here):

@@ -125,6 +125,8 @@ class DatasetMoCo(KeyQueue, MoCo):
         if channels_last:
             self.to(memory_format=torch.channels_last)
         self._register_ids()
+        # Of the last batch, what the loss took beside the embeddings.
+        self._contrasted: dict[str, Tensor] = {}
 
     def loss(
         self, inputs: list[Tensor], data_samples: list[DataSample], **kwargs
@@ -171,22 +173,49 @@ class DatasetMoCo(KeyQueue, MoCo):
             image_ids.repeat(len(directions)),
         )
         positive_idx = torch.arange(len(ids), device=keys[0].device)
+        self._contrasted = dict(
+            dataset_ids=dataset_ids,
+            image_ids=image_ids,
+            positive_idx=positive_idx + get_rank() * len(ids),
+            queue_mask=queue_mask,
+        )
         losses = [
-            self.head.loss(
-                query,
-                key,
-                dataset_ids,
-                image_ids,
-                positive_idx=positive_idx + get_rank() * len(ids),
-                queue=self.queue,
-                queue_dataset_ids=self.queue_dataset_ids,
-                queue_image_ids=self.queue_image_ids,
-                queue_mask=queue_mask,
-                check_negatives=check,
-            )
+            self._contrast(query, key, check)
             for query, key in zip(queries, keys, strict=True)
         ]
         return dict(loss=torch.stack(losses).mean())
+
+    def _contrast(self, query: Tensor, key: Tensor, check: bool) -> Tensor:
+        """The loss of queries (B, D) and keys (M, D) of the last batch."""
+        return self.head.loss(
+            query,
+            key,
+            queue=self.queue,
+            queue_dataset_ids=self.queue_dataset_ids,
+            queue_image_ids=self.queue_image_ids,
+            check_negatives=check,
+            **self._contrasted,
+        )
+
+    @torch.no_grad()
+    def chance_loss(self) -> float:
+        """The loss of the last batch, had all embeddings been alike.
+
+        What has learned nothing has this loss: the mean logarithm of one
+        plus the negatives of each sample. Synchronizes with the device.
+
+        Raises:
+            RuntimeError: There was no batch yet.
+        """
+        if not self._contrasted:
+            msg = 'chance_loss is that of a batch, and there was none'
+            raise RuntimeError(msg)
+        dim = len(self.queue)
+        queries = len(self._contrasted['positive_idx'])
+        keys = len(self._contrasted['dataset_ids'])
+        # Similarities of nothing: all are 0.
+        nothing = self.queue.new_zeros(max(queries, keys), dim)
+        return self._contrast(nothing[:queries], nothing[:keys], False).item()
 
     def _encode_queries(self, images: Tensor) -> Tensor:
         """Unit queries (B, D) of views (B, 3, H, W)."""

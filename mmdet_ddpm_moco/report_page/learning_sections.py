@@ -29,9 +29,13 @@ def backbone_part(run: RunFiles) -> list[Block]:
     rows = read_scalars(folder)
     accuracy = curve(rows, 'contrast/knn_accuracy')
     knn = {'k-NN accuracy': accuracy}
+    losses = {
+        'loss': curve(rows, 'loss'),
+        'by chance': curve(rows, 'contrast/chance_loss'),
+    }
     for title, series in (
         ('k-NN accuracy on labeled windows', knn),
-        ('Contrastive loss', dict(loss=curve(rows, 'loss'))),
+        ('Contrastive loss', losses),
     ):
         chart = make_chart(title, 'iterations', series)
         if chart:

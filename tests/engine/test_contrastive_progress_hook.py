@@ -19,6 +19,7 @@ from mmdet_ddpm_moco.engine.hooks import contrastive_progress_hook
 from mmdet_ddpm_moco.engine.hooks.contrastive_progress_hook import (
     ContrastiveProgressHook,
 )
+from mmdet_ddpm_moco.models.moco import DatasetMoCo
 
 _names = itertools.count()
 HOOK = dict(
@@ -122,10 +123,39 @@ def test_reports_before_training_and_during_it(data):
     accuracy = found[-1]['contrast/knn_accuracy']
     assert len(lines) == 3
     assert (
-        f'after 9 iterations: k-NN {accuracy:.1%} of 2 classes (ch'
-        in lines[-1]
+        f'iterations: loss {found[-1]["contrast/loss"]:.2f} (by chance '
+        f'{found[-1]["contrast/chance_loss"]:.2f}), '
+        f'k-NN {accuracy:.1%} of 2 classes (ch' in lines[-1]
     )
     assert 'queue 15 of 15 keys, 2.0 steps old' in lines[-1]
+
+
+def test_the_loss_is_that_since_the_last_report(data):
+    each = dict(
+        default_hooks=dict(logger=dict(type='LoggerHook', interval=1)),
+        log_processor=dict(window_size=1),
+    )
+    runner = run(data, dict(HOOK, interval=2), **each)
+    (file,) = Path(runner.log_dir).rglob('scalars.json')
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    losses = [line['loss'] for line in lines if 'loss' in line]
+    assert len(losses) == 9
+    reports = scalars(runner)
+    assert 'contrast/loss' not in reports[0]
+    for line in reports[1:]:
+        since = losses[(line['step'] - 1) // 2 * 2 : line['step']]
+        mean = pytest.approx(sum(since) / len(since), rel=1e-5)
+        assert line['contrast/loss'] == mean
+
+
+@pytest.mark.parametrize('chance, warned', [(0.0, True), (1e6, False)])
+def test_a_training_that_learned_nothing_is_warned_of(
+    data, monkeypatch, chance, warned
+):
+    monkeypatch.setattr(DatasetMoCo, 'chance_loss', lambda self: chance)
+    log = log_of(run(data, HOOK))
+    assert log.count('is hardly below') == warned
+    assert log.count(' - WARNING - the contrastive loss') == warned
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """DatasetMoCo: its queue, its key encoder, its resume."""
 
 import copy
+import math
 
 import pytest
 import torch
@@ -243,6 +244,50 @@ class TestInputs:
             assert model.queue_dataset_ids[:5].tolist() == [7, 7, 8, 9, -1]
             assert model.queue_image_ids[:5].tolist() == [1, 2, 3, 4, -1]
         assert losses[0] != losses[1]
+
+
+class TestChance:
+    @pytest.mark.parametrize('weight', [0.0, 0.5, 1.0])
+    @pytest.mark.parametrize('symmetric', [False, True])
+    def test_it_counts_the_negatives_of_each_sample(self, weight, symmetric):
+        options = dict(mask_same_dataset=True, mask_same_image=True)
+        model = build(
+            loss=dict(options, instance_weight=weight),
+            symmetric=symmetric,
+            queue_len=32,
+        )
+        batches = [
+            ([0, 1, 2], [0, 1, 2]),
+            ([0, 0, 2, 3], [3, 4, 5, 6]),
+            ([0, 1, 1], [0, 1, 7]),
+        ]
+        for dataset_ids, image_ids in batches:
+            inputs, _ = batch(len(dataset_ids))
+            model(inputs, samples(dataset_ids, image_ids), mode='loss')
+        # The slow reference: earlier keys, of both views if symmetric.
+        earlier = [pair for ids in batches[:-1] for pair in zip(*ids)]
+        earlier *= 2 if symmetric else 1
+        expected = 0
+        for own, image in zip(*batches[-1]):
+            others = [d for d, i in earlier if i != image]
+            apart = sum(d != own for d in others)
+            expected += (1 - weight) * math.log1p(apart) / 3
+            expected += weight * math.log1p(len(others)) / 3
+        assert model.chance_loss() == pytest.approx(expected, rel=1e-6)
+
+    def test_it_changes_nothing(self):
+        losses = []
+        for asked in (False, True):
+            model = build()
+            for step in range(3):
+                losses += train(model, [step])
+                if asked:
+                    model.chance_loss()
+        assert losses[:3] == losses[3:]
+
+    def test_it_is_that_of_a_batch(self):
+        with pytest.raises(RuntimeError, match='there was none'):
+            build().chance_loss()
 
 
 class TestNegatives:

@@ -67,9 +67,9 @@ def expected(inputs, tmp_path_factory):
         ranks = Ranks(job(inputs, folder / 'bank'), folder / 'run', 1)
         assert ranks.end() == [0], ranks.printed()
     files = files_of(folder / 'bank')
-    # Annotations, index, patches and their places, manifest, images seen,
-    # sample grid.
-    assert len(files) == NUM + 7
+    # Annotations, index, hosts, patches and their places, manifest, images
+    # seen, sample grid.
+    assert len(files) == NUM + 8
     assert b'"of five"' in files['manifest.json']
     return files
 

@@ -99,8 +99,8 @@ def mask_on_cpu(model):
 
 def ids_on_cpu(model):
     loss = model.head.loss
-    model.head.loss = lambda q, k, d, i, **kwargs: loss(
-        q, k, d.cpu(), i, **kwargs
+    model.head.loss = lambda *args, dataset_ids, **kwargs: loss(
+        *args, dataset_ids=dataset_ids.cpu(), **kwargs
     )
 
 

@@ -47,6 +47,7 @@ RECORDS = 'records'
 ADD, REPLACES, NULL = 'add', 'replaces', 'null'
 KINDS = (ADD, REPLACES, NULL)
 
+HOSTS_DTYPE = np.dtype('<u8')  # source_key()
 INDEX_DTYPE = np.dtype(
     [
         ('source', '<u8'),  # source_key() of the image the window comes from
@@ -81,7 +82,7 @@ def source_key(file_name: str | PurePath) -> int:
 
 def make_hosts(names: Iterable[str]) -> np.ndarray:
     """``hosts.npy`` of the names of images: sorted keys, uint64 (N, )."""
-    return np.array(sorted({source_key(name) for name in names}), '<u8')
+    return np.array(sorted(map(source_key, set(names))), HOSTS_DTYPE)
 
 
 def source_depth(file_name: str | PurePath) -> int:

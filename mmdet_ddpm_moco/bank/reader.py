@@ -14,6 +14,7 @@ from .format import (
     ANNOTATIONS,
     FORMAT_VERSION,
     HOSTS,
+    HOSTS_DTYPE,
     IMAGES,
     INDEX,
     INDEX_DTYPE,
@@ -102,6 +103,8 @@ class DefectBank:
             hosts = np.load(file, mmap_mode='r', allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
             raise self._damaged(HOSTS, str(error)) from error
+        if hosts.dtype != HOSTS_DTYPE or hosts.ndim != 1:
+            raise self._damaged(HOSTS, 'it is no list of keys')
         return np.asarray(hosts)
 
     def _open_patches(self) -> Patches | None:
@@ -143,14 +146,13 @@ class DefectBank:
                 continue
             end = '/'.join(parts[len(parts) - depth - 1 :])
             key = np.uint64(source_key(end))
-            low = int(self._keys.searchsorted(key))
-            if low < len(self._keys) and self._keys[low] == key:
+            at = int(self._hosts.searchsorted(key))
+            if at < len(self._hosts) and self._hosts[at] == key:
+                # A shorter end would be the name of another image.
+                low = int(self._keys.searchsorted(key))
                 high = int(self._keys.searchsorted(key, 'right'))
                 rows = self._rows[low:high].tolist()
                 return [BankWindow.from_row(row) for row in rows]
-            at = int(self._hosts.searchsorted(key))
-            if at < len(self._hosts) and self._hosts[at] == key:
-                return []  # a shorter end of its path is another image's name
         return []
 
     def __getitem__(self, index: int) -> BankWindow:

@@ -155,8 +155,13 @@ class TestRefusals:
         with pytest.raises(ValueError, match='does not fit'):
             DefectBank(damaged)
 
-    def test_its_hosts_are_damaged(self, damaged):
-        (damaged / 'hosts.npy').write_bytes(b'no array')
+    @pytest.mark.parametrize('damage', ['garbage', 'columns'])
+    def test_its_hosts_are_damaged(self, damaged, damage):
+        file = damaged / 'hosts.npy'
+        if damage == 'garbage':
+            file.write_bytes(b'no array')
+        else:
+            np.save(file, np.zeros(5, INDEX_DTYPE))
         with pytest.raises(ValueError, match=r'hosts\.npy .* make the bank'):
             DefectBank(damaged)
 

@@ -117,7 +117,8 @@ def write_run(folder, names=('dent', EVIL), side=40):
     made = write_start(root / 'ddpm', [dict(loss=0.5, step=1)])
     write_picture(made / 'vis_image/windows_200.png', side, side)
     (root / 'ddpm/generator').mkdir()
-    write_start(root / 'moco', [{'contrast/knn_accuracy': 0.4375, 'step': 5}])
+    contrast = {'contrast/knn_accuracy': 0.4375, 'contrast/chance_loss': 6.75}
+    write_start(root / 'moco', [dict(contrast, step=5)])
     (root / 'moco/backbone.pth').touch()
     bank = dict(
         asked=4,

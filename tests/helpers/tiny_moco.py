@@ -64,3 +64,19 @@ def batch(number, seed=0, size=32):
     views = torch.randn(2, number, 3, size, size, generator=generator)
     ids = [seed * 100 + i for i in range(number)]
     return list(views), samples(ids, ids)
+
+
+def train(model, steps, numbers=(4,)):
+    """Steps of training with batches of these sizes; the losses."""
+    optimizer = torch.optim.SGD(
+        (p for p in model.parameters() if p.requires_grad), lr=0.05
+    )
+    losses = []
+    for step in steps:
+        inputs, data = batch(numbers[step % len(numbers)], seed=step)
+        loss = model(inputs, data, mode='loss')['loss']
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses

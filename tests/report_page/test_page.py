@@ -61,6 +61,8 @@ def test_it_shows_what_each_stage_left(run):
         'near copy',  # gate
         'Real, masked and synthesized after 200 iterations',
         '(last 0.4375)',  # k-NN accuracy
+        'by chance',
+        '(last 6.75)',
         '3 teachers labeled 780 images.',
         '0.75',  # recall of teachers
         'backbone.pth -> ResNet: coverage 99 %',

@@ -1,5 +1,6 @@
 # The dataset-level loss with the kinds that labels and teachers tell as its
-# datasets. An image that they are not sure of is a dataset of its own.
+# datasets. Images that they are not sure of are left out; they were datasets
+# of their own when the experiments were recorded.
 _base_ = './_base_/imagenet_contrast.py'
 
 images = dict(

@@ -12,7 +12,7 @@ from mmdet.utils import get_test_pipeline_cfg
 from mmengine.config import Config
 
 from ..teacher.settings import TeacherOptions
-from ..utils.provenance import fingerprints
+from ..utils.provenance import contents_digest, fingerprints
 from ..utils.stable_json import stable_json
 from .image_sets import ImageSet
 from .training import training_fingerprint
@@ -20,6 +20,7 @@ from .training import training_fingerprint
 
 def scenes_state(
     teacher: Config,
+    labeled: ImageSet,
     unlabeled: ImageSet,
     options: TeacherOptions,
     *,
@@ -29,20 +30,24 @@ def scenes_state(
 
     Args:
         teacher (Config): From :func:`teacher_config`.
-        unlabeled (ImageSet): What is labeled.
+        labeled (ImageSet): What teachers learn from.
+        unlabeled (ImageSet): What they label.
         options (TeacherOptions): How.
         finished (bool): Whether the scenes are written.
 
     Returns:
         dict: ``teachers`` (str), a hash of what they are trained from: their
-        config, labels and initial weights; ``fingerprint`` (str), of all
-        that the scenes depend on; ``finished`` (bool).
+        config, labels, images and initial weights; ``fingerprint`` (str), of
+        all that the scenes depend on; ``finished`` (bool).
 
     Raises:
         FileNotFoundError: The labels are missing.
     """
     teachers = _digest(
-        training_fingerprint(teacher), options.folds, options.seed
+        training_fingerprint(teacher),
+        contents_digest(labeled.paths()),
+        options.folds,
+        options.seed,
     )
     contents = fingerprints(unlabeled.paths())
     fingerprint = _digest(

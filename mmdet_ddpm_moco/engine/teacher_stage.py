@@ -116,7 +116,7 @@ def teacher_stage(detector: Config, teacher: Config, out: Path) -> Stage:
             yield from found.paths()
 
     def state() -> dict:
-        return scenes_state(teacher, images()[1], options, finished=True)
+        return scenes_state(teacher, *images(), options, finished=True)
 
     def fresh() -> bool:
         # Scenes of older versions lack the second.

@@ -106,7 +106,7 @@ def make_pseudo_labels(
         else read_truth(truth, categories, unlabeled.coco['images'])
     )
     folds = _folds(labeled, unlabeled, options)
-    begun = scenes_state(teacher, unlabeled, options, finished=False)
+    begun = scenes_state(teacher, labeled, unlabeled, options, finished=False)
     _begin(out, begun)
     print(cost_line(teacher, labeled, unlabeled, options), flush=True)
     found = _ask(

@@ -114,7 +114,12 @@ def as_begun(cfg: Config) -> Config:
 
 
 def stage_state(work_dir: str | Path) -> dict:
-    """State of a run: ``fingerprint`` (str or None), ``finished`` (bool)."""
+    """State of a run.
+
+    Returns:
+        dict: ``fingerprint`` (str or None); ``finished`` (bool); of a stage,
+        ``images`` (str), the hash of the contents of its images.
+    """
     nothing = dict(fingerprint=None, finished=False)
     return read_json(Path(work_dir) / STAGE_FILE, nothing)
 
@@ -140,12 +145,12 @@ class _BeginHook(Hook):
     an earlier run as it was, to be resumed.
 
     Args:
-        fingerprint (str): Of this run.
+        state (dict): Of this run, see :func:`stage_state`.
         afresh (bool): Whether it is not resumed.
     """
 
-    def __init__(self, fingerprint: str, *, afresh: bool) -> None:
-        self._fingerprint = fingerprint
+    def __init__(self, state: dict, *, afresh: bool) -> None:
+        self._state = state
         self._afresh = afresh
 
     @master_only
@@ -155,10 +160,12 @@ class _BeginHook(Hook):
             # An older run's, from which this one must not be resumed.
             last = Path(runner.work_dir) / 'last_checkpoint'
             last.unlink(missing_ok=True)
-        _write_state(runner.work_dir, self._fingerprint, finished=False)
+        _write_state(runner.work_dir, self._state)
 
 
-def train(cfg: Config, resume: bool = False) -> None:
+def train(
+    cfg: Config, resume: bool = False, images: str | None = None
+) -> None:
     """Trains a config of any kind, as MMDetection's ``tools/train.py`` does.
 
     The hash of what the weights depend on is written beside them. Local
@@ -169,6 +176,8 @@ def train(cfg: Config, resume: bool = False) -> None:
             ``resume`` set.
         resume (bool): Resume from the newest checkpoint in the work folder,
             whatever the config says. Defaults to False.
+        images (str | None): Hash of the contents of the images, kept with
+            that. Defaults to None, it is not known.
 
     Raises:
         ValueError: A bank in a pipeline was made from validation or test
@@ -178,6 +187,9 @@ def train(cfg: Config, resume: bool = False) -> None:
     own = Path(cfg.get('load_from') or '').parent.resolve()
     goes_on = own == Path(cfg.work_dir).resolve()  # from a named checkpoint
     fingerprint = training_fingerprint(as_begun(cfg) if goes_on else cfg)
+    state = dict(fingerprint=fingerprint, finished=False)
+    if images is not None:
+        state['images'] = images
     if resume:
         cfg.resume, cfg.load_from = True, None
     saving = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
@@ -186,7 +198,7 @@ def train(cfg: Config, resume: bool = False) -> None:
         # was killed in between could not be resumed.
         saving['max_keep_ckpts'] = 2
     _keep_workers(cfg)
-    begin = _BeginHook(fingerprint, afresh=not cfg.get('resume'))
+    begin = _BeginHook(state, afresh=not cfg.get('resume'))
     with weights_only_loading():
         runner = _build_runner(cfg)
         runner.register_hook(begin, 'LOWEST')
@@ -197,7 +209,7 @@ def train(cfg: Config, resume: bool = False) -> None:
             seen = {bank: read_record(bank) for bank in banks}
             check_leakage(runner, seen, allows_leakage(cfg))
         runner.train()
-    _write_state(cfg.work_dir, fingerprint, finished=True)
+    _write_state(cfg.work_dir, dict(state, finished=True))
 
 
 def _keep_workers(cfg: Config) -> None:
@@ -263,19 +275,24 @@ def _named_apart(cfg: Config) -> Config:
     return cfg
 
 
-def is_finished(cfg: Config) -> bool:
-    """Whether the work folder holds a finished run of the same config."""
-    return stage_state(cfg.work_dir) == dict(
-        fingerprint=training_fingerprint(cfg), finished=True
-    )
+def is_finished(cfg: Config, images: str | None = None) -> bool:
+    """Whether the work folder holds a finished run of config and images."""
+    return stage_state(cfg.work_dir)['finished'] and _is_same(cfg, images)
 
 
-def can_resume(cfg: Config) -> bool:
-    """Whether the work folder holds an unfinished run of the same config."""
+def can_resume(cfg: Config, images: str | None = None) -> bool:
+    """Whether the work folder holds a run of the same config and images."""
+    begun = last_checkpoint(cfg.work_dir) is not None
+    return begun and _is_same(cfg, images)
+
+
+def _is_same(cfg: Config, images: str | None) -> bool:
     state = stage_state(cfg.work_dir)
-    return (
-        state['fingerprint'] == training_fingerprint(cfg)
-        and last_checkpoint(cfg.work_dir) is not None
+    # Runs of older versions, and those that are no stage's, do not know
+    # what was in their images; who no longer has these keeps the weights.
+    known = images is not None and state.get('images') is not None
+    return state['fingerprint'] == training_fingerprint(cfg) and not (
+        known and state['images'] != images
     )
 
 
@@ -313,6 +330,5 @@ def set_aside(folder: str | Path) -> Path | None:
 
 
 @master_only
-def _write_state(work_dir: str, fingerprint: str, *, finished: bool) -> None:
-    state = dict(fingerprint=fingerprint, finished=finished)
+def _write_state(work_dir: str, state: dict) -> None:
     write_json(Path(work_dir) / STAGE_FILE, state)

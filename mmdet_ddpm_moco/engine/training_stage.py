@@ -1,12 +1,15 @@
 """A stage that trains a config of its own: the generator or the backbone."""
 
 import copy
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
 from mmengine.logging import print_log
 
+from ..utils.provenance import contents_digest
 from .inputs import ann_files, images_of, stage_outputs
 from .pipelines import config_dicts
 from .stage import Stage, clear_away, flags, quoted
@@ -26,20 +29,27 @@ def training_stage(
 
     Returns:
         Stage: Resumes what was killed; output of other settings is set
-        aside.
+        aside, as is that of images which have changed.
     """
 
+    def images() -> Iterator[Path]:
+        return images_of(_given(cfg.train_dataloader, detector))
+
+    @cache
+    def contents() -> str | None:
+        return contents_digest(images())
+
     def fresh() -> bool:
-        return output.exists() and is_finished(cfg)
+        return output.exists() and is_finished(cfg, contents())
 
     def make() -> None:
-        resume = can_resume(cfg)
+        resume = can_resume(cfg, contents())
         if resume:
             print_log(f'resuming the unfinished run in {cfg.work_dir}')
         elif is_main_process():
             clear_away(Path(cfg.work_dir))
         barrier()
-        train(cfg, resume=resume)
+        train(cfg, resume, contents())
 
     recipe = detector.stages[name]
     if recipe.get('scenes'):
@@ -50,14 +60,7 @@ def training_stage(
         command += f' {flags(dict(work_dir=cfg.work_dir))}'
         if recipe.get('options'):
             command += f' {flags(dict(cfg_options=recipe["options"]))}'
-    return Stage(
-        name,
-        output,
-        fresh,
-        make,
-        command,
-        lambda: images_of(_given(cfg.train_dataloader, detector)),
-    )
+    return Stage(name, output, fresh, make, command, images)
 
 
 def _given(loader: Config, detector: Config) -> Config:

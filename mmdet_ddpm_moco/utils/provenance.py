@@ -8,6 +8,7 @@ plain types, sorted, and the same for the same images.
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -59,6 +60,20 @@ def fingerprints(paths: Iterable[str | Path]) -> dict[str, Fingerprint]:
     files = [file for file in files if Path(file).is_file()]
     with ThreadPoolExecutor() as pool:
         return dict(zip(files, pool.map(fingerprint, files)))
+
+
+def contents_digest(paths: Iterable[str | Path]) -> str | None:
+    """Hash of images by their paths, in any order.
+
+    Returns:
+        str | None: 16 hexadecimal digits; None if not all are local files.
+    """
+    names = {str(path) for path in paths}
+    found = fingerprints(names)
+    if len(found) < len(names):
+        return None
+    rows = (f'{path} {image.content}\n' for path, image in found.items())
+    return blake2b(''.join(rows).encode(), digest_size=8).hexdigest()
 
 
 def record_images(paths: Iterable[str | Path]) -> Record:

@@ -8,6 +8,7 @@ from helpers import tiny_runs  # noqa: F401  (registers what the configs name)
 from helpers.tiny_detection import write_images
 from helpers.tiny_stages import (
     FRESH,
+    change_an_image,
     change_annotations,
     change_backbone,
     change_bank,
@@ -127,6 +128,7 @@ def test_a_finished_detector_whose_stages_changed_is_trained_again(prepared):
         (change_bank, {'bank'}),
         (change_bank_seed, {'bank'}),
         (change_annotations, {'generator', 'bank', 'backbone'}),
+        (change_an_image, {'generator', 'backbone'}),
         (change_generator_files, {'bank'}),
         (lose_generator, {'generator', 'bank'}),
         (lose_bank, {'bank'}),
@@ -139,6 +141,21 @@ def test_what_is_stale_is_detected(prepared, change, stale):
     change(prepared.parent)
     found = {name for name, fresh in state(prepared).items() if not fresh}
     assert found == stale
+
+
+def test_weights_outlive_their_images(prepared):
+    """A machine that trains the detector alone may lack the others."""
+    (prepared.parent / 'data/images/2.png').unlink()
+    assert state(prepared) == FRESH
+
+
+def test_what_learned_from_other_images_is_set_aside(prepared):
+    root = prepared.parent / 'root'
+    weights = (root / 'moco' / 'backbone.pth').read_bytes()
+    change_an_image(prepared.parent)
+    prepare(load(prepared))
+    assert state(prepared) == FRESH
+    assert (root / 'moco.old-1' / 'backbone.pth').read_bytes() == weights
 
 
 def test_a_bank_that_followed_misses_is_stale_without(prepared):

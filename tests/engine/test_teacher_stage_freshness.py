@@ -60,6 +60,11 @@ def change_labels(root):
     edit(root / 'labeled/train.json', '[4, 6, 12, 10]', '[4, 6, 12, 11]')
 
 
+def change_a_labeled_image(root):
+    path = str(root / 'labeled/images/2.png')
+    cv2.imwrite(path, cv2.imread(path)[::-1])
+
+
 def change_config(root):
     edit(root / 'detector.py', 'lr=0.0001', 'lr=0.0002')
 
@@ -101,7 +106,7 @@ def lose_the_manifest(root):
 
 
 TEACHERS = [change_labels, change_config, change_folds, change_seed]
-TEACHERS += [change_options]
+TEACHERS += [change_options, change_a_labeled_image]
 SCENES = [change_flips, change_unlabeled_images]
 SCENES += [change_an_unlabeled_image, lose_the_manifest]
 

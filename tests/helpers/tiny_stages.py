@@ -9,6 +9,7 @@ import shutil
 import textwrap
 from types import SimpleNamespace
 
+import cv2
 import pytest
 from mmengine.config import Config
 from mmengine.runner import Runner
@@ -65,7 +66,13 @@ model = dict(
     backbone=dict(type='mmdet.ResNet', depth=18, base_channels=8))
 train_dataloader = dict(
     batch_size=2,
-    dataset=dict(type='TinyImages', ann_file={data!r} + '/train.json'),
+    dataset=dict(
+        type='TinyImages',
+        sources=[
+            dict(
+                ann_file={data!r} + '/train.json',
+                img_prefix={data!r} + '/images/')
+        ]),
     sampler=dict(type='DefaultSampler', shuffle=False))
 train_cfg = dict(by_epoch=True, max_epochs=2)
 optim_wrapper = dict(optimizer=dict(type='SGD', lr=1e-3))
@@ -210,6 +217,11 @@ def change_bank_seed(root):
 def change_annotations(root):
     path = root / 'data' / 'train.json'
     path.write_text(path.read_text() + '\n')
+
+
+def change_an_image(root):
+    path = str(root / 'data' / 'images' / '2.png')
+    cv2.imwrite(path, cv2.imread(path)[::-1])
 
 
 def change_generator_files(root):

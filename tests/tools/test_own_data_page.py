@@ -14,10 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mmengine.config import Config
 from pycocotools.coco import COCO
 
 from helpers.voc_maker import write_image, write_xml
 from mmdet_ddpm_moco.engine import teachers
+from mmdet_ddpm_moco.engine.inputs import fill_hooks
+from mmdet_ddpm_moco.engine.stage_plan import stages_of
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / 'docs/own-data.md').read_text()
@@ -43,6 +46,7 @@ train_cfg = dict(max_iters=2, val_interval=2)
 stages['teacher']['options'] = {{'train_cfg.max_iters': 2}}
 """,
     'baseline': '',
+    'with_bank': '',
     'faster-rcnn_ddpm-moco': '',
 }
 
@@ -86,6 +90,18 @@ def folder(tmp_path):
     for path, name, text in found:
         (tmp_path / path).write_text(text + SMALLER[name])
     return tmp_path
+
+
+def test_with_a_bank_there_are_four_stages(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    write_image(folder / 'data/mine/unlabeled/new.png', 1, size=(96, 96))
+    cfg = fill_hooks(Config.fromfile('configs/mine/with_bank.py'))
+    cfg.work_dir = 'work_dirs/with_bank'
+    names = [stage.name for stage in stages_of(cfg)]
+    assert names == ['generator', 'bank', 'teacher', 'backbone']
+    (hook,) = (h for h in cfg.custom_hooks if 'bank' in h)
+    assert hook['scene_prob'] == 0
+    assert hook.keys() >= {'checkpoint', 'scenes'}
 
 
 @pytest.mark.slow

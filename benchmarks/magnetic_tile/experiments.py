@@ -116,6 +116,7 @@ def _experiment(
             *both_views('softteacher', **softteacher),
             *both_views('bank', options=bank),
             *both_views('bank_kinds', options={**never, **bank}),
+            *both_views('bank_moco', options={**never, **bank}),
             variant('scenes_bank', options={**half, **bank}),
             *both_views('scenes_bank_share', options={**share, **bank}),
             variant(

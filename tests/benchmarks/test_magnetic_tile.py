@@ -192,6 +192,7 @@ def here(tmp_path, monkeypatch):
     more = "_base_ = './bank.py'\nstages = dict(teacher=dict(unlabeled='x'))"
     (folder / 'scenes_bank.py').write_text(more)
     (folder / 'bank_kinds.py').write_text(more)
+    (folder / 'bank_moco.py').write_text(more)
     return folder.parent
 
 
@@ -226,12 +227,13 @@ def test_scenes_are_drawn_half_of_the_time_by_their_share_or_never(data, here):
         probs = {
             run.variant.name: configs.detector.custom_hooks[1].scene_prob
             for run, configs in prepare_runs(fold)
-            if 'scenes' in run.variant.name or 'kinds' in run.variant.name
+            if configs.detector.get('stages', {}).get('teacher')
         }
-        assert len(probs) == 13
+        assert len(probs) == 15
         for name, prob in probs.items():
             expected = share if '_share' in name else 0.5
-            assert prob == (0 if 'bank_kinds' in name else expected), name
+            never = name.startswith('bank_')
+            assert prob == (0 if never else expected), name
 
 
 def test_softteacher_has_the_thirds_and_the_baseline_of_its_fold(data, here):

@@ -171,7 +171,7 @@ def test_a_leak_is_refused_before_stages_are_made(
     made = []
     monkeypatch.setattr(
         'mmdet_ddpm_moco.engine.training_stage.train',
-        lambda cfg, resume: made.append(cfg),
+        lambda cfg, *_: made.append(cfg),
     )
     data = json.loads((root / 'train.json').read_text())
     data['images'] = data['images'][1:3]

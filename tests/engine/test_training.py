@@ -104,6 +104,17 @@ def test_a_killed_run_can_be_resumed(config, kill):
     assert not can_resume(load(config, **{'randomness.seed': 1}))
 
 
+def test_a_killed_run_of_other_images_is_not_resumed(config, kill):
+    cfg = load(with_kill(config))
+    kill(3)
+    with pytest.raises(Killed):
+        train(cfg, images='before')
+    assert can_resume(load(config), 'before')
+    assert not can_resume(load(config), 'after')
+    # They are no longer there.
+    assert can_resume(load(config), None)
+
+
 @pytest.mark.parametrize('gone', [False, True])
 def test_a_resumed_run_is_that_of_its_config(
     config, kill, tmp_path, monkeypatch, gone

@@ -94,7 +94,7 @@ def folder(tmp_path):
 
 def test_with_a_bank_there_are_four_stages(folder, monkeypatch):
     monkeypatch.chdir(folder)
-    write_image(folder / 'data/mine/unlabeled/new.png', 1, size=(96, 96))
+    write_image(folder / 'data/magnetic-tile/unlabeled/new.png', 1)
     cfg = fill_hooks(Config.fromfile('configs/mine/with_bank.py'))
     cfg.work_dir = 'work_dirs/with_bank'
     names = [stage.name for stage in stages_of(cfg)]

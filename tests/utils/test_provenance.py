@@ -9,6 +9,7 @@ from mmdet_ddpm_moco.utils.perceptual_hash import fingerprint, perceptual_hash
 from mmdet_ddpm_moco.utils.provenance import (
     FILE,
     checked_record,
+    contents_digest,
     find_copies,
     fingerprints,
     merge_records,
@@ -120,6 +121,20 @@ def test_a_large_jpeg_is_the_picture_of_its_small_png(tmp_path):
         fingerprints([tmp_path / 'large.jpg']), record_images([small])
     )
     assert [copy.seen for copy in found] == ['small.png']
+
+
+def test_a_digest_knows_which_image_is_where(tmp_path):
+    paths = [tmp_path / 'a.png', tmp_path / 'b.png']
+    for seed, path in enumerate(paths):
+        write(path, strip(seed))
+    before = contents_digest(paths)
+    assert before == contents_digest(reversed(paths)) is not None
+    first, second = (path.read_bytes() for path in paths)
+    paths[0].write_bytes(second)
+    paths[1].write_bytes(first)
+    assert contents_digest(paths) not in (before, None)
+    paths[0].unlink()
+    assert contents_digest(paths) is None
 
 
 def test_a_file_that_changed_is_read_again(tmp_path):
